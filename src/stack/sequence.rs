@@ -1,0 +1,310 @@
+//! Numbers that nobody outside may guess: initial sequence numbers (RFC 6528), ephemeral ports (RFC 6056) and the
+//! hashes of the tables, all from one keyed hash (SipHash-2-4); and how smoltcp is made to use them.
+//!
+//! smoltcp draws its sequence numbers and DNS query ids from the generator of whichever `Interface` it is given, and the
+//! output of that generator gives its future away. So each such draw comes from an interface of its own, thrown
+//! away afterwards, whose seed is chosen here.
+
+use core::{
+    hash::Hasher,
+    net::{IpAddr, Ipv6Addr},
+    ops::RangeInclusive,
+};
+use siphasher::sip::SipHasher24;
+use smoltcp::{
+    iface::{Config, Interface},
+    phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
+    time::Instant,
+    wire::{HardwareAddress, IpAddress},
+};
+
+/// The dynamic ports (RFC 6335 §6).
+pub(crate) const EPHEMERAL_PORTS: RangeInclusive<u16> = 49152..=65535;
+/// A power of two, so that counters may wrap around and no port is likelier than another.
+const EPHEMERAL_COUNT: u16 = *EPHEMERAL_PORTS.end() - *EPHEMERAL_PORTS.start() + 1;
+
+/// What a hash is for: the same input for another purpose gives an unrelated one.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Flow,
+    Port,
+    SequenceNumber,
+    EphemeralPort,
+    PortCounter,
+    Random,
+}
+
+/// The key, and what advances between draws.
+pub(crate) struct Secret {
+    key: [u8; 16],
+    /// How far sequence numbers run ahead of RFC 6528's clock.
+    clock_offset: u32,
+    /// The draws of `random_u64` so far.
+    counter: u64,
+    /// RFC 6056 §3.3.4's table.
+    ports: [u16; 16],
+}
+
+impl Secret {
+    /// `key`: 128 random bits, other ones after each start.
+    pub(crate) fn new(key: [u8; 16]) -> Secret {
+        let mut secret = Secret {
+            key,
+            clock_offset: 0,
+            counter: 0,
+            ports: [0; 16],
+        };
+        for i in 0..secret.ports.len() {
+            secret.ports[i] = secret.hash_number(Purpose::PortCounter, i as u64) as u16;
+        }
+        secret
+    }
+
+    /// The hash of a connection's 4-tuple.
+    pub(crate) fn flow_hash(&self, local: (IpAddr, u16), remote: (IpAddr, u16)) -> u32 {
+        self.hash_flow(Purpose::Flow, local, remote) as u32
+    }
+
+    /// The hash of a local TCP or UDP port.
+    pub(crate) fn port_hash(&self, is_tcp: bool, port: u16) -> u32 {
+        let number = (u64::from(is_tcp) << 16) | u64::from(port);
+        self.hash_number(Purpose::Port, number) as u32
+    }
+
+    /// RFC 6528 §3: the 4-microsecond clock plus the keyed hash of the 4-tuple.
+    pub(crate) fn initial_sequence_number(
+        &self,
+        now: Instant,
+        local: (IpAddr, u16),
+        remote: (IpAddr, u16),
+    ) -> u32 {
+        let clock = now.total_micros().div_euclid(4) as u32;
+        let flow = self.hash_flow(Purpose::SequenceNumber, local, remote) as u32;
+        clock.wrapping_add(self.clock_offset).wrapping_add(flow)
+    }
+
+    /// A connection ended at the sequence number `last`: the next one of its 4-tuple starts above it, so that old
+    /// segments are not taken for new ones (RFC 9293 §3.4.1). A fast sender outruns the clock: 4 µs a byte is 2 Mbit/s.
+    pub(crate) fn outrun(
+        &mut self,
+        now: Instant,
+        local: (IpAddr, u16),
+        remote: (IpAddr, u16),
+        last: u32,
+    ) {
+        let next = self.initial_sequence_number(now, local, remote);
+        if next.wrapping_sub(last) as i32 <= 0 {
+            let missing = last.wrapping_sub(next).wrapping_add(1);
+            self.clock_offset = self.clock_offset.wrapping_add(missing);
+        }
+    }
+
+    /// The next number of a stream that nobody without the key can tell from chance.
+    pub(crate) fn random_u64(&mut self) -> u64 {
+        let number = self.hash_number(Purpose::Random, self.counter);
+        self.counter = self.counter.wrapping_add(1);
+        number
+    }
+
+    /// A local port for a connection to `remote`, by double hashing (RFC 6056 §3.3.4, algorithm 4): towards one destination
+    /// the ports count up, so that none returns soon, and say nothing about those towards another. `None`: all are in use.
+    pub(crate) fn ephemeral_port(
+        &mut self,
+        local: IpAddr,
+        remote: (IpAddr, u16),
+        in_use: impl Fn(u16) -> bool,
+    ) -> Option<u16> {
+        // The halves of one hash serve as the RFC's F and G.
+        let hash = self.hash_flow(Purpose::EphemeralPort, (local, 0), remote);
+        let index = (hash >> 32) as usize % self.ports.len();
+        first_free(hash as u16, &mut self.ports[index], in_use)
+    }
+
+    /// A local port at random (RFC 6056 §3.3.1, algorithm 1). `None`: all are in use.
+    pub(crate) fn random_port(&mut self, in_use: impl Fn(u16) -> bool) -> Option<u16> {
+        first_free(self.random_u64() as u16, &mut 0, in_use)
+    }
+
+    fn hash_number(&self, purpose: Purpose, number: u64) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&[purpose as u8]);
+        hasher.write(&number.to_le_bytes());
+        hasher.finish()
+    }
+
+    fn hash_flow(&self, purpose: Purpose, local: (IpAddr, u16), remote: (IpAddr, u16)) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&[purpose as u8]);
+        for (address, port) in [local, remote] {
+            match address {
+                IpAddr::V4(address) => hasher.write(&address.octets()),
+                IpAddr::V6(address) => hasher.write(&address.octets()),
+            }
+            hasher.write(&port.to_be_bytes());
+        }
+        hasher.finish()
+    }
+}
+
+/// Walks the range once from `offset + counter`, which counts on; the first port that is not in use.
+fn first_free(offset: u16, counter: &mut u16, in_use: impl Fn(u16) -> bool) -> Option<u16> {
+    for _ in EPHEMERAL_PORTS {
+        let port = *EPHEMERAL_PORTS.start() + offset.wrapping_add(*counter) % EPHEMERAL_COUNT;
+        *counter = counter.wrapping_add(1);
+        if !in_use(port) {
+            return Some(port);
+        }
+    }
+    None
+}
+
+/// Whether a new `Interface` draws an IPv4 id first. smoltcp's types tell, not our features: Cargo unites the features of
+/// all who depend on smoltcp, so another crate may have switched IPv4 on.
+const DRAWS_IPV4_ID: bool = size_of::<IpAddress>() != size_of::<Ipv6Addr>();
+// IEEE 802.15.4, which would draw too, makes the hardware address larger than a byte and a MAC.
+const _: () = assert!(
+    size_of::<HardwareAddress>() == 7,
+    "smoltcp's feature `medium-ieee802154` changes its random draws: not supported"
+);
+
+/// smoltcp 0.14's generator (sPCG32), restated from its `src/rand.rs`; the tests below hold the two together.
+#[derive(Clone, Copy)]
+struct Generator {
+    state: u64,
+}
+
+impl Generator {
+    const MULTIPLIER: u64 = 0xbb2e_fcec_3c39_611d;
+    const INCREMENT: u64 = 0x7590_ef39;
+    /// `MULTIPLIER`'s inverse modulo 2⁶⁴, by Newton's iteration: each step doubles the bits that are right, of which
+    /// an odd number has three to begin with.
+    const INVERSE: u64 = {
+        let mut inverse = Self::MULTIPLIER;
+        let mut step = 0;
+        while step < 5 {
+            let error = Self::MULTIPLIER.wrapping_mul(inverse);
+            inverse = inverse.wrapping_mul(2u64.wrapping_sub(error));
+            step += 1;
+        }
+        inverse
+    };
+
+    /// As it is in a new `Interface` before a socket draws from it.
+    fn of_interface(seed: u64) -> Generator {
+        let mut generator = Generator { state: seed };
+        while DRAWS_IPV4_ID && generator.next_u16() == 0 {}
+        generator
+    }
+
+    fn next_u32(&mut self) -> u32 {
+        self.state = self.state.wrapping_mul(Self::MULTIPLIER);
+        self.state = self.state.wrapping_add(Self::INCREMENT);
+        self.output()
+    }
+
+    fn next_u16(&mut self) -> u16 {
+        fold(self.next_u32())
+    }
+
+    fn next_source_port(&mut self) -> u16 {
+        loop {
+            let port = self.next_u16();
+            if port > 1024 {
+                return port;
+            }
+        }
+    }
+
+    /// What the draw that led to this state returned.
+    fn output(self) -> u32 {
+        (self.state >> (29 - (self.state >> 61))) as u32
+    }
+
+    /// The state one draw earlier.
+    fn before(self) -> Generator {
+        let state = self.state.wrapping_sub(Self::INCREMENT);
+        Generator {
+            state: state.wrapping_mul(Self::INVERSE),
+        }
+    }
+}
+
+fn fold(draw: u32) -> u16 {
+    (draw ^ (draw >> 16)) as u16
+}
+
+/// The seed with which a [`throw_away`] interface gives a TCP socket exactly the sequence number `isn`. Many do;
+/// `low_bits` (random ones) pick one of them.
+pub(crate) fn seed_for(isn: u32, low_bits: u64) -> u64 {
+    let mut low_bits = low_bits;
+    // One round but in one of 65,536 cases.
+    loop {
+        let state = (u64::from(isn) << 29) | (low_bits & 0x1fff_ffff);
+        let first = Generator { state }.before();
+        if !DRAWS_IPV4_ID {
+            return first.state;
+        }
+        // An IPv4 id of zero would be drawn again, and the number with it.
+        if fold(first.output()) != 0 {
+            return first.before().state;
+        }
+        low_bits = low_bits.wrapping_add(1);
+    }
+}
+
+/// The id and the UDP source port of a DNS query that is started on a [`throw_away`] interface with this seed.
+pub(crate) fn query_draws(seed: u64) -> (u16, u16) {
+    let mut generator = Generator::of_interface(seed);
+    (generator.next_u16(), generator.next_source_port())
+}
+
+/// An interface for a single draw: `connect`, a SYN in LISTEN (whatever address it is for), or `start_query`.
+pub(crate) fn throw_away(seed: u64) -> Interface {
+    let mut config = Config::new(HardwareAddress::Ip);
+    config.random_seed = seed;
+    let mut interface = Interface::new(config, &mut Unplugged, Instant::ZERO);
+    interface.set_any_ip(true);
+    interface
+}
+
+/// A device that never receives and never transmits.
+struct Unplugged;
+
+/// The token that `Unplugged` never gives.
+enum Never {}
+
+impl Device for Unplugged {
+    type RxToken<'a> = Never;
+    type TxToken<'a> = Never;
+
+    fn receive(&mut self, _: Instant) -> Option<(Never, Never)> {
+        None
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Never> {
+        None
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = 1500;
+        capabilities
+    }
+}
+
+impl RxToken for Never {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, _: F) -> R {
+        match self {}
+    }
+}
+
+impl TxToken for Never {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, _: usize, _: F) -> R {
+        match self {}
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // A test may fail.
+mod tests;
