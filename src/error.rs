@@ -190,6 +190,8 @@ impl From<Error> for std::io::Error {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
 
     #[test]

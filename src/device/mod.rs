@@ -1,1 +1,15 @@
 //! Devices: what carries frames between stacks and to Linux.
+
+#[cfg(all(feature = "tap", target_os = "linux"))]
+pub(crate) mod ioctl;
+pub mod loopback;
+#[cfg(all(feature = "tap", target_os = "linux"))]
+mod tap;
+#[cfg(feature = "std")]
+pub mod wire;
+
+pub use loopback::Loopback;
+#[cfg(all(feature = "tap", target_os = "linux"))]
+pub use tap::{Ethernet, Ip, Layer, Receive, Tap, Transmit, Tun, TunTap};
+#[cfg(feature = "std")]
+pub use wire::{Wire, WireEnd};

@@ -1,126 +1,405 @@
-//! API stub for parallel work. The bodies come later; signatures are the contract.
-#![allow(missing_docs, unused_variables, clippy::todo)]
-#[allow(dead_code)]
+//! The heart: BSD socket calls on smoltcp, without a clock, a thread, a system call or an allocation.
+//!
+//! A [`Stack`] is told the time and lent a device, does the work that is due, and says when it wants to be called next:
+//!
+//! ```
+//! use core::net::{IpAddr, Ipv4Addr};
+//! use glasstack::stack::{Capacity, Domain, Type};
+//! use glasstack::{Error, Stack};
+//! use glasstack::smoltcp::time::Instant;
+//!
+//! # fn main() -> glasstack::Result<()> {
+//! let key = [7; 16]; // 128 random bits, new ones after each start
+//! let mut stack = Stack::with_capacity(Capacity::default(), key, ());
+//!
+//! let server = stack.socket(Domain::Inet, Type::Stream)?;
+//! stack.bind(server, (Ipv4Addr::LOCALHOST, 9999).into())?;
+//! stack.listen(server, 5)?;
+//!
+//! let client = stack.socket(Domain::Inet, Type::Stream)?;
+//! let address = (Ipv4Addr::LOCALHOST, 9999).into();
+//! assert_eq!(stack.connect(client, address), Err(Error::WouldBlock));
+//!
+//! let mut now = Instant::ZERO;
+//! while let Some(at) = stack.poll_loopback(now) {
+//!     if stack.connect(client, address).is_ok() {
+//!         break;
+//!     }
+//!     now = at; // a real host waits until then, or for a frame
+//! }
+//! let (connection, _) = stack.accept(server)?;
+//! stack.send(connection, b"Welcome!")?;
+//! stack.poll_loopback(now);
+//! let mut buffer = [0; 64];
+//! assert_eq!(stack.recv(client, &mut buffer)?, 8);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | file | what it explains |
+//! |---|---|
+//! | `call`, `tcp`, `udp` | the calls |
+//! | `ingress`, `egress` | a frame's way in and out |
+//! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
+//! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
+//! | `interface`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
+//! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
+//! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
+
+mod call;
+mod connection;
 mod deadline;
-#[allow(dead_code)]
+mod door;
+mod egress;
+mod fd;
+mod flow;
+mod fragment;
+mod frame;
+mod icmp;
+mod ingress;
+mod interface;
 mod list;
-#[allow(dead_code)]
+mod listen;
+pub mod option;
+mod resolver;
 mod sequence;
-#[allow(dead_code)]
+mod slot;
+mod storage;
+mod stream;
 mod table;
-use crate::{Result, trace::Observer};
-use core::{net::{IpAddr, SocketAddr}, task::Waker};
-use smoltcp::{phy::Device, time::Instant};
+mod tcp;
+mod udp;
 
-/// A small copyable descriptor; a stale one is `Error::BadDescriptor`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fd { index: u16, generation: u32 }
+use core::mem;
+use core::net::SocketAddr;
 
+use managed::ManagedSlice;
+use smoltcp::phy::{Device, RxToken};
+use smoltcp::time::Instant;
+use smoltcp::wire::HardwareAddress;
+
+pub use connection::{
+    CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
+};
+pub use fd::Fd;
+pub use resolver::{Addresses, Lookup};
+#[cfg(feature = "alloc")]
+pub use storage::Capacity;
+pub use storage::Storage;
+
+use crate::device::Loopback;
+use crate::trace::Observer;
+use deadline::Deadlines;
+use fd::Descriptors;
+use fragment::Reassemblies;
+use ingress::Incoming;
+use interface::{LOOPBACK, NetworkInterface};
+use list::{Link, List};
+use listen::Pending;
+use resolver::Resolver;
+use sequence::Secret;
+use slot::Slot;
+use storage::Parts;
+use table::Table;
+
+/// Frames that one `poll` takes in before it lets the caller go on; it then asks to be called again at once.
+const INGRESS_BURST: usize = 256;
+
+/// The address family of a socket: `AF_INET` or `AF_INET6`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Domain { Inet, Inet6 }
+pub enum Domain {
+    /// IPv4.
+    Inet,
+    /// IPv6, and IPv4 as mapped addresses (RFC 3493 §3.7).
+    Inet6,
+}
+
+/// The type of a socket: `SOCK_STREAM` or `SOCK_DGRAM`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Type { Stream, Datagram }
+#[non_exhaustive]
+pub enum Type {
+    /// TCP.
+    Stream,
+    /// UDP.
+    Datagram,
+}
+
+/// Which direction `shutdown` ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Shutdown { Read, Write, Both }
+pub enum Shutdown {
+    /// `SHUT_RD`.
+    Read,
+    /// `SHUT_WR`: FIN follows what is queued.
+    Write,
+    /// `SHUT_RDWR`.
+    Both,
+}
+
+/// What a waker waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Interest {
+    /// Data, a connection to accept, the end, or an error.
+    Readable,
+    /// Room to send, the end of `connect`, or an error.
+    Writable,
+}
+
+/// What a socket is ready for, as `poll(2)` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Readiness {
+    /// `recv` or `accept` would not block (`POLLIN`).
+    pub readable: bool,
+    /// `send` would not block, or `connect` is done (`POLLOUT`).
+    pub writable: bool,
+    /// Both directions are over (`POLLHUP`).
+    pub closed: bool,
+    /// An error is pending (`POLLERR`).
+    pub error: bool,
+}
+
+impl Readiness {
+    const NONE: Readiness = Readiness {
+        readable: false,
+        writable: false,
+        closed: false,
+        error: false,
+    };
+}
+
+/// What `recvfrom` gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Received {
+    /// Octets in the buffer.
+    pub len: usize,
+    /// Octets of the datagram; more than `len` where it was cut (`MSG_TRUNC`).
+    pub size: usize,
+    /// Who sent it.
+    pub from: SocketAddr,
+}
+
+/// What of a stack is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Usage {
+    /// Open descriptors.
+    pub sockets: usize,
+    /// TCP connections, those of the background included.
+    pub connections: usize,
+    /// UDP sockets, those of the background included.
+    pub datagrams: usize,
+}
+
+/// Names an interface of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InterfaceId(u8);
 
-/// What `recvfrom` found: `len` bytes were written; the datagram had `size`; cut if size > len.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Received { pub len: usize, pub size: usize, pub from: SocketAddr }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Readiness { pub readable: bool, pub writable: bool, /** both directions are over */ pub closed: bool, pub error: bool }
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interest { Readable, Writable }
-
-/// Heap sizing (feature alloc).
-#[derive(Debug, Clone)]
-pub struct Capacity {
-    /// descriptors (open sockets)
-    pub sockets: usize,
-    pub connections: usize,
-    pub datagrams: usize,
-    /// bytes of each TCP connection's receive / send buffer
-    pub receive_buffer: usize,
-    pub send_buffer: usize,
-    /// bytes and packets of each UDP socket's queues, each way
-    pub datagram_buffer: usize,
-    pub datagram_packets: usize,
-    pub pending_syns: usize,
-    pub interfaces: usize,
-    pub loopback_buffer: usize,
-    pub reassemblies: usize,
-    pub lookups: usize,
-}
-impl Default for Capacity { fn default() -> Self { todo!() } }
-
-pub mod option {
-    //! Typed socket options: `stack.setsockopt(fd, NoDelay, true)`, `stack.getsockopt(fd, NoDelay)`.
-    pub trait SocketOption { type Value; }
-    macro_rules! o { ($($n:ident: $t:ty),*) => {$(#[derive(Debug, Clone, Copy)] pub struct $n; impl SocketOption for $n { type Value = $t; })*} }
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    #[non_exhaustive]
-    pub enum CongestionControl { None, Reno, #[cfg(feature = "std")] Cubic }
-    o!(NoDelay: bool, KeepAlive: Option<core::time::Duration>, HopLimit: u8, V6Only: bool, UserTimeout: Option<core::time::Duration>, Congestion: CongestionControl);
+/// A TCP/IP host. See the [module](self) for how it is driven.
+///
+/// Its memory is a [`Storage`] (or the heap's, of a [`Capacity`]); an [`Observer`] hears what it does.
+pub struct Stack<'a, O: Observer = ()> {
+    now: Instant,
+    secret: Secret,
+    descriptors: Descriptors<'a>,
+    /// Connections first, then datagram sockets, then the resolver.
+    slots: ManagedSlice<'a, Slot<'a>>,
+    /// Where a slot stands among its like: free, half-open, waiting for `accept`, in TIME-WAIT.
+    members: ManagedSlice<'a, Link>,
+    free_connections: List,
+    free_datagrams: List,
+    half_open: List,
+    time_wait: List,
+    /// Where a slot stands with its interface: due or blocked.
+    agenda: ManagedSlice<'a, Link>,
+    deadlines: Deadlines<'a>,
+    /// From 4-tuples to connections.
+    flows: Table<'a>,
+    /// From ports to the descriptors that are bound to them.
+    ports: Table<'a>,
+    interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
+    loopback: Loopback<'a>,
+    pending: Pending<'a>,
+    /// A waiting SYN may find room now.
+    room: bool,
+    reassemblies: Reassemblies<'a>,
+    resolver: Resolver<'a>,
+    observer: O,
 }
 
-pub struct Stack<'a, O: Observer = ()> { x: core::marker::PhantomData<&'a mut ()>, o: O }
-
+#[cfg(feature = "alloc")]
 impl<O: Observer> Stack<'static, O> {
-    /// Storage on the heap. `key`: 128 random bits for sequence numbers, ports, hash tables.
-    #[cfg(feature = "alloc")]
-    pub fn with_capacity(capacity: Capacity, key: [u8; 16], observer: O) -> Self { todo!() }
+    /// A stack on the heap. `key` is 128 random bits, new ones after each start: sequence numbers, ports and name
+    /// queries cannot be predicted without it.
+    pub fn with_capacity(capacity: Capacity, key: [u8; 16], observer: O) -> Self {
+        Stack::assemble(capacity.parts(), key, observer)
+    }
 }
+
 impl<'a, O: Observer> Stack<'a, O> {
-    /// `hardware_address`: the MAC for an Ethernet device, None for Medium::Ip. The loopback interface exists by itself.
-    pub fn add_interface<D: Device>(&mut self, device: &mut D, hardware_address: Option<[u8; 6]>) -> Result<InterfaceId> { todo!() }
-    pub fn add_address(&mut self, interface: InterfaceId, address: IpAddr, prefix_len: u8) -> Result<()> { todo!() }
-    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> { todo!() }
-    pub fn add_name_server(&mut self, server: IpAddr) -> Result<()> { todo!() }
-    /// Static name table, asked before the servers.
-    pub fn add_name(&mut self, name: &'static str, address: IpAddr) -> Result<()> { todo!() }
+    /// A stack in the caller's memory. `key` is 128 random bits, new ones after each start: sequence numbers, ports and
+    /// name queries cannot be predicted without it.
+    #[allow(clippy::type_complexity)]
+    pub fn new<
+        const SOCKETS: usize,
+        const CONNECTIONS: usize,
+        const DATAGRAMS: usize,
+        const BUFFER: usize,
+        const INTERFACES: usize,
+        const SYNS: usize,
+        const LOOPBACK: usize,
+        const REASSEMBLY: usize,
+        const LOOKUPS: usize,
+    >(
+        storage: &'a mut Storage<
+            'a,
+            SOCKETS,
+            CONNECTIONS,
+            DATAGRAMS,
+            BUFFER,
+            INTERFACES,
+            SYNS,
+            LOOPBACK,
+            REASSEMBLY,
+            LOOKUPS,
+        >,
+        key: [u8; 16],
+        observer: O,
+    ) -> Self {
+        Stack::assemble(storage.parts(), key, observer)
+    }
 
-    /// Tells the time without doing work; never goes backwards. Call it before socket calls when no `poll` was recent.
-    pub fn set_now(&mut self, now: Instant) { todo!() }
-    /// Does the work that is due on this interface (and on the loopback); returns when to call again at the latest.
-    pub fn poll<D: Device + ?Sized>(&mut self, interface: InterfaceId, now: Instant, device: &mut D) -> Option<Instant> { todo!() }
-    /// The same for a stack whose only interface is its loopback.
-    pub fn poll_loopback(&mut self, now: Instant) -> Option<Instant> { todo!() }
+    fn assemble(parts: Parts<'a>, key: [u8; 16], observer: O) -> Self {
+        let mut secret = Secret::new(key);
+        let Parts {
+            mut loopback,
+            mut interfaces,
+            mut members,
+            ..
+        } = parts;
+        let seed = secret.random_u64();
+        if let Some(place) = interfaces.first_mut() {
+            let mut interface =
+                NetworkInterface::new(&mut loopback, HardwareAddress::Ip, seed, Instant::ZERO);
+            // Whatever is routed to the loopback is this host's.
+            interface.inner.set_any_ip(true);
+            *place = Some(interface);
+        }
+        let mut free_connections = List::new();
+        let mut free_datagrams = List::new();
+        for slot in 0..parts.connections {
+            free_connections.push_back(&mut members, slot);
+        }
+        for slot in 0..parts.datagrams {
+            free_datagrams.push_back(&mut members, parts.connections + slot);
+        }
+        Stack {
+            now: Instant::ZERO,
+            secret,
+            descriptors: parts.descriptors,
+            slots: parts.slots,
+            members,
+            free_connections,
+            free_datagrams,
+            half_open: List::new(),
+            time_wait: List::new(),
+            agenda: parts.agenda,
+            deadlines: parts.deadlines,
+            flows: parts.flows,
+            ports: parts.ports,
+            interfaces,
+            loopback,
+            pending: parts.pending,
+            room: false,
+            reassemblies: parts.reassemblies,
+            resolver: parts.resolver,
+            observer,
+        }
+    }
 
-    pub fn socket(&mut self, domain: Domain, ty: Type) -> Result<Fd> { todo!() }
-    pub fn bind(&mut self, fd: Fd, address: SocketAddr) -> Result<()> { todo!() }
-    pub fn listen(&mut self, fd: Fd, backlog: usize) -> Result<()> { todo!() }
-    pub fn accept(&mut self, fd: Fd) -> Result<(Fd, SocketAddr)> { todo!() }
-    /// Stream: WouldBlock until done, then Ok once, then AlreadyConnected. Datagram: sets the peer.
-    pub fn connect(&mut self, fd: Fd, address: SocketAddr) -> Result<()> { todo!() }
-    pub fn send(&mut self, fd: Fd, data: &[u8]) -> Result<usize> { todo!() }
-    pub fn sendto(&mut self, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize> { todo!() }
-    pub fn recv(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> { todo!() }
-    pub fn recvfrom(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> { todo!() }
-    pub fn peek(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> { todo!() }
-    pub fn peekfrom(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> { todo!() }
-    pub fn shutdown(&mut self, fd: Fd, how: Shutdown) -> Result<()> { todo!() }
-    pub fn close(&mut self, fd: Fd) -> Result<()> { todo!() }
-    pub fn getsockname(&self, fd: Fd) -> Result<SocketAddr> { todo!() }
-    pub fn getpeername(&self, fd: Fd) -> Result<SocketAddr> { todo!() }
-    pub fn setsockopt<T: option::SocketOption>(&mut self, fd: Fd, option: T, value: T::Value) -> Result<()> { todo!() }
-    pub fn getsockopt<T: option::SocketOption>(&self, fd: Fd, option: T) -> Result<T::Value> { todo!() }
-    /// SO_ERROR: the pending error, taken.
-    pub fn take_error(&mut self, fd: Fd) -> Result<Option<crate::Error>> { todo!() }
-    pub fn readiness(&self, fd: Fd) -> Result<Readiness> { todo!() }
-    /// Wakes once when the interest is (or already was) met, or the socket closed or failed. One waker a direction.
-    pub fn register_waker(&mut self, fd: Fd, interest: Interest, waker: &Waker) -> Result<()> { todo!() }
+    /// The observer.
+    pub fn observer(&mut self) -> &mut O {
+        &mut self.observer
+    }
 
-    /// Starts a lookup of a name (or literal); both families that this build has.
-    pub fn resolve(&mut self, name: &str) -> Result<Lookup> { todo!() }
-    /// WouldBlock until done; then the addresses, and the lookup is gone. NameNotFound, TimedOut.
-    pub fn resolved(&mut self, lookup: Lookup) -> Result<Addresses> { todo!() }
-    pub fn cancel(&mut self, lookup: Lookup) { todo!() }
-    pub fn register_lookup_waker(&mut self, lookup: Lookup, waker: &Waker) -> Result<()> { todo!() }
-    pub fn observer(&mut self) -> &mut O { &mut self.o }
+    /// Tells the time without doing any work, for calls that come long after the last `poll`. It never goes back.
+    pub fn set_now(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// Takes in what the interface's device has received, sends what is due, and returns when to call again at the
+    /// latest; earlier is harmless, and due when the device has received something. `None`: not before a frame or a
+    /// call. What the host sends to itself is done on the way.
+    #[must_use = "the stack wants to be polled again at this time"]
+    pub fn poll<D: Device + ?Sized>(
+        &mut self,
+        interface: InterfaceId,
+        now: Instant,
+        device: &mut D,
+    ) -> Option<Instant> {
+        self.set_now(now);
+        self.expire();
+        let mut refused = self.poll_interface(interface.0, device);
+        refused |= self.poll_own_loopback();
+        if self.room && !self.pending.is_empty() {
+            self.replay_syns();
+        }
+        // What came over the loopback may have an answer that goes over the link, and the other way round.
+        refused |= self.egress(interface.0, device);
+        refused |= self.poll_own_loopback();
+        self.next_deadline(refused)
+    }
+
+    /// The same for a host that has work on its loopback only.
+    #[must_use = "the stack wants to be polled again at this time"]
+    pub fn poll_loopback(&mut self, now: Instant) -> Option<Instant> {
+        self.set_now(now);
+        self.expire();
+        let mut refused = self.poll_own_loopback();
+        if self.room && !self.pending.is_empty() {
+            self.replay_syns();
+            refused |= self.poll_own_loopback();
+        }
+        self.next_deadline(refused)
+    }
+
+    fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
+        if self.interfaces.get(usize::from(interface)).is_none_or(Option::is_none) {
+            return false;
+        }
+        let capabilities = device.capabilities();
+        for _ in 0..INGRESS_BURST {
+            let Some((received, token)) = device.receive(self.now) else {
+                break;
+            };
+            let meta = received.meta();
+            received.consume(|frame| {
+                self.ingress(Incoming {
+                    interface,
+                    frame,
+                    meta,
+                    token,
+                    capabilities: &capabilities,
+                });
+            });
+        }
+        self.reassemblies.expire(self.now);
+        self.egress(interface, device)
+    }
+
+    /// Carries what the host sends to itself, until it is quiet.
+    fn poll_own_loopback(&mut self) -> bool {
+        let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
+            let interface = stack.interfaces.first().and_then(Option::as_ref);
+            loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
+        };
+        let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
+        let mut refused = false;
+        for _ in 0..INGRESS_BURST {
+            if is_quiet(self, &loopback) {
+                break;
+            }
+            refused = self.poll_interface(LOOPBACK, &mut loopback);
+        }
+        self.loopback = loopback;
+        refused
+    }
 }
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lookup { index: u16, generation: u32 }
-/// Derefs to [IpAddr].
-pub type Addresses = heapless::Vec<IpAddr, 8>;

@@ -35,6 +35,7 @@ enum Purpose {
 }
 
 /// The key, and what advances between draws.
+#[derive(Clone)]
 pub(crate) struct Secret {
     key: [u8; 16],
     /// How far sequence numbers run ahead of RFC 6528's clock.

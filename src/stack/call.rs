@@ -1,0 +1,354 @@
+//! The calls that every type of socket has: socket, bind, close, names, options, readiness.
+
+use core::net::SocketAddr;
+use core::task::Waker;
+
+use smoltcp::socket::tcp::State;
+
+use super::connection::Role;
+use super::fd::Socket;
+use super::flow::{Endpoint, Scope, unspecified};
+use super::option::SocketOption;
+use super::slot::{Kind, Owner};
+use super::{Domain, Fd, Interest, Readiness, Stack, Type};
+use crate::trace::Observer;
+use crate::{Error, Limit, Result};
+
+impl<'a, O: Observer> Stack<'a, O> {
+    /// `socket(2)`: makes a socket. A datagram socket takes its buffers here, a stream socket when it connects.
+    ///
+    /// [`Error::Exhausted`] where descriptors or UDP sockets are used up, [`Error::AddressFamilyNotSupported`] for a
+    /// family that this build does not have.
+    pub fn socket(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
+        let is_built = match domain {
+            Domain::Inet => cfg!(feature = "ipv4"),
+            Domain::Inet6 => cfg!(feature = "ipv6"),
+        };
+        if !is_built {
+            return Err(Error::AddressFamilyNotSupported);
+        }
+        if kind == Type::Stream {
+            return self.descriptors.open(domain, Socket::Idle);
+        }
+        if self.descriptors.is_full() {
+            return Err(Error::Exhausted(Limit::Sockets));
+        }
+        let slot = self.free_datagrams.pop_front(&mut self.members);
+        let slot = slot.ok_or(Error::Exhausted(Limit::Datagrams))?;
+        let fd = self.descriptors.open(domain, Socket::Datagram { slot, peer: None })?;
+        self.open_datagram(slot, fd.index);
+        Ok(fd)
+    }
+
+    /// `bind(2)`: gives the socket its address. Port 0 picks one (RFC 6056). An IPv6 socket on `::` also takes IPv4,
+    /// unless [`V6Only`](super::option::V6Only) is set.
+    ///
+    /// [`Error::AddrInUse`], [`Error::AddrNotAvailable`], [`Error::AddressFamilyNotSupported`];
+    /// [`Error::InvalidArgument`] where it is bound already. The port is free again as soon as the socket is closed,
+    /// whatever its connections still have to say, as with Linux's `SO_REUSEADDR`.
+    pub fn bind(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
+        let row = self.descriptors.get(fd)?;
+        let is_fresh = match row.socket {
+            Socket::Idle => true,
+            Socket::Datagram { peer, .. } => peer.is_none(),
+            _ => false,
+        };
+        if row.is_bound() || !is_fresh {
+            return Err(Error::InvalidArgument);
+        }
+        let domain_fits = match row.domain {
+            Domain::Inet => address.is_ipv4(),
+            Domain::Inet6 => address.is_ipv6(),
+        };
+        let endpoint = Endpoint::from_socket_addr(address);
+        let is_mapped = address.is_ipv6() && endpoint.addr.is_ipv4();
+        if !domain_fits || is_mapped && !cfg!(feature = "ipv4") {
+            return Err(Error::AddressFamilyNotSupported);
+        }
+        if is_mapped && row.options.v6_only {
+            return Err(Error::InvalidArgument);
+        }
+        if !endpoint.addr.is_unspecified() && !self.is_own(endpoint.addr) {
+            return Err(Error::AddrNotAvailable);
+        }
+        self.bind_to(fd.index, endpoint)?;
+        self.descriptors.row(fd.index).explicit = true;
+        Ok(())
+    }
+
+    /// Binds a descriptor; port 0 picks one at random.
+    pub(super) fn bind_to(&mut self, index: u16, mut endpoint: Endpoint) -> Result<()> {
+        let row = self.descriptors.peek(index);
+        let kind = row.kind();
+        let scope = Scope::of(row.domain, endpoint.addr, row.options.v6_only);
+        if endpoint.port == 0 {
+            let mut secret = self.secret.clone();
+            let port = secret.random_port(|port| self.is_port_taken(kind, scope, port));
+            self.secret = secret;
+            endpoint.port = port.ok_or(Error::AddrInUse)?;
+        } else if self.is_port_taken(kind, scope, endpoint.port) {
+            return Err(Error::AddrInUse);
+        }
+        self.take_port(index, endpoint)
+    }
+
+    /// Enters a descriptor's endpoint into the table of ports.
+    pub(super) fn take_port(&mut self, index: u16, endpoint: Endpoint) -> Result<()> {
+        let row = self.descriptors.row(index);
+        let hash = self.secret.port_hash(row.kind() == Type::Stream, endpoint.port);
+        if !self.ports.insert(hash, index) {
+            return Err(Error::Exhausted(Limit::Sockets));
+        }
+        row.local = endpoint;
+        if let Socket::Datagram { slot, .. } = row.socket {
+            self.bind_datagram(slot, endpoint.port);
+        }
+        Ok(())
+    }
+
+    /// Whether another socket of the type is bound to the port on an address in common.
+    pub(super) fn is_port_taken(&self, kind: Type, scope: Scope, port: u16) -> bool {
+        let hash = self.secret.port_hash(kind == Type::Stream, port);
+        let taken = |index: u16| {
+            let row = self.descriptors.peek(index);
+            row.kind() == kind && row.local.port == port && row.scope().overlaps(scope)
+        };
+        self.ports.candidates(hash).any(taken)
+            || kind == Type::Datagram && self.resolver.is_using(port)
+    }
+
+    /// Takes a descriptor's endpoint out of the table of ports.
+    pub(super) fn unbind(&mut self, index: u16) {
+        let row = self.descriptors.row(index);
+        if row.local.port != 0 {
+            let hash = self.secret.port_hash(row.kind() == Type::Stream, row.local.port);
+            // An accepted connection's local end is its listener's; then there is nothing to remove.
+            self.ports.remove(hash, index);
+        }
+        row.local = Endpoint {
+            addr: unspecified(row.domain),
+            port: 0,
+        };
+        row.explicit = false;
+    }
+
+    /// `close(2)`: the descriptor ends here. A connection still sends what is queued, then FIN, in the background, and
+    /// frees its slot when TCP is done; if there is data that the application has not read it is reset instead
+    /// (RFC 2525 §2.17). A listener's waiting connections are reset.
+    pub fn close(&mut self, fd: Fd) -> Result<()> {
+        self.descriptors.get(fd)?;
+        match self.descriptors.peek(fd.index).socket {
+            Socket::Free { .. } | Socket::Idle => {}
+            Socket::Listening { .. } => self.close_listener(fd.index),
+            // RFC 9293 §3.10.4: in SYN-SENT the connection is deleted, and the peer hears nothing.
+            Socket::Connecting(slot) => {
+                self.tell_state(slot, State::SynSent, State::Closed);
+                self.release(slot);
+            }
+            Socket::Connected { slot, .. } => self.close_connection(slot),
+            Socket::Datagram { slot, .. } => self.close_datagram(slot),
+        }
+        self.unbind(fd.index);
+        self.descriptors.close(fd);
+        Ok(())
+    }
+
+    fn close_listener(&mut self, listener: u16) {
+        while let Socket::Listening { ref queue, .. } = self.descriptors.peek(listener).socket
+            && let Some(slot) = queue.front()
+        {
+            self.reset_connection(slot);
+        }
+        while let Some(slot) = self.half_open_of(listener) {
+            self.reset_connection(slot);
+        }
+    }
+
+    fn half_open_of(&self, listener: u16) -> Option<u16> {
+        self.half_open.iter(&self.members).find(|slot| {
+            let connection = self.slots[usize::from(*slot)].connection();
+            connection.is_some_and(|connection| connection.role == Role::HalfOpen(listener))
+        })
+    }
+
+    /// Ends a connection that nobody will accept.
+    fn reset_connection(&mut self, slot: u16) {
+        self.leave_listener(slot);
+        let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
+            return;
+        };
+        connection.role = Role::Orphan;
+        socket.abort();
+        self.settle(slot, None);
+        if self.is_live(slot) {
+            self.make_due(slot);
+        }
+    }
+
+    fn close_connection(&mut self, slot: u16) {
+        let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
+            return;
+        };
+        connection.role = Role::Orphan;
+        let (state, silent) = (socket.state(), connection.silent);
+        if silent {
+            return self.release(slot);
+        }
+        if socket.recv_queue() > 0 {
+            socket.abort();
+        } else {
+            socket.close();
+        }
+        // The clock of `CLOSE_TIMEOUT` starts here.
+        connection.heard = self.now;
+        self.settle(slot, None);
+        if state == State::TimeWait {
+            self.enter_time_wait(slot);
+        }
+        if self.is_live(slot) {
+            self.make_due(slot);
+        }
+    }
+
+    /// `getsockname(2)`: the socket's own address; the wildcard and port 0 while it has none.
+    pub fn getsockname(&self, fd: Fd) -> Result<SocketAddr> {
+        let row = self.descriptors.get(fd)?;
+        Ok(row.local.to_socket_addr(row.domain))
+    }
+
+    /// `getpeername(2)`: the peer's address, or [`Error::NotConnected`].
+    pub fn getpeername(&self, fd: Fd) -> Result<SocketAddr> {
+        let row = self.descriptors.get(fd)?;
+        let peer = match row.socket {
+            Socket::Connected { slot, .. } => self.slots[usize::from(slot)]
+                .connection()
+                .filter(|connection| connection.state != State::Closed)
+                .map(|connection| connection.flow.remote),
+            Socket::Datagram { peer, .. } => peer,
+            _ => None,
+        };
+        peer.map(|peer| peer.to_socket_addr(row.domain)).ok_or(Error::NotConnected)
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](super::option). [`Error::InvalidArgument`] for a value out of its range.
+    pub fn setsockopt<T: SocketOption>(&mut self, fd: Fd, option: T, value: T::Value) -> Result<()> {
+        let row = self.descriptors.get_mut(fd)?;
+        let mut options = row.options;
+        option.set(&mut options, value)?;
+        if options.v6_only != row.options.v6_only && row.is_bound() {
+            return Err(Error::InvalidArgument);
+        }
+        row.options = options;
+        match row.socket {
+            Socket::Connecting(slot) | Socket::Connected { slot, .. } => {
+                if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
+                    options.apply(socket);
+                    connection.user_timeout = options.user_timeout;
+                }
+                self.make_due(slot);
+            }
+            Socket::Datagram { slot, .. } => {
+                if let Some(socket) = self.slots[usize::from(slot)].udp() {
+                    socket.set_hop_limit(Some(options.hop_limit));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `getsockopt(2)`, typed.
+    pub fn getsockopt<T: SocketOption>(&self, fd: Fd, option: T) -> Result<T::Value> {
+        Ok(option.get(&self.descriptors.get(fd)?.options))
+    }
+
+    /// `SO_ERROR`: the pending error, which is then no longer pending.
+    pub fn take_error(&mut self, fd: Fd) -> Result<Option<Error>> {
+        let row = self.descriptors.get_mut(fd)?;
+        let error = row.error.take();
+        if error.is_some() {
+            return Ok(error);
+        }
+        let Socket::Connected { slot, .. } = row.socket else {
+            return Ok(None);
+        };
+        let connection = match &mut self.slots[usize::from(slot)].kind {
+            Kind::Connection(connection) => connection,
+            _ => return Ok(None),
+        };
+        Ok(connection.error.take())
+    }
+
+    /// What `poll(2)` would say of the socket.
+    pub fn readiness(&self, fd: Fd) -> Result<Readiness> {
+        self.descriptors.get(fd)?;
+        Ok(self.readiness_of(fd.index))
+    }
+
+    pub(super) fn readiness_of(&self, index: u16) -> Readiness {
+        let row = self.descriptors.peek(index);
+        let mut readiness = match row.socket {
+            Socket::Free { .. } | Socket::Idle => Readiness {
+                closed: true,
+                writable: true,
+                ..Readiness::NONE
+            },
+            Socket::Listening { ref queue, .. } => Readiness {
+                readable: !queue.is_empty(),
+                ..Readiness::NONE
+            },
+            Socket::Connecting(_) => Readiness::NONE,
+            Socket::Connected { slot, .. } => self.stream_readiness(slot),
+            Socket::Datagram { slot, .. } => self.datagram_readiness(slot),
+        };
+        if row.error.is_some() {
+            readiness.error = true;
+        }
+        if readiness.error || readiness.closed {
+            readiness.readable = true;
+            readiness.writable = true;
+        }
+        readiness
+    }
+
+    fn stream_readiness(&self, slot: u16) -> Readiness {
+        let Some((socket, connection)) = self.slots[usize::from(slot)].tcp_ref() else {
+            return Readiness::NONE;
+        };
+        let is_over = connection.state == State::Closed;
+        let is_read_over = !socket.may_recv() || connection.read_shutdown;
+        Readiness {
+            readable: socket.can_recv() || is_read_over,
+            // After `shutdown(Write)` sending fails at once, which is an answer too.
+            writable: socket.can_send() || !socket.may_send(),
+            closed: is_over || is_read_over && !socket.may_send(),
+            error: connection.error.is_some(),
+        }
+    }
+
+    /// Has `waker` woken, once, when the socket is (or already was) ready for what it is interested in, or failed, or
+    /// was closed. One waker a direction; one that is replaced by another is woken.
+    pub fn register_waker(&mut self, fd: Fd, interest: Interest, waker: &Waker) -> Result<()> {
+        let readiness = self.readiness(fd)?;
+        let is_ready = match interest {
+            Interest::Readable => readiness.readable,
+            Interest::Writable => readiness.writable,
+        };
+        if is_ready {
+            waker.wake_by_ref();
+        } else {
+            self.descriptors.get_mut(fd)?.register(interest, waker);
+        }
+        Ok(())
+    }
+
+    /// Sockets, connections and UDP sockets in use: what a test asserts on to see that nothing leaks.
+    pub fn usage(&self) -> super::Usage {
+        let count = |is_used: fn(&Kind) -> bool| self.slots.iter().filter(|slot| is_used(&slot.kind)).count();
+        super::Usage {
+            sockets: self.descriptors.open_count(),
+            connections: count(|kind| matches!(kind, Kind::Connection(c) if c.role != Role::Free)),
+            datagrams: count(|kind| matches!(kind, Kind::Datagram { owner, .. } if *owner != Owner::Free)),
+        }
+    }
+}

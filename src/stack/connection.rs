@@ -1,0 +1,176 @@
+//! What the heart knows of a TCP connection beside smoltcp's socket: whom it belongs to, the sequence numbers that
+//! went by, why it ended, and how long it may stay silent.
+
+use core::time::Duration;
+
+use smoltcp::socket::tcp::State;
+use smoltcp::time::Instant;
+
+use super::flow::{Flow, UNSPECIFIED};
+use super::option::Options;
+use crate::Error;
+
+/// How long `connect` waits without [`UserTimeout`](super::option::UserTimeout): what Linux's six retries take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
+/// How long sent data may stay unacknowledged without a user timeout: Linux's fifteen retries (RFC 9293 §3.8.3, R2).
+pub const DATA_TIMEOUT: Duration = Duration::from_secs(924);
+/// How long a closed connection may take to say goodbye, FIN-WAIT-2 included, before it is dropped.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a peer may take to finish the handshake that it began.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(63);
+/// Unanswered keep-alive probes that end a connection.
+pub const KEEP_ALIVE_PROBES: u32 = 9;
+
+/// A half-open connection younger than this is never given up for another: its ACK may be on the way.
+pub(super) const HALF_OPEN_GRACE: Duration = Duration::from_secs(1);
+
+/// Whom a connection belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The slot is free.
+    Free,
+    /// Its listener's handshake.
+    HalfOpen(u16),
+    /// Waits in its listener's accept queue.
+    Queued(u16),
+    /// A descriptor's.
+    Owned(u16),
+    /// Closed by the application; TCP finishes alone.
+    Orphan,
+}
+
+/// What the heart knows of a connection.
+pub(super) struct Connection {
+    pub(super) role: Role,
+    pub(super) flow: Flow,
+    /// Whether the table of flows leads here.
+    pub(super) routed: bool,
+    /// The state that was last told to the observer.
+    pub(super) state: State,
+    pub(super) opened: Instant,
+    /// When the peer was last heard.
+    pub(super) heard: Instant,
+    /// The first sequence number that was sent, and the one after the last.
+    pub(super) initial: Option<u32>,
+    pub(super) next: u32,
+    /// The acknowledgment that was sent last: what the peer's next sequence number is.
+    pub(super) receive_next: u32,
+    /// Sequence numbers that the peer has not acknowledged (octets queued, SYN, FIN), and since when.
+    pub(super) unacknowledged: usize,
+    pub(super) waiting: Option<Instant>,
+    pub(super) user_timeout: Option<Duration>,
+    /// `shutdown(Read)`: nothing more to read than what is there.
+    pub(super) read_shutdown: bool,
+    /// Why it ended, until the application has heard it.
+    pub(super) error: Option<Error>,
+    /// On the list of orphans in TIME-WAIT.
+    pub(super) in_time_wait: bool,
+    /// It ended without a word to the peer (RFC 9293 §3.10.8, user timeout).
+    pub(super) silent: bool,
+}
+
+impl Connection {
+    pub(super) const FREE: Connection = Connection {
+        role: Role::Free,
+        flow: Flow {
+            local: UNSPECIFIED,
+            remote: UNSPECIFIED,
+        },
+        routed: false,
+        state: State::Closed,
+        opened: Instant::ZERO,
+        heard: Instant::ZERO,
+        initial: None,
+        next: 0,
+        receive_next: 0,
+        unacknowledged: 0,
+        waiting: None,
+        user_timeout: None,
+        read_shutdown: false,
+        error: None,
+        in_time_wait: false,
+        silent: false,
+    };
+
+    pub(super) fn new(role: Role, flow: Flow, now: Instant, options: &Options) -> Connection {
+        Connection {
+            role,
+            flow,
+            opened: now,
+            heard: now,
+            user_timeout: options.user_timeout,
+            ..Connection::FREE
+        }
+    }
+
+    /// Follows what is unacknowledged: smoltcp's own time-out would also end a connection that is merely idle.
+    pub(super) fn watch(&mut self, now: Instant, unacknowledged: usize) {
+        if unacknowledged == 0 {
+            self.waiting = None;
+        } else if unacknowledged < self.unacknowledged || self.waiting.is_none() {
+            self.waiting = Some(now);
+        }
+        self.unacknowledged = unacknowledged;
+    }
+
+    /// When the heart gives up on the peer.
+    pub(super) fn deadline(&self, keep_alive: Option<smoltcp::time::Duration>) -> Option<Instant> {
+        let patience = match self.role {
+            Role::HalfOpen(_) => HANDSHAKE_TIMEOUT,
+            Role::Orphan => self.user_timeout.unwrap_or(CLOSE_TIMEOUT).min(CLOSE_TIMEOUT),
+            _ if self.state == State::SynSent => self.user_timeout.unwrap_or(CONNECT_TIMEOUT),
+            _ => self.user_timeout.unwrap_or(DATA_TIMEOUT),
+        };
+        let unanswered = match (self.role, self.state) {
+            (Role::Free, _) | (_, State::Closed | State::TimeWait) => None,
+            (Role::HalfOpen(_), _) => Some(self.opened),
+            // FIN-WAIT-2 has nothing unacknowledged, yet an orphan must not wait for ever (RFC 9293 §3.6).
+            (Role::Orphan, State::FinWait2) => Some(self.heard),
+            _ => self.waiting,
+        };
+        let unanswered = unanswered.map(|since| since + patience.into());
+        let unprobed = match self.state {
+            State::Established | State::CloseWait | State::FinWait2 => {
+                keep_alive.map(|interval| self.heard + interval * (KEEP_ALIVE_PROBES + 1))
+            }
+            _ => None,
+        };
+        [unanswered, unprobed].into_iter().flatten().min()
+    }
+}
+
+/// Sequence numbers in flight that are not octets: the SYN or the FIN.
+pub(super) fn control_len(state: State) -> usize {
+    match state {
+        State::SynSent
+        | State::SynReceived
+        | State::FinWait1
+        | State::Closing
+        | State::LastAck => 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_never_times_out_and_silence_after_sending_does() {
+        let now = Instant::from_secs(100);
+        let mut connection = Connection::new(Role::Owned(0), Connection::FREE.flow, now, &Options::DEFAULT);
+        connection.state = State::Established;
+        connection.watch(now, 0);
+        assert_eq!(connection.deadline(None), None);
+        connection.watch(now, 10);
+        assert_eq!(connection.deadline(None), Some(now + DATA_TIMEOUT.into()));
+        // Progress starts the wait anew, repetition does not.
+        let later = Instant::from_secs(200);
+        connection.watch(later, 10);
+        assert_eq!(connection.deadline(None), Some(now + DATA_TIMEOUT.into()));
+        connection.watch(later, 9);
+        assert_eq!(connection.deadline(None), Some(later + DATA_TIMEOUT.into()));
+        connection.watch(later, 0);
+        assert_eq!(connection.deadline(None), None);
+    }
+}

@@ -1,0 +1,196 @@
+//! The door between smoltcp and a device: frames are handed in one at a time, and those that leave are seen.
+
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
+use smoltcp::time::Instant;
+
+use super::frame::{Frame, Packet, Segment, ICMPV6, TCP};
+
+/// What left through the door during one call into smoltcp.
+#[derive(Default)]
+pub(super) struct Sent {
+    /// Packets of the socket itself.
+    pub(super) packets: u32,
+    /// The device had no room for another frame.
+    pub(super) exhausted: bool,
+    /// The furthest TCP sequence number taken up, and the latest acknowledgment.
+    pub(super) sequence: Option<(u32, Option<u32>)>,
+    /// The first sequence number sent.
+    pub(super) first: Option<u32>,
+}
+
+impl Sent {
+    fn note(&mut self, medium: Medium, frame: &[u8]) {
+        let Frame::Ip { packet, .. } = Frame::parse(medium, frame) else {
+            return; // an ARP request: smoltcp wants to know the neighbor first
+        };
+        let Some(packet) = Packet::parse(packet) else {
+            return;
+        };
+        if packet.protocol == ICMPV6 && packet.transport.first() == Some(&135) {
+            return; // a Neighbor Solicitation, for the same reason
+        }
+        self.packets += 1;
+        if packet.protocol == TCP
+            && let Some(segment) = Segment::parse(packet.transport)
+        {
+            self.first.get_or_insert(segment.seq);
+            let ack = segment.has_ack().then_some(segment.ack);
+            self.sequence = Some((segment.seq.wrapping_add(segment.len), ack));
+        }
+    }
+}
+
+/// A transmit token that looks at the finished frame.
+pub(super) struct Watched<'w, T> {
+    token: T,
+    medium: Medium,
+    sent: &'w mut Sent,
+}
+
+impl<T: TxToken> TxToken for Watched<'_, T> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        self.token.consume(len, |frame| {
+            let result = f(frame);
+            self.sent.note(self.medium, frame);
+            result
+        })
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.token.set_meta(meta);
+    }
+}
+
+/// The frame that is handed in.
+pub(super) struct Lent<'f> {
+    frame: &'f [u8],
+    meta: PacketMeta,
+}
+
+impl RxToken for Lent<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.frame)
+    }
+
+    fn meta(&self) -> PacketMeta {
+        self.meta
+    }
+}
+
+/// Hands one frame in, with the device's own transmit token for the answer.
+pub(super) struct DoorIn<'f, T> {
+    pub(super) frame: Option<&'f [u8]>,
+    pub(super) meta: PacketMeta,
+    pub(super) token: Option<T>,
+    pub(super) capabilities: &'f DeviceCapabilities,
+    pub(super) sent: &'f mut Sent,
+}
+
+impl<'f, T: TxToken> Device for DoorIn<'f, T> {
+    type RxToken<'a>
+        = Lent<'f>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = Watched<'a, T>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, _: Instant) -> Option<(Lent<'f>, Watched<'_, T>)> {
+        let frame = self.frame.take()?;
+        let token = self.token.take()?;
+        let lent = Lent {
+            frame,
+            meta: self.meta,
+        };
+        let watched = Watched {
+            token,
+            medium: self.capabilities.medium,
+            sent: self.sent,
+        };
+        Some((lent, watched))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Watched<'_, T>> {
+        None
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.capabilities.clone()
+    }
+}
+
+/// Lets frames out to the device, and none in.
+pub(super) struct DoorOut<'d, D: ?Sized> {
+    pub(super) device: &'d mut D,
+    pub(super) medium: Medium,
+    pub(super) sent: &'d mut Sent,
+}
+
+impl<D: Device + ?Sized> Device for DoorOut<'_, D> {
+    type RxToken<'a>
+        = Lent<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = Watched<'a, D::TxToken<'a>>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, _: Instant) -> Option<(Lent<'_>, Self::TxToken<'_>)> {
+        None
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        let Some(token) = self.device.transmit(now) else {
+            self.sent.exhausted = true;
+            return None;
+        };
+        Some(Watched {
+            token,
+            medium: self.medium,
+            sent: self.sent,
+        })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.device.capabilities()
+    }
+}
+
+/// Swallows every frame: for a datagram whose next hop does not answer.
+pub(super) struct Void;
+
+/// A transmit token to nowhere; the octets are written to a buffer of one MTU at most, then forgotten.
+pub(super) struct VoidToken;
+
+impl TxToken for VoidToken {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let mut frame = [0; VOID_MTU];
+        let len = len.min(frame.len());
+        f(&mut frame[..len])
+    }
+}
+
+/// Larger packets than this are dropped by smoltcp itself, before they reach the token.
+const VOID_MTU: usize = 128;
+
+impl Device for Void {
+    type RxToken<'a> = Lent<'a>;
+    type TxToken<'a> = VoidToken;
+
+    fn receive(&mut self, _: Instant) -> Option<(Lent<'_>, VoidToken)> {
+        None
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<VoidToken> {
+        Some(VoidToken)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = VOID_MTU;
+        capabilities
+    }
+}

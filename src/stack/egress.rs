@@ -1,0 +1,254 @@
+//! What goes out: slots that were touched, or whose deadline came, are polled; no others.
+
+use smoltcp::iface::{Config, Interface};
+use smoltcp::phy::{Device, Medium};
+use smoltcp::socket::tcp::State;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::HardwareAddress;
+
+use super::Stack;
+use super::connection::Role;
+use super::door::{DoorOut, Sent, Void};
+use super::resolver::Step;
+use super::slot::{Agenda, Kind};
+use crate::Error;
+use crate::trace::Observer;
+
+/// Frames that one slot may send before the others get their turn.
+const BURST: usize = 64;
+
+/// How long smoltcp keeps a socket quiet after it asked for a neighbor's hardware address.
+const DISCOVERY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a neighbor may stay silent before its host counts as unreachable: three requests (RFC 4861 §10).
+const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// When to try again after the device had no room, if nothing else happens before.
+pub(super) const DEVICE_RETRY: Duration = Duration::from_millis(1);
+
+impl<'a, O: Observer> Stack<'a, O> {
+    /// Puts a slot on its interface's list of work.
+    pub(super) fn make_due(&mut self, slot: u16) {
+        let place = &mut self.slots[usize::from(slot)];
+        let Some(interface) = &mut self.interfaces[usize::from(place.interface)] else {
+            return;
+        };
+        match place.agenda {
+            Agenda::Due => return,
+            Agenda::Blocked => interface.blocked.remove(&mut self.agenda, slot),
+            Agenda::Idle => {}
+        }
+        place.agenda = Agenda::Due;
+        interface.due.push_back(&mut self.agenda, slot);
+    }
+
+    /// Takes a slot off all lists and clocks.
+    pub(super) fn unschedule(&mut self, slot: u16) {
+        let place = &mut self.slots[usize::from(slot)];
+        place.blocked = None;
+        if let Some(interface) = &mut self.interfaces[usize::from(place.interface)] {
+            match place.agenda {
+                Agenda::Due => interface.due.remove(&mut self.agenda, slot),
+                Agenda::Blocked => interface.blocked.remove(&mut self.agenda, slot),
+                Agenda::Idle => {}
+            }
+        }
+        place.agenda = Agenda::Idle;
+        self.deadlines.set(slot, None);
+    }
+
+    /// A neighbor may have answered: who waits for one tries again.
+    pub(super) fn unblock(&mut self, interface: u8) {
+        loop {
+            let interface = self.interfaces[usize::from(interface)].as_ref();
+            match interface.and_then(|interface| interface.blocked.front()) {
+                Some(slot) => self.make_due(slot),
+                None => return,
+            }
+        }
+    }
+
+    /// Slots whose deadline has come have work.
+    pub(super) fn expire(&mut self) {
+        while let Some(slot) = self.deadlines.pop_due(self.now) {
+            self.make_due(slot);
+        }
+    }
+
+    /// Polls the slots that have work on an interface, each once; says whether the device refused a frame.
+    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
+        let count = match &self.interfaces[usize::from(interface)] {
+            Some(interface) => interface.due.len(),
+            None => 0,
+        };
+        for _ in 0..count {
+            let Some(row) = &mut self.interfaces[usize::from(interface)] else {
+                return false;
+            };
+            let Some(slot) = row.due.pop_front(&mut self.agenda) else {
+                return false;
+            };
+            self.slots[usize::from(slot)].agenda = Agenda::Idle;
+            if self.egress_slot(interface, slot, device) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Polls one slot; says whether the device refused a frame.
+    fn egress_slot<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
+        if self.give_up(slot) {
+            return false;
+        }
+        let now = self.now;
+        let place = &mut self.slots[usize::from(slot)];
+        let (Some(interface), Some(set)) = (&mut self.interfaces[usize::from(index)], &mut place.set)
+        else {
+            return false;
+        };
+        let mut sent = Sent::default();
+        let mut door = DoorOut {
+            device,
+            medium: interface.medium,
+            sent: &mut sent,
+        };
+        let mut more = true;
+        for _ in 0..BURST {
+            use smoltcp::iface::PollResult;
+            if interface.inner.poll_egress(now, &mut door, set) == PollResult::None {
+                more = false;
+                break;
+            }
+        }
+        let mut next = interface.inner.poll_at(now, set);
+        place.blocked = match next {
+            // It wanted to send, and smoltcp keeps it quiet until the neighbor's address is known.
+            Some(until) if sent.packets == 0 && !sent.exhausted => {
+                let asked = until == now + DISCOVERY_INTERVAL;
+                let waits = place.blocked.filter(|(_, quiet_until)| asked || until == *quiet_until);
+                match waits {
+                    Some((since, _)) => Some((since, until)),
+                    None if asked && interface.medium == Medium::Ethernet => Some((now, until)),
+                    None => None,
+                }
+            }
+            _ => None,
+        };
+        let is_blocked = place.blocked.is_some();
+        self.note_sent(slot, &sent);
+        match self.slots[usize::from(slot)].kind {
+            Kind::Connection(_) => self.settle(slot, None),
+            Kind::Datagram { .. } => {
+                let drained = !more && !sent.exhausted && !is_blocked;
+                self.settle_datagram(slot, sent.packets > 0, drained);
+            }
+            Kind::Resolver => self.settle_lookups(Step::Timer),
+            Kind::Unused => return false,
+        }
+        if !self.is_live(slot) {
+            return sent.exhausted;
+        }
+        if more || sent.exhausted {
+            self.make_due(slot);
+        } else if is_blocked {
+            let place = &mut self.slots[usize::from(slot)];
+            if let (Agenda::Idle, Some(interface)) =
+                (place.agenda, &mut self.interfaces[usize::from(index)])
+            {
+                place.agenda = Agenda::Blocked;
+                interface.blocked.push_back(&mut self.agenda, slot);
+            }
+        } else if next.is_some_and(|next| next <= now) {
+            // smoltcp says "now" and does nothing: look again soon, never in a loop.
+            next = Some(now + DEVICE_RETRY);
+        }
+        let own = self.slots[usize::from(slot)]
+            .tcp_ref()
+            .and_then(|(socket, connection)| connection.deadline(socket.keep_alive()));
+        let silent = self.slots[usize::from(slot)].connection().is_some_and(|c| c.silent);
+        let next = if silent { None } else { next };
+        self.deadlines.set(slot, [next, own].into_iter().flatten().min());
+        sent.exhausted
+    }
+
+    /// Remembers the sequence numbers that left.
+    pub(super) fn note_sent(&mut self, slot: u16, sent: &Sent) {
+        if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind
+            && let (Some(first), Some((next, ack))) = (sent.first, sent.sequence)
+        {
+            if connection.initial.is_none() {
+                connection.initial = Some(first);
+                connection.next = first;
+            }
+            if super::frame::before(connection.next, next) {
+                connection.next = next;
+            }
+            connection.receive_next = ack.unwrap_or(connection.receive_next);
+        }
+    }
+
+    /// Ends what has waited too long; says whether there is nothing left to poll.
+    fn give_up(&mut self, slot: u16) -> bool {
+        let now = self.now;
+        let place = &mut self.slots[usize::from(slot)];
+        let unreachable = place.blocked.is_some_and(|(since, _)| now >= since + DISCOVERY_TIMEOUT);
+        let overdue = place.tcp_ref().is_some_and(|(socket, connection)| {
+            let deadline = connection.deadline(socket.keep_alive());
+            !connection.silent && deadline.is_some_and(|deadline| now >= deadline)
+        });
+        match &mut place.kind {
+            Kind::Connection(connection) => {
+                if connection.silent {
+                    return true;
+                }
+                let never_sent = connection.initial.is_none();
+                if unreachable && never_sent && connection.state == State::SynSent {
+                    self.fail(slot, Error::HostUnreachable);
+                    return true;
+                }
+                if overdue {
+                    self.fail(slot, Error::TimedOut);
+                    return true;
+                }
+                // A reset that cannot be delivered is not worth waiting for.
+                if unreachable && connection.state == State::Closed && connection.role == Role::Orphan {
+                    self.release(slot);
+                    return true;
+                }
+                false
+            }
+            Kind::Datagram { .. } if unreachable => {
+                self.drop_datagram(slot);
+                self.datagram_error(slot, Error::HostUnreachable);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets the datagram at the head of a slot's queue: its next hop does not answer.
+    fn drop_datagram(&mut self, slot: u16) {
+        let mut config = Config::new(HardwareAddress::Ip);
+        config.random_seed = 1;
+        let mut interface = Interface::new(config, &mut Void, self.now);
+        let place = &mut self.slots[usize::from(slot)];
+        place.blocked = None;
+        // smoltcp keeps the socket quiet until this time, and so must the poll that drops it.
+        let later = self.now + DISCOVERY_INTERVAL;
+        if let Some(set) = &mut place.set {
+            interface.poll_egress(later, &mut Void, set);
+        }
+    }
+
+    /// The earliest time at which something is to be done.
+    pub(super) fn next_deadline(&self, refused: bool) -> Option<Instant> {
+        let is_due = !self.loopback.is_empty()
+            || self.interfaces.iter().flatten().any(|i| !i.due.is_empty());
+        let at_once = is_due.then(|| if refused { self.now + DEVICE_RETRY } else { self.now });
+        [at_once, self.deadlines.next(), self.reassemblies.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

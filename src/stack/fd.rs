@@ -1,0 +1,197 @@
+//! Descriptors: what an application holds. A descriptor is small and copyable; a stale one is an error and never
+//! another socket, because its row's generation has moved on.
+
+use core::task::Waker;
+
+use managed::ManagedSlice;
+
+use super::flow::{Endpoint, Scope, UNSPECIFIED, unspecified};
+use super::list::{List, NONE};
+use super::option::Options;
+use super::{Domain, Interest, Type};
+use crate::{Error, Limit, Result};
+
+/// A socket descriptor, valid until [`close`](super::Stack::close).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fd {
+    pub(super) index: u16,
+    generation: u32,
+}
+
+impl core::fmt::Display for Fd {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}", self.index)
+    }
+}
+
+/// What a socket is at the moment.
+pub(super) enum Socket {
+    /// The row is free; the next free one follows.
+    Free { next: u16 },
+    /// A stream socket that neither listens nor connects.
+    Idle,
+    /// `listen`: connections come in.
+    Listening {
+        backlog: u16,
+        /// Connections whose handshake is under way.
+        half_open: u16,
+        /// Established connections that wait for `accept`, oldest first.
+        queue: List,
+    },
+    /// `connect`: the SYN is on its way; the slot holds the connection.
+    Connecting(u16),
+    /// A connection; `fresh` until `connect` has said `Ok` to the application.
+    Connected { slot: u16, fresh: bool },
+    /// A datagram socket.
+    Datagram { slot: u16, peer: Option<Endpoint> },
+}
+
+/// A descriptor's row.
+pub(super) struct Descriptor {
+    generation: u32,
+    pub(super) socket: Socket,
+    pub(super) domain: Domain,
+    /// Bound here; port 0 while unbound.
+    pub(super) local: Endpoint,
+    /// The application named the port, so it outlives a failed `connect`.
+    pub(super) explicit: bool,
+    pub(super) options: Options,
+    /// The pending error (`SO_ERROR`).
+    pub(super) error: Option<Error>,
+    wakers: [Option<Waker>; 2],
+}
+
+impl Descriptor {
+    /// A row that no socket uses.
+    pub(super) const FREE: Descriptor = Descriptor {
+        generation: 0,
+        socket: Socket::Free { next: NONE },
+        domain: Domain::Inet,
+        local: UNSPECIFIED,
+        explicit: false,
+        options: Options::DEFAULT,
+        error: None,
+        wakers: [None, None],
+    };
+
+    pub(super) fn is_bound(&self) -> bool {
+        self.local.port != 0
+    }
+
+    pub(super) fn kind(&self) -> Type {
+        match self.socket {
+            Socket::Datagram { .. } => Type::Datagram,
+            _ => Type::Stream,
+        }
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        Scope::of(self.domain, self.local.addr, self.options.v6_only)
+    }
+
+    pub(super) fn register(&mut self, interest: Interest, waker: &Waker) {
+        let place = &mut self.wakers[interest as usize];
+        match place {
+            Some(registered) if registered.will_wake(waker) => {}
+            // Whoever waited here before would never hear of it again.
+            Some(registered) => {
+                registered.wake_by_ref();
+                registered.clone_from(waker);
+            }
+            None => *place = Some(waker.clone()),
+        }
+    }
+
+    pub(super) fn wake(&mut self, interest: Interest) {
+        if let Some(waker) = self.wakers[interest as usize].take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The table of descriptors.
+pub(super) struct Descriptors<'a> {
+    rows: ManagedSlice<'a, Descriptor>,
+    free: u16,
+}
+
+impl<'a> Descriptors<'a> {
+    pub(super) fn new(rows: impl Into<ManagedSlice<'a, Descriptor>>) -> Descriptors<'a> {
+        let mut rows = rows.into();
+        let count = rows.len().min(usize::from(NONE)) as u16;
+        for index in 0..count {
+            let next = if index + 1 < count { index + 1 } else { NONE };
+            rows[usize::from(index)].socket = Socket::Free { next };
+        }
+        let free = if count > 0 { 0 } else { NONE };
+        Descriptors { rows, free }
+    }
+
+    /// Takes a free row for a new socket.
+    pub(super) fn open(&mut self, domain: Domain, socket: Socket) -> Result<Fd> {
+        let index = self.free;
+        let Some(row) = self.rows.get_mut(usize::from(index)) else {
+            return Err(Error::Exhausted(Limit::Sockets));
+        };
+        if let Socket::Free { next } = row.socket {
+            self.free = next;
+        }
+        *row = Descriptor {
+            generation: row.generation,
+            socket,
+            domain,
+            local: Endpoint {
+                addr: unspecified(domain),
+                port: 0,
+            },
+            ..Descriptor::FREE
+        };
+        Ok(Fd {
+            index,
+            generation: row.generation,
+        })
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.free == NONE
+    }
+
+    /// Frees the row; whoever waits on it is woken and finds the descriptor stale.
+    pub(super) fn close(&mut self, fd: Fd) {
+        let free = self.free;
+        let row = self.row(fd.index);
+        row.wake(Interest::Readable);
+        row.wake(Interest::Writable);
+        row.generation = row.generation.wrapping_add(1);
+        row.socket = Socket::Free { next: free };
+        self.free = fd.index;
+    }
+
+    pub(super) fn get(&self, fd: Fd) -> Result<&Descriptor> {
+        self.rows
+            .get(usize::from(fd.index))
+            .filter(|row| row.generation == fd.generation)
+            .filter(|row| !matches!(row.socket, Socket::Free { .. }))
+            .ok_or(Error::BadDescriptor)
+    }
+
+    pub(super) fn get_mut(&mut self, fd: Fd) -> Result<&mut Descriptor> {
+        self.get(fd)?;
+        Ok(self.row(fd.index))
+    }
+
+    /// A row by its index, as slots and tables remember it.
+    pub(super) fn row(&mut self, index: u16) -> &mut Descriptor {
+        &mut self.rows[usize::from(index)]
+    }
+
+    pub(super) fn peek(&self, index: u16) -> &Descriptor {
+        &self.rows[usize::from(index)]
+    }
+
+    /// How many sockets are open.
+    pub(super) fn open_count(&self) -> usize {
+        let is_open = |row: &&Descriptor| !matches!(row.socket, Socket::Free { .. });
+        self.rows.iter().filter(is_open).count()
+    }
+}

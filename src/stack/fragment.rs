@@ -1,0 +1,375 @@
+//! Reassembly of IP fragments: RFC 791 and RFC 815 for IPv4, RFC 8200 §4.5 and RFC 5722 for IPv6.
+//!
+//! Only the first fragment holds the ports, and fragments come in any order: whose a datagram is can be told when
+//! all of it is here, and not before. So fragments are gathered ahead of everything else, and what leaves this file
+//! is a frame that looks as if it had never been cut.
+//!
+//! One datagram's storage, and the frame in it when the last hole is filled:
+//!
+//! ```text
+//!  0                    HEAD                                   HEAD + capacity
+//!  |      room | link | IP | payload, every fragment at its offset  | bitmap |
+//!              '----------- the frame -----------'
+//! ```
+//!
+//! The payload has a fixed place whatever the headers' length, because the fragment with the header may come last.
+//! The bitmap has a bit for each 8-byte block, the unit of fragment offsets: unlike a list of holes (RFC 815) it
+//! never runs out, however many fragments there are.
+//!
+//! Not done: ICMP "time exceeded" when the time is up; the merging of ECN marks (RFC 3168 §5.3; smoltcp has no ECN).
+
+use core::{mem, ops::Range};
+use managed::ManagedSlice;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::IpProtocol;
+
+mod packet;
+pub(crate) use packet::is_fragment;
+use packet::{Fragment, Key, rewrite};
+
+#[cfg(test)]
+mod tests;
+
+/// How long fragments wait for the others, from the first that came: Linux's `IP_FRAG_TIME`. RFC 8200 §4.5 gives up
+/// after 60 s, RFC 1122 §3.3.2 recommends more; at today's speeds a 16-bit identification comes round again long
+/// before (RFC 4963).
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+
+const LINK_HEADER_MAX: usize = 14;
+const IP_HEADER_MAX: usize = 60;
+const HEAD: usize = LINK_HEADER_MAX + IP_HEADER_MAX;
+/// Both families count lengths in 16 bits.
+const LENGTH_MAX: usize = u16::MAX as usize;
+/// Fragment offsets count in units of this many bytes.
+const BLOCK: usize = 8;
+/// Bytes of payload that one byte of the bitmap speaks of.
+const BLOCKS_PER_BYTE: usize = 8;
+
+/// The bytes that [`Reassembly::new`] needs for datagrams of up to `payload` bytes behind the IP header.
+pub(crate) const fn storage_for(payload: usize) -> usize {
+    HEAD + payload + payload.div_ceil(BLOCK * BLOCKS_PER_BYTE)
+}
+
+/// The inverse of [`storage_for`].
+const fn capacity_of(storage: usize) -> usize {
+    let room = storage.saturating_sub(HEAD);
+    room - room.div_ceil(BLOCK * BLOCKS_PER_BYTE + 1)
+}
+
+/// What became of a fragment.
+#[must_use = "a complete datagram's storage must be restored"]
+pub(crate) enum Outcome<'a> {
+    /// Stored, or known already: other fragments are missing.
+    Incomplete,
+    /// It was the last one missing. Give the storage back with [`Reassemblies::restore`].
+    Complete(Complete<'a>),
+    /// It was refused.
+    Dropped(Reason),
+}
+
+/// Why a fragment was refused. Where its headers could be trusted, the rest of its datagram is refused, too, until
+/// [`TIMEOUT`] has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Not an IP fragment, or one with headers that make no sense.
+    Malformed,
+    /// The IPv4 header checksum is wrong.
+    Checksum,
+    /// There is no storage at all, or none that is not taken out.
+    NoStorage,
+    /// Empty, or not the last one and no multiple of 8 bytes (RFC 8200 §4.5).
+    Length,
+    /// The datagram is longer than IP allows (the "ping of death"), or than the storage.
+    TooLarge,
+    /// The first fragment does not hold the TCP or UDP header (RFC 1858 §3, RFC 7112).
+    TinyFirst,
+    /// The fragments do not agree on where the datagram ends.
+    Ends,
+    /// It overlaps what came before, other than as a true copy (RFC 5722).
+    Overlap,
+    /// An earlier fragment was bad, and the datagram with it.
+    Refused,
+}
+
+/// A datagram under way: what its fragments have said so far.
+struct Datagram {
+    key: Key,
+    deadline: Instant,
+    /// A bad fragment came: the storage is of no use, the key tells which fragments to drop.
+    refused: bool,
+    /// Bytes stored. No two fragments share one, so the datagram is whole when this is its length.
+    received: usize,
+    /// Bytes that have others behind them: the furthest end of the fragments that are not the last.
+    reach: usize,
+    /// The end of the last fragment.
+    total: Option<usize>,
+    /// Those of the fragment at offset 0.
+    headers: Option<Headers>,
+}
+
+struct Headers {
+    link_len: usize,
+    ip_len: usize,
+    next_header: IpProtocol,
+}
+
+impl Datagram {
+    /// Checks what this fragment says about the datagram's end against what the others said.
+    fn agree_on_end(&mut self, end: usize, more: bool) -> Result<(), Reason> {
+        if more {
+            self.reach = self.reach.max(end);
+        } else if *self.total.get_or_insert(end) != end {
+            return Err(Reason::Ends);
+        }
+        match self.total {
+            Some(total) if total <= self.reach => Err(Reason::Ends),
+            _ => Ok(()),
+        }
+    }
+}
+
+enum State {
+    Free,
+    Gathering(Datagram),
+    /// The storage is with the caller, in a [`Complete`].
+    Taken,
+}
+
+/// Room for one datagram.
+pub(crate) struct Reassembly<'a> {
+    storage: ManagedSlice<'a, u8>,
+    state: State,
+}
+
+impl<'a> Reassembly<'a> {
+    /// [`storage_for`] tells how many bytes it takes; with fewer, larger datagrams are refused.
+    /// Without storage: every fragment is refused.
+    pub(crate) const fn empty() -> Reassembly<'a> {
+        Reassembly {
+            storage: ManagedSlice::Borrowed(&mut []),
+            state: State::Free,
+        }
+    }
+
+    pub(crate) fn new(storage: impl Into<ManagedSlice<'a, u8>>) -> Self {
+        Reassembly {
+            storage: storage.into(),
+            state: State::Free,
+        }
+    }
+
+    /// None when it is free (or taken).
+    fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Gathering(datagram) => Some(datagram.deadline),
+            State::Free | State::Taken => None,
+        }
+    }
+
+    fn begin(&mut self, key: Key, deadline: Instant) {
+        let bitmap = (HEAD + capacity_of(self.storage.len())).min(self.storage.len());
+        self.storage[bitmap..].fill(0);
+        self.state = State::Gathering(Datagram {
+            key,
+            deadline,
+            refused: false,
+            received: 0,
+            reach: 0,
+            total: None,
+            headers: None,
+        });
+    }
+
+    /// Puts a fragment in its place; the answer is where the frame is, once the datagram is whole.
+    fn place(&mut self, fragment: &Fragment<'_>) -> Result<Option<Range<usize>>, Reason> {
+        let State::Gathering(datagram) = &mut self.state else {
+            return Err(Reason::NoStorage);
+        };
+        if datagram.refused {
+            return Err(Reason::Refused);
+        }
+        let length = fragment.payload.len();
+        if length == 0 || (fragment.more && !length.is_multiple_of(BLOCK)) {
+            return Err(Reason::Length);
+        }
+        let capacity = capacity_of(self.storage.len());
+        let end = fragment.offset + length;
+        if end > capacity.min(LENGTH_MAX) {
+            return Err(Reason::TooLarge);
+        }
+        if fragment.offset == 0 && !fragment.headers_whole {
+            return Err(Reason::TinyFirst);
+        }
+        datagram.agree_on_end(end, fragment.more)?;
+
+        let (head, rest) = self.storage.split_at_mut(HEAD);
+        let (payload, bitmap) = rest.split_at_mut(capacity);
+        let place = &mut payload[fragment.offset..end];
+        let blocks = fragment.offset / BLOCK..end.div_ceil(BLOCK);
+        let known = blocks
+            .clone()
+            .filter(|&block| is_set(bitmap, block))
+            .count();
+        if known == blocks.len() && place == fragment.payload {
+            return Ok(None);
+        }
+        if known > 0 {
+            return Err(Reason::Overlap);
+        }
+        place.copy_from_slice(fragment.payload);
+        blocks.for_each(|block| set(bitmap, block));
+        datagram.received += length;
+
+        if fragment.offset == 0 {
+            let (link_len, ip_len) = (fragment.link_header.len(), fragment.ip_header.len());
+            let (link, ip) = head[HEAD - ip_len - link_len..].split_at_mut(link_len);
+            link.copy_from_slice(fragment.link_header);
+            ip.copy_from_slice(fragment.ip_header);
+            datagram.headers = Some(Headers {
+                link_len,
+                ip_len,
+                next_header: fragment.next_header,
+            });
+        }
+        match (&datagram.headers, datagram.total) {
+            (Some(headers), Some(total)) if datagram.received == total => {
+                let ip_header = HEAD - headers.ip_len;
+                rewrite(&mut head[ip_header..], headers.next_header, total)?;
+                Ok(Some(ip_header - headers.link_len..HEAD + total))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn is_set(bitmap: &[u8], block: usize) -> bool {
+    bitmap[block / BLOCKS_PER_BYTE] & 1 << (block % BLOCKS_PER_BYTE) != 0
+}
+
+fn set(bitmap: &mut [u8], block: usize) {
+    bitmap[block / BLOCKS_PER_BYTE] |= 1 << (block % BLOCKS_PER_BYTE);
+}
+
+/// A whole datagram, with the storage that it stands in: [`Reassemblies::restore`] puts that back to use.
+#[must_use = "dropping it loses the storage for good"]
+pub(crate) struct Complete<'a> {
+    slot: usize,
+    storage: ManagedSlice<'a, u8>,
+    frame: Range<usize>,
+}
+
+impl Complete<'_> {
+    /// The frame as it would have come in one piece, with the link header of the datagram's first fragment.
+    pub(crate) fn frame(&self) -> &[u8] {
+        &self.storage[self.frame.clone()]
+    }
+}
+
+/// The datagrams under way.
+pub(crate) struct Reassemblies<'a> {
+    slots: ManagedSlice<'a, Reassembly<'a>>,
+    /// Datagrams of which fragments were thrown away because the time was up, or to make room for another datagram.
+    pub(crate) abandoned: u32,
+}
+
+impl<'a> Reassemblies<'a> {
+    /// As many datagrams at a time as there are slots.
+    pub(crate) fn new(slots: impl Into<ManagedSlice<'a, Reassembly<'a>>>) -> Self {
+        Reassemblies {
+            slots: slots.into(),
+            abandoned: 0,
+        }
+    }
+
+    /// Takes one fragment as it came on this interface. `link_header` is empty on a device without one;
+    /// bytes after the end of the IP packet (Ethernet padding) are ignored.
+    pub(crate) fn add(
+        &mut self,
+        now: Instant,
+        interface: u8,
+        link_header: &[u8],
+        ip_packet: &[u8],
+    ) -> Outcome<'a> {
+        self.expire(now);
+        let fragment = match Fragment::parse(interface, link_header, ip_packet) {
+            Ok(fragment) => fragment,
+            Err(reason) => return Outcome::Dropped(reason),
+        };
+        let Some(slot) = self.slot_for(now, &fragment) else {
+            return Outcome::Dropped(Reason::NoStorage);
+        };
+        let reassembly = &mut self.slots[slot];
+        match reassembly.place(&fragment) {
+            Ok(None) => Outcome::Incomplete,
+            Ok(Some(frame)) => {
+                reassembly.state = State::Taken;
+                Outcome::Complete(Complete {
+                    slot,
+                    storage: mem::replace(&mut reassembly.storage, (&mut [][..]).into()),
+                    frame,
+                })
+            }
+            Err(reason) => {
+                match &mut reassembly.state {
+                    State::Gathering(datagram) if !fragment.is_atomic() => datagram.refused = true,
+                    state => *state = State::Free,
+                }
+                Outcome::Dropped(reason)
+            }
+        }
+    }
+
+    /// The slot where this fragment's datagram is under way, or begins: in a free one, or in place of the oldest.
+    fn slot_for(&mut self, now: Instant, fragment: &Fragment<'_>) -> Option<usize> {
+        if !fragment.is_atomic()
+            && let Some(slot) = self.slots.iter().position(|reassembly| {
+                matches!(&reassembly.state, State::Gathering(datagram) if datagram.key == fragment.key)
+            })
+        {
+            return Some(slot);
+        }
+        // A free slot has no deadline, and None comes before any.
+        let (slot, _) = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, reassembly)| !matches!(reassembly.state, State::Taken))
+            .min_by_key(|(_, reassembly)| reassembly.deadline())?;
+        self.abandon(slot);
+        self.slots[slot].begin(fragment.key, now + TIMEOUT);
+        Some(slot)
+    }
+
+    /// Takes back the storage of a datagram that has been read.
+    pub(crate) fn restore(&mut self, complete: Complete<'a>) {
+        if let Some(reassembly) = self.slots.get_mut(complete.slot) {
+            reassembly.storage = complete.storage;
+            reassembly.state = State::Free;
+        }
+    }
+
+    /// Gives up the datagrams whose time is up.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        for slot in 0..self.slots.len() {
+            if self.slots[slot]
+                .deadline()
+                .is_some_and(|deadline| deadline <= now)
+            {
+                self.abandon(slot);
+            }
+        }
+    }
+
+    /// When [`expire`](Self::expire) has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.slots.iter().filter_map(Reassembly::deadline).min()
+    }
+
+    fn abandon(&mut self, slot: usize) {
+        let state = mem::replace(&mut self.slots[slot].state, State::Free);
+        // A refused datagram was reported when it was refused.
+        if matches!(state, State::Gathering(datagram) if !datagram.refused) {
+            self.abandoned = self.abandoned.saturating_add(1);
+        }
+    }
+}

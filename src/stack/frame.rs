@@ -1,0 +1,198 @@
+//! What the heart reads of a frame before smoltcp does: just enough to find the socket it is for.
+//!
+//! Nothing here trusts a length; a header that does not fit is "not IP" and smoltcp, which checks everything
+//! (checksums included), gets the frame without a socket and drops it.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use smoltcp::phy::Medium;
+
+use super::flow::{Endpoint, Flow};
+
+/// Octets of an Ethernet header.
+pub(crate) const ETHERNET_HEADER: usize = 14;
+
+pub(crate) const ICMP: u8 = 1;
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
+pub(crate) const ICMPV6: u8 = 58;
+const HOP_BY_HOP: u8 = 0;
+
+/// A frame's link header (empty on an IP medium) and what follows it.
+#[derive(Clone, Copy)]
+pub(crate) enum Frame<'f> {
+    Ip { link: &'f [u8], packet: &'f [u8] },
+    Other,
+}
+
+impl<'f> Frame<'f> {
+    pub(crate) fn parse(medium: Medium, frame: &'f [u8]) -> Frame<'f> {
+        let link_len = match medium {
+            Medium::Ethernet => ETHERNET_HEADER,
+            _ => 0,
+        };
+        let Some((link, packet)) = frame.split_at_checked(link_len) else {
+            return Frame::Other;
+        };
+        match link {
+            [] | [.., 0x08, 0x00] | [.., 0x86, 0xdd] => Frame::Ip { link, packet },
+            _ => Frame::Other,
+        }
+    }
+}
+
+/// Whether an Ethernet header is addressed to one station (RFC 1122 §4.2.3.10: TCP is never broadcast).
+pub(crate) fn is_link_unicast(link: &[u8]) -> bool {
+    link.first().is_none_or(|first| first & 1 == 0)
+}
+
+/// An IP packet's addresses and its transport.
+#[derive(Clone, Copy)]
+pub(crate) struct Packet<'f> {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) protocol: u8,
+    /// Where the transport header starts.
+    pub(crate) transport: &'f [u8],
+}
+
+impl<'f> Packet<'f> {
+    pub(crate) fn parse(packet: &'f [u8]) -> Option<Packet<'f>> {
+        match packet.first()? >> 4 {
+            4 if cfg!(feature = "ipv4") => {
+                let header_len = usize::from(packet[0] & 0x0f) * 4;
+                let fixed = packet.first_chunk::<20>()?;
+                let total = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
+                Some(Packet {
+                    source: ipv4(&fixed[12..16])?,
+                    destination: ipv4(&fixed[16..20])?,
+                    protocol: fixed[9],
+                    transport: packet.get(header_len.max(20)..total)?,
+                })
+            }
+            6 if cfg!(feature = "ipv6") => {
+                let fixed = packet.first_chunk::<40>()?;
+                let total = 40 + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+                let mut protocol = fixed[6];
+                let mut transport = packet.get(40..total)?;
+                // smoltcp walks over this one extension header and no other.
+                if protocol == HOP_BY_HOP {
+                    protocol = *transport.first()?;
+                    let len = 8 + usize::from(*transport.get(1)?) * 8;
+                    transport = transport.get(len..)?;
+                }
+                Some(Packet {
+                    source: ipv6(&fixed[8..24])?,
+                    destination: ipv6(&fixed[24..40])?,
+                    protocol,
+                    transport,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The flow this packet belongs to, seen from its receiver.
+    pub(crate) fn flow(&self) -> Option<Flow> {
+        let [s0, s1, d0, d1] = *self.transport.first_chunk::<4>()?;
+        Some(Flow {
+            local: Endpoint {
+                addr: self.destination,
+                port: u16::from_be_bytes([d0, d1]),
+            },
+            remote: Endpoint {
+                addr: self.source,
+                port: u16::from_be_bytes([s0, s1]),
+            },
+        })
+    }
+}
+
+fn ipv4(octets: &[u8]) -> Option<IpAddr> {
+    let octets: [u8; 4] = octets.try_into().ok()?;
+    Some(IpAddr::V4(Ipv4Addr::from(octets)))
+}
+
+fn ipv6(octets: &[u8]) -> Option<IpAddr> {
+    let octets: [u8; 16] = octets.try_into().ok()?;
+    Some(IpAddr::V6(Ipv6Addr::from(octets)))
+}
+
+/// The fields of a TCP header that the heart follows.
+#[derive(Clone, Copy)]
+pub(crate) struct Segment {
+    pub(crate) seq: u32,
+    pub(crate) ack: u32,
+    flags: u8,
+    /// Sequence numbers it takes up: payload, SYN and FIN.
+    pub(crate) len: u32,
+}
+
+impl Segment {
+    pub(crate) fn parse(transport: &[u8]) -> Option<Segment> {
+        let fixed = transport.first_chunk::<20>()?;
+        let header_len = usize::from(fixed[12] >> 4) * 4;
+        let payload = transport.len().checked_sub(header_len.max(20))?;
+        let flags = fixed[13];
+        Some(Segment {
+            seq: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
+            ack: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
+            flags,
+            len: payload as u32 + u32::from(flags & 1) + u32::from(flags >> 1 & 1),
+        })
+    }
+
+    pub(crate) fn is_syn(&self) -> bool {
+        // SYN, and neither RST nor ACK.
+        self.flags & 0x16 == 0x02
+    }
+
+    pub(crate) fn has_rst(&self) -> bool {
+        self.flags & 0x04 != 0
+    }
+
+    pub(crate) fn has_ack(&self) -> bool {
+        self.flags & 0x10 != 0
+    }
+}
+
+/// Whether sequence number `a` is before `b` (RFC 9293 §3.4, modulo 2³²).
+pub(crate) fn before(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) < 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_truncation_is_not_a_packet_or_a_shorter_one() {
+        let mut packet = [0u8; 60];
+        packet[0] = 0x45;
+        packet[3] = 60;
+        packet[9] = TCP;
+        packet[32] = 0x50;
+        for len in 0..packet.len() {
+            assert!(Packet::parse(&packet[..len]).is_none(), "{len}");
+        }
+        let whole = Packet::parse(&packet);
+        assert_eq!(whole.is_some(), cfg!(feature = "ipv4"));
+    }
+
+    #[test]
+    fn a_segment_counts_syn_and_fin() {
+        let mut header = [0u8; 25];
+        header[12] = 0x50;
+        header[13] = 0x03;
+        let segment = Segment::parse(&header).map(|s| s.len);
+        assert_eq!(segment, Some(7));
+    }
+
+    #[test]
+    fn order_is_modulo_two_to_the_32() {
+        assert!(before(u32::MAX, 0));
+        assert!(before(1, 2));
+        assert!(!before(2, 2));
+        assert!(!before(0, u32::MAX));
+    }
+}

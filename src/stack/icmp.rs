@@ -1,0 +1,153 @@
+//! ICMP errors, handed to the socket they speak of.
+//!
+//! An error quotes the packet that caused it. It counts only if the quote is of something this host has just sent: the
+//! ports of a socket, and for TCP the sequence number that is in flight (RFC 5927 §4.1). During the handshake it ends
+//! `connect`; on an established connection it is a soft error, which TCP's own timers judge (RFC 5461 §2.2).
+
+use smoltcp::phy::DeviceCapabilities;
+use smoltcp::socket::tcp::State;
+#[cfg(feature = "ipv4")]
+use smoltcp::wire::Icmpv4Packet;
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::Icmpv6Packet;
+use smoltcp::wire::IpAddress;
+
+use super::Stack;
+use super::fd::Socket;
+use super::flow::{Endpoint, Flow, to_smoltcp};
+use super::frame::{ICMP, Packet, TCP, UDP};
+use crate::Error;
+use crate::trace::Observer;
+
+/// Octets before the quoted packet: type, code, checksum and a word of the message's own.
+const HEADER: usize = 8;
+
+impl<'a, O: Observer> Stack<'a, O> {
+    /// Hears an ICMP or ICMPv6 message, if it is an error.
+    pub(super) fn hear_icmp(&mut self, interface: u8, capabilities: &DeviceCapabilities, packet: &Packet<'_>) {
+        let &[kind, code, ..] = packet.transport else {
+            return;
+        };
+        let Some(error) = meaning(packet.protocol == ICMP, kind, code) else {
+            return;
+        };
+        if !is_checksum_right(capabilities, packet) {
+            return;
+        }
+        let Some(quote) = packet.transport.get(HEADER..).and_then(Quote::parse) else {
+            return;
+        };
+        match quote.protocol {
+            TCP => self.tcp_error(interface, &quote, error),
+            UDP => self.udp_error(&quote.flow, error),
+            _ => {}
+        }
+    }
+
+    fn tcp_error(&mut self, interface: u8, quote: &Quote, error: Error) {
+        let Some(slot) = self.find_flow(&quote.flow) else {
+            return;
+        };
+        let place = &self.slots[usize::from(slot)];
+        let is_ours = place.interface == interface
+            && place.connection().is_some_and(|connection| {
+                connection.state == State::SynSent && connection.initial == Some(quote.seq)
+            });
+        if is_ours {
+            self.fail(slot, error);
+        }
+    }
+
+    /// Only a connected datagram socket hears of its peer's port (as Linux without `IP_RECVERR`).
+    fn udp_error(&mut self, flow: &Flow, error: Error) {
+        let hash = self.secret.port_hash(false, flow.local.port);
+        let connected = self.ports.candidates(hash).find_map(|index| {
+            let row = self.descriptors.peek(index);
+            match row.socket {
+                Socket::Datagram { slot, peer } if peer == Some(flow.remote) && row.local == flow.local => Some(slot),
+                _ => None,
+            }
+        });
+        if let Some(slot) = connected {
+            self.datagram_error(slot, error);
+        }
+    }
+}
+
+/// What an ICMP error means to a socket (RFC 1122 §3.2.2.1, RFC 4443 §3).
+fn meaning(is_v4: bool, kind: u8, code: u8) -> Option<Error> {
+    Some(match (is_v4, kind, code) {
+        // Protocol and port unreachable.
+        (true, 3, 2 | 3) | (false, 1, 4) => Error::ConnectionRefused,
+        // "Fragmentation needed" is about a size, not about the destination.
+        (true, 3, 4) => return None,
+        (true, 3, 0 | 6 | 9 | 11) | (false, 1, 0) => Error::NetworkUnreachable,
+        (true, 3, _) | (false, 1, 2 | 3) => Error::HostUnreachable,
+        // Forbidden on the way, or refused by policy.
+        (false, 1, 1 | 5 | 6) => Error::PermissionDenied,
+        // Time exceeded.
+        (true, 11, _) | (false, 3, _) => Error::HostUnreachable,
+        _ => return None,
+    })
+}
+
+fn is_checksum_right(capabilities: &DeviceCapabilities, packet: &Packet<'_>) -> bool {
+    match (to_smoltcp(packet.source), to_smoltcp(packet.destination)) {
+        #[cfg(feature = "ipv4")]
+        (Some(IpAddress::Ipv4(_)), Some(IpAddress::Ipv4(_))) => {
+            let message = Icmpv4Packet::new_checked(packet.transport);
+            !capabilities.checksum.icmpv4.rx() || message.is_ok_and(|m| m.verify_checksum())
+        }
+        #[cfg(feature = "ipv6")]
+        (Some(IpAddress::Ipv6(source)), Some(IpAddress::Ipv6(destination))) => {
+            let message = Icmpv6Packet::new_checked(packet.transport);
+            !capabilities.checksum.icmpv6.rx()
+                || message.is_ok_and(|m| m.verify_checksum(&source, &destination))
+        }
+        _ => false,
+    }
+}
+
+/// The packet that an error quotes: one that this host sent.
+struct Quote {
+    protocol: u8,
+    flow: Flow,
+    seq: u32,
+}
+
+impl Quote {
+    /// Reads a quote, of which only eight octets behind the IP header are sure to be there (RFC 792).
+    fn parse(quoted: &[u8]) -> Option<Quote> {
+        let (header_len, protocol, source, destination) = match quoted.first()? >> 4 {
+            4 => {
+                let fixed = quoted.first_chunk::<20>()?;
+                let header_len = usize::from(fixed[0] & 0x0f) * 4;
+                let source: [u8; 4] = fixed[12..16].try_into().ok()?;
+                let destination: [u8; 4] = fixed[16..20].try_into().ok()?;
+                (header_len.max(20), fixed[9], source.into(), destination.into())
+            }
+            6 => {
+                let fixed = quoted.first_chunk::<40>()?;
+                let source: [u8; 16] = fixed[8..24].try_into().ok()?;
+                let destination: [u8; 16] = fixed[24..40].try_into().ok()?;
+                (40, fixed[6], source.into(), destination.into())
+            }
+            _ => return None,
+        };
+        let [s0, s1, d0, d1, q0, q1, q2, q3] = *quoted.get(header_len..)?.first_chunk::<8>()?;
+        Some(Quote {
+            protocol,
+            flow: Flow {
+                local: Endpoint {
+                    addr: source,
+                    port: u16::from_be_bytes([s0, s1]),
+                },
+                remote: Endpoint {
+                    addr: destination,
+                    port: u16::from_be_bytes([d0, d1]),
+                },
+            },
+            seq: u32::from_be_bytes([q0, q1, q2, q3]),
+        })
+    }
+}

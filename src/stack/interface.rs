@@ -1,0 +1,224 @@
+//! Interfaces, their addresses, and which of them leads to a destination.
+
+use core::net::IpAddr;
+
+use smoltcp::iface::{Config, Interface};
+use smoltcp::phy::{Device, Medium};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
+
+use super::flow::to_smoltcp;
+use super::list::List;
+use super::{InterfaceId, Stack};
+use crate::trace::Observer;
+use crate::{Error, Limit, Result};
+
+/// The internal interface that carries 127.0.0.0/8, `::1` and the host's own addresses.
+pub(super) const LOOPBACK: u8 = 0;
+
+/// An interface: smoltcp's, and the slots that have work on it.
+pub(super) struct NetworkInterface {
+    pub(super) inner: Interface,
+    pub(super) medium: Medium,
+    /// The largest IP packet that it sends.
+    pub(super) mtu: usize,
+    pub(super) due: List,
+    pub(super) blocked: List,
+}
+
+impl NetworkInterface {
+    pub(super) fn new<D: Device>(
+        device: &mut D,
+        hardware_address: HardwareAddress,
+        random_seed: u64,
+        now: smoltcp::time::Instant,
+    ) -> NetworkInterface {
+        let capabilities = device.capabilities();
+        let mut config = Config::new(hardware_address);
+        config.random_seed = random_seed;
+        NetworkInterface {
+            inner: Interface::new(config, device, now),
+            medium: capabilities.medium,
+            mtu: capabilities.ip_mtu(),
+            due: List::new(),
+            blocked: List::new(),
+        }
+    }
+
+    /// How well it leads to an address: the prefix length where it is on the link, 0 for a gateway.
+    fn reach(&self, addr: &IpAddress) -> Option<u8> {
+        let on_link = |cidr: &&IpCidr| cidr.contains_addr(addr);
+        let direct = self.inner.ip_addrs().iter().filter(on_link);
+        let routed = || {
+            // smoltcp keeps its look-up to itself; the routes that we set are the default gateways.
+            let gateway = match addr {
+                #[cfg(feature = "ipv4")]
+                IpAddress::Ipv4(_) => self.inner.routes().get_default_ipv4_route(),
+                #[cfg(feature = "ipv6")]
+                IpAddress::Ipv6(_) => self.inner.routes().get_default_ipv6_route(),
+            };
+            gateway.map(|_| 0)
+        };
+        direct.map(IpCidr::prefix_len).max().or_else(routed)
+    }
+
+    /// The address to speak from (RFC 6724 for IPv6).
+    fn source(&self, remote: &IpAddress) -> Option<IpAddr> {
+        let has_family = |cidr: &IpCidr| cidr.address().version() == remote.version();
+        if !self.inner.ip_addrs().iter().any(has_family) {
+            return None;
+        }
+        self.inner.get_source_address(remote).map(Into::into)
+    }
+}
+
+/// The way to a destination.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route {
+    pub(super) interface: u8,
+    pub(super) source: IpAddr,
+    pub(super) mtu: usize,
+}
+
+impl<O: Observer> Stack<'_, O> {
+    /// Adds a network interface over `device`: `hardware_address` is its MAC address on Ethernet, and `None` on an IP
+    /// medium. The loopback interface is there already.
+    ///
+    /// [`Error::InvalidArgument`] if the address does not fit the device's medium or is not unicast.
+    pub fn add_interface<D: Device>(
+        &mut self,
+        device: &mut D,
+        hardware_address: Option<[u8; 6]>,
+    ) -> Result<InterfaceId> {
+        let hardware_address = match (device.capabilities().medium, hardware_address) {
+            (Medium::Ethernet, Some(octets)) => {
+                let address = EthernetAddress(octets);
+                if !address.is_unicast() {
+                    return Err(Error::InvalidArgument);
+                }
+                HardwareAddress::Ethernet(address)
+            }
+            (Medium::Ip, None) => HardwareAddress::Ip,
+            _ => return Err(Error::InvalidArgument),
+        };
+        let seed = self.secret.random_u64();
+        let now = self.now;
+        let mut places = self.interfaces.iter_mut().enumerate();
+        let Some((index, place)) = places.find(|(_, place)| place.is_none()) else {
+            return Err(Error::Exhausted(Limit::Interfaces));
+        };
+        *place = Some(NetworkInterface::new(device, hardware_address, seed, now));
+        Ok(InterfaceId(index as u8))
+    }
+
+    fn interface_mut(&mut self, interface: InterfaceId) -> Result<&mut NetworkInterface> {
+        self.interfaces
+            .get_mut(usize::from(interface.0))
+            .and_then(Option::as_mut)
+            .filter(|_| interface.0 != LOOPBACK)
+            .ok_or(Error::InvalidArgument)
+    }
+
+    /// Gives an interface an address with its prefix length. At most as many as smoltcp was built for
+    /// (8 with feature `std`, else 2): then [`Error::Exhausted`].
+    pub fn add_address(&mut self, interface: InterfaceId, addr: IpAddr, prefix_len: u8) -> Result<()> {
+        let longest = if addr.is_ipv4() { 32 } else { 128 };
+        let is_unicast = !addr.is_multicast() && !addr.is_unspecified() && !addr.is_loopback();
+        if prefix_len > longest || !is_unicast || addr == IpAddr::V4(core::net::Ipv4Addr::BROADCAST) {
+            return Err(Error::InvalidArgument);
+        }
+        let addr = to_smoltcp(addr).ok_or(Error::AddressFamilyNotSupported)?;
+        if self.is_own(addr.into()) {
+            return Err(Error::AddrInUse);
+        }
+        let interface = self.interface_mut(interface)?;
+        let mut fits = false;
+        interface.inner.update_ip_addrs(|addrs| {
+            fits = addrs.push(IpCidr::new(addr, prefix_len)).is_ok();
+        });
+        fits.then_some(()).ok_or(Error::Exhausted(Limit::Addresses))
+    }
+
+    /// Sends what is for no link of this host to a router on this interface's link; one gateway a family.
+    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> {
+        let router = to_smoltcp(gateway).ok_or(Error::AddressFamilyNotSupported)?;
+        let interface = self.interface_mut(interface)?;
+        let on_link = |cidr: &IpCidr| cidr.contains_addr(&router);
+        if !router.is_unicast() || !interface.inner.ip_addrs().iter().any(on_link) {
+            return Err(Error::NetworkUnreachable);
+        }
+        let routes = interface.inner.routes_mut();
+        let result = match router {
+            #[cfg(feature = "ipv4")]
+            IpAddress::Ipv4(v4) => routes.add_default_ipv4_route(v4),
+            #[cfg(feature = "ipv6")]
+            IpAddress::Ipv6(v6) => routes.add_default_ipv6_route(v6),
+        };
+        result.map(|_| ()).map_err(|_| Error::Exhausted(Limit::Routes))
+    }
+
+    /// Whether an address is one of this host's.
+    pub(super) fn is_own(&self, addr: IpAddr) -> bool {
+        addr.is_loopback()
+            || to_smoltcp(addr).is_some_and(|addr| {
+                let own = |interface: &NetworkInterface| interface.inner.has_ip_addr(addr);
+                self.interfaces.iter().skip(1).flatten().any(own)
+            })
+    }
+
+    /// Whether an address is a broadcast address of some link.
+    pub(super) fn is_broadcast(&self, addr: IpAddr) -> bool {
+        #[cfg(feature = "ipv4")]
+        if let IpAddr::V4(v4) = addr {
+            let is_broadcast = |cidr: &IpCidr| match cidr {
+                IpCidr::Ipv4(cidr) => cidr.broadcast() == Some(v4),
+                #[cfg(feature = "ipv6")]
+                IpCidr::Ipv6(_) => false,
+            };
+            let mut interfaces = self.interfaces.iter().flatten();
+            return v4.is_broadcast()
+                || interfaces.any(|interface| interface.inner.ip_addrs().iter().any(is_broadcast));
+        }
+        false
+    }
+
+    /// The way to `remote`, from `bound` if that is an address and not a wildcard.
+    pub(super) fn route(&self, bound: IpAddr, remote: IpAddr) -> Result<Route> {
+        let to = to_smoltcp(remote).ok_or(Error::AddressFamilyNotSupported)?;
+        let bound = (!bound.is_unspecified()).then_some(bound);
+        if bound.is_some_and(|bound| bound.is_ipv4() != remote.is_ipv4()) {
+            return Err(Error::NetworkUnreachable);
+        }
+        if self.is_own(remote) {
+            // To itself a host speaks from the address it speaks to.
+            return Ok(Route {
+                interface: LOOPBACK,
+                source: bound.unwrap_or(remote),
+                mtu: self.loopback.mtu(),
+            });
+        }
+        if bound.is_some_and(|bound| bound.is_loopback()) {
+            return Err(Error::InvalidArgument); // as Linux: 127.0.0.1 never leaves the host
+        }
+        let mut best: Option<(u8, Route)> = None;
+        for (index, interface) in self.interfaces.iter().enumerate().skip(1) {
+            let Some(interface) = interface else { continue };
+            if let Some(bound) = bound.and_then(to_smoltcp)
+                && !interface.inner.has_ip_addr(bound)
+            {
+                continue;
+            }
+            let (Some(reach), Some(source)) = (interface.reach(&to), interface.source(&to)) else {
+                continue;
+            };
+            if best.is_none_or(|(so_far, _)| reach > so_far) {
+                let route = Route {
+                    interface: index as u8,
+                    source: bound.unwrap_or(source),
+                    mtu: interface.mtu,
+                };
+                best = Some((reach, route));
+            }
+        }
+        best.map(|(_, route)| route).ok_or(Error::NetworkUnreachable)
+    }
+}

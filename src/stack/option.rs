@@ -1,0 +1,141 @@
+//! Socket options, typed: a value that does not fit its option does not compile.
+//!
+//! ```
+//! # use glasstack::{Stack, stack::{Capacity, Domain, Type, option::NoDelay}};
+//! # fn main() -> glasstack::Result<()> {
+//! let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
+//! let fd = stack.socket(Domain::Inet, Type::Stream)?;
+//! stack.setsockopt(fd, NoDelay, true)?;
+//! assert!(stack.getsockopt(fd, NoDelay)?);
+//! # Ok(())
+//! # }
+//! ```
+
+use core::time::Duration;
+
+use smoltcp::socket::tcp;
+
+use crate::{Error, Result};
+
+/// How a connection reacts to loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CongestionControl {
+    /// Sends as much as the peer's window takes.
+    None,
+    /// NewReno's window (RFC 5681).
+    Reno,
+    /// CUBIC (RFC 9438). It calculates with `f64`, so it is there with `std` only.
+    #[cfg(feature = "std")]
+    Cubic,
+}
+
+/// A socket's options, as `setsockopt` left them. An accepted connection starts with its listener's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options {
+    pub(super) no_delay: bool,
+    pub(super) keep_alive: Option<Duration>,
+    pub(super) hop_limit: u8,
+    pub(super) v6_only: bool,
+    pub(super) user_timeout: Option<Duration>,
+    pub(super) congestion_control: CongestionControl,
+}
+
+impl Options {
+    pub(super) const DEFAULT: Options = Options {
+        no_delay: false,
+        keep_alive: None,
+        hop_limit: 64,
+        v6_only: false,
+        user_timeout: None,
+        congestion_control: CongestionControl::Reno,
+    };
+
+    /// Hands smoltcp what it takes care of; the user timeout is the heart's own (see `connection.rs`).
+    pub(super) fn apply(&self, socket: &mut tcp::Socket<'_>) {
+        socket.set_nagle_enabled(!self.no_delay);
+        socket.set_hop_limit(Some(self.hop_limit));
+        let keep_alive = self.keep_alive.map(Into::into);
+        if socket.keep_alive() != keep_alive {
+            socket.set_keep_alive(keep_alive);
+        }
+        let congestion_control = match self.congestion_control {
+            CongestionControl::None => tcp::CongestionControl::None,
+            CongestionControl::Reno => tcp::CongestionControl::Reno,
+            #[cfg(feature = "std")]
+            CongestionControl::Cubic => tcp::CongestionControl::Cubic,
+        };
+        // Setting it anew would forget the window that it has learned.
+        if socket.congestion_control() != congestion_control {
+            socket.set_congestion_control(congestion_control);
+        }
+    }
+}
+
+/// An option with a value of its own type; see the types of this module.
+pub trait SocketOption: sealed::Access {}
+
+mod sealed {
+    use super::Options;
+    use crate::Result;
+
+    pub trait Access {
+        /// What the option is set to.
+        type Value: Copy;
+        #[doc(hidden)]
+        #[allow(private_interfaces)]
+        fn get(&self, options: &Options) -> Self::Value;
+        #[doc(hidden)]
+        #[allow(private_interfaces)]
+        fn set(&self, options: &mut Options, value: Self::Value) -> Result<()>;
+    }
+}
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident: $value:ty = $field:ident, if $valid:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name;
+
+        impl SocketOption for $name {}
+
+        impl sealed::Access for $name {
+            type Value = $value;
+
+            #[allow(private_interfaces)]
+            fn get(&self, options: &Options) -> $value {
+                options.$field
+            }
+
+            #[allow(private_interfaces)]
+            fn set(&self, options: &mut Options, value: $value) -> Result<()> {
+                let valid: fn($value) -> bool = $valid;
+                if !valid(value) {
+                    return Err(Error::InvalidArgument);
+                }
+                options.$field = value;
+                Ok(())
+            }
+        }
+    )*};
+}
+
+options! {
+    /// `TCP_NODELAY`: small segments leave at once, without Nagle's algorithm (RFC 9293 §3.7.4). Default: off.
+    NoDelay: bool = no_delay, if |_| true;
+    /// `SO_KEEPALIVE` with `TCP_KEEPIDLE` and `TCP_KEEPINTVL` in one: after so long without a segment from the peer it
+    /// is probed, and as often again (RFC 9293 §3.8.4). After nine unanswered probes the connection ends in
+    /// [`Error::TimedOut`]. Default: none. Zero is invalid.
+    KeepAlive: Option<Duration> = keep_alive, if |v| v != Some(Duration::ZERO);
+    /// `IP_TTL` or `IPV6_UNICAST_HOPS`: hops that a packet may take. Default: 64 (RFC 1700). Zero is invalid
+    /// (RFC 1122 §3.2.1.7).
+    HopLimit: u8 = hop_limit, if |v| v != 0;
+    /// `IPV6_V6ONLY`: an IPv6 socket bound to `::` does not take IPv4 (RFC 3493 §5.3). Default: off. To be set before
+    /// `bind`.
+    V6Only: bool = v6_only, if |_| true;
+    /// `TCP_USER_TIMEOUT`: how long sent data (or a SYN) may stay unacknowledged before the connection ends in
+    /// [`Error::TimedOut`] (RFC 5482). Default: 127 s for `connect`, 924 s after it, as Linux. Zero is invalid.
+    UserTimeout: Option<Duration> = user_timeout, if |v| v != Some(Duration::ZERO);
+    /// `TCP_CONGESTION`: the congestion control algorithm. Default: Reno.
+    Congestion: CongestionControl = congestion_control, if |_| true;
+}

@@ -1,0 +1,325 @@
+//! A stack's memory: the caller's, in one piece, or the heap's.
+
+use managed::ManagedSlice;
+use smoltcp::iface::{SocketSet, SocketStorage};
+use smoltcp::socket::{dns, tcp, udp};
+
+use super::connection::Connection;
+use super::deadline::{Deadlines, Entry};
+use super::fd::{Descriptor, Descriptors};
+use super::fragment::{Reassemblies, Reassembly};
+use super::interface::NetworkInterface;
+use super::list::Link;
+use super::listen::{Pending, Syn};
+use super::resolver::{LookupRow, Resolver};
+use super::slot::{Kind, Owner, Slot};
+use super::table::{Bucket, Table};
+use crate::device::Loopback;
+
+/// Datagrams that a UDP socket of a [`Storage`] queues each way.
+const PACKETS: usize = 4;
+
+/// The heart's parts before they are one.
+pub(super) struct Parts<'a> {
+    pub(super) descriptors: Descriptors<'a>,
+    pub(super) slots: ManagedSlice<'a, Slot<'a>>,
+    pub(super) connections: u16,
+    pub(super) datagrams: u16,
+    pub(super) members: ManagedSlice<'a, Link>,
+    pub(super) agenda: ManagedSlice<'a, Link>,
+    pub(super) deadlines: Deadlines<'a>,
+    pub(super) flows: Table<'a>,
+    pub(super) ports: Table<'a>,
+    pub(super) interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
+    pub(super) pending: Pending<'a>,
+    pub(super) reassemblies: Reassemblies<'a>,
+    pub(super) loopback: Loopback<'a>,
+    pub(super) resolver: Resolver<'a>,
+}
+
+/// Memory for a stack, to put into a `static` or on the stack of `main`; nothing is ever allocated.
+///
+/// - `SOCKETS`: descriptors. At least one more than connections and datagram sockets together, listeners are extra.
+/// - `CONNECTIONS`: TCP connections at once, those that say goodbye in the background included.
+/// - `DATAGRAMS`: UDP sockets.
+/// - `BUFFER`: octets of each receive and each send buffer; each connection and each UDP socket has one of both.
+/// - `INTERFACES`: the loopback and the links.
+/// - `SYNS`: connection requests that wait while there is no room for them.
+/// - `LOOPBACK`: the MTU of the internal loopback, and of its queue; without it a host cannot talk to itself.
+/// - `REASSEMBLY`: octets for putting a fragmented packet together; without it fragments are dropped.
+/// - `LOOKUPS`: names that are looked up at once.
+///
+/// ```
+/// use glasstack::{Stack, stack::{Domain, Storage, Type}};
+///
+/// let mut storage = Storage::<8, 4, 2, 2048>::new();
+/// let mut stack = Stack::new(&mut storage, [7; 16], ());
+/// let fd = stack.socket(Domain::Inet, Type::Stream).unwrap();
+/// stack.bind(fd, "0.0.0.0:9999".parse().unwrap()).unwrap();
+/// stack.listen(fd, 5).unwrap();
+/// ```
+pub struct Storage<
+    'a,
+    const SOCKETS: usize,
+    const CONNECTIONS: usize,
+    const DATAGRAMS: usize,
+    const BUFFER: usize,
+    const INTERFACES: usize = 2,
+    const SYNS: usize = 4,
+    const LOOPBACK: usize = 0,
+    const REASSEMBLY: usize = 0,
+    const LOOKUPS: usize = 0,
+> {
+    descriptors: [Descriptor; SOCKETS],
+    slots: [Slot<'a>; SOCKETS],
+    sets: [SocketStorage<'a>; SOCKETS],
+    members: [Link; SOCKETS],
+    agenda: [Link; SOCKETS],
+    deadlines: [Entry; SOCKETS],
+    flows: [[Bucket; 2]; SOCKETS],
+    ports: [[Bucket; 2]; SOCKETS],
+    connections: [[[u8; BUFFER]; 2]; CONNECTIONS],
+    datagrams: [[[u8; BUFFER]; 2]; DATAGRAMS],
+    packets: [[[udp::PacketMetadata; PACKETS]; 2]; DATAGRAMS],
+    interfaces: [Option<NetworkInterface>; INTERFACES],
+    syns: [Option<Syn>; SYNS],
+    loopback: [[u8; LOOPBACK]; 3],
+    reassembly: [u8; REASSEMBLY],
+    reassemblies: [Reassembly<'a>; 1],
+    lookups: [LookupRow; LOOKUPS],
+    queries: [[Option<dns::DnsQuery>; 2]; LOOKUPS],
+}
+
+impl<
+    'a,
+    const SOCKETS: usize,
+    const CONNECTIONS: usize,
+    const DATAGRAMS: usize,
+    const BUFFER: usize,
+    const INTERFACES: usize,
+    const SYNS: usize,
+    const LOOPBACK: usize,
+    const REASSEMBLY: usize,
+    const LOOKUPS: usize,
+>
+    Storage<
+        'a,
+        SOCKETS,
+        CONNECTIONS,
+        DATAGRAMS,
+        BUFFER,
+        INTERFACES,
+        SYNS,
+        LOOPBACK,
+        REASSEMBLY,
+        LOOKUPS,
+    >
+{
+    const FITS: () = {
+        assert!(
+            SOCKETS > CONNECTIONS + DATAGRAMS && SOCKETS < u16::MAX as usize,
+            "SOCKETS must be larger than CONNECTIONS + DATAGRAMS"
+        );
+        assert!(INTERFACES > 0 && INTERFACES < 256, "the loopback is an interface");
+    };
+
+    /// Memory that no stack uses yet.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        const { Self::FITS };
+        Storage {
+            descriptors: [const { Descriptor::FREE }; SOCKETS],
+            slots: [const { Slot::UNUSED }; SOCKETS],
+            sets: [const { SocketStorage::EMPTY }; SOCKETS],
+            members: [Link::UNLINKED; SOCKETS],
+            agenda: [Link::UNLINKED; SOCKETS],
+            deadlines: [Entry::EMPTY; SOCKETS],
+            flows: [[Bucket::EMPTY; 2]; SOCKETS],
+            ports: [[Bucket::EMPTY; 2]; SOCKETS],
+            connections: [[[0; BUFFER]; 2]; CONNECTIONS],
+            datagrams: [[[0; BUFFER]; 2]; DATAGRAMS],
+            packets: [[[udp::PacketMetadata::EMPTY; PACKETS]; 2]; DATAGRAMS],
+            interfaces: [const { None }; INTERFACES],
+            syns: [const { None }; SYNS],
+            loopback: [[0; LOOPBACK]; 3],
+            reassembly: [0; REASSEMBLY],
+            reassemblies: [Reassembly::empty()],
+            lookups: [const { LookupRow::FREE }; LOOKUPS],
+            queries: [const { [const { None }; 2] }; LOOKUPS],
+        }
+    }
+
+    pub(super) fn parts(&'a mut self) -> Parts<'a> {
+        let mut sets = self.sets.iter_mut().map(core::slice::from_mut);
+        let mut slots = self.slots.iter_mut();
+        for ([receive, send], (set, slot)) in self
+            .connections
+            .iter_mut()
+            .zip(sets.by_ref().zip(slots.by_ref()))
+        {
+            let socket = tcp::Socket::new(
+                tcp::SocketBuffer::new(&mut receive[..]),
+                tcp::SocketBuffer::new(&mut send[..]),
+            );
+            *slot = Slot::for_connection(SocketSet::new(set), socket);
+        }
+        for (([receive, send], [received, sent]), (set, slot)) in self
+            .datagrams
+            .iter_mut()
+            .zip(self.packets.iter_mut())
+            .zip(sets.by_ref().zip(slots.by_ref()))
+        {
+            let receive = udp::PacketBuffer::new(&mut received[..], &mut receive[..]);
+            let send = udp::PacketBuffer::new(&mut sent[..], &mut send[..]);
+            *slot = Slot::for_datagram(SocketSet::new(set), udp::Socket::new(receive, send));
+        }
+        if let (Some(set), Some(slot)) = (sets.next(), slots.next()) {
+            let socket = dns::Socket::new(&[], self.queries.as_flattened_mut());
+            *slot = Slot::for_resolver(SocketSet::new(set), socket);
+        }
+        self.reassemblies = [Reassembly::new(&mut self.reassembly[..])];
+        let [queue @ .., scratch] = &mut self.loopback;
+        Parts {
+            descriptors: Descriptors::new(&mut self.descriptors[..]),
+            slots: ManagedSlice::Borrowed(&mut self.slots),
+            connections: CONNECTIONS as u16,
+            datagrams: DATAGRAMS as u16,
+            members: ManagedSlice::Borrowed(&mut self.members),
+            agenda: ManagedSlice::Borrowed(&mut self.agenda),
+            deadlines: Deadlines::new(&mut self.deadlines[..]),
+            flows: Table::new(self.flows.as_flattened_mut()),
+            ports: Table::new(self.ports.as_flattened_mut()),
+            interfaces: ManagedSlice::Borrowed(&mut self.interfaces),
+            pending: Pending::new(&mut self.syns[..]),
+            reassemblies: Reassemblies::new(&mut self.reassemblies[..]),
+            loopback: Loopback::new(queue.as_flattened_mut(), &mut scratch[..]),
+            resolver: Resolver::new((CONNECTIONS + DATAGRAMS) as u16, &mut self.lookups[..]),
+        }
+    }
+}
+
+impl<'a> Slot<'a> {
+    fn for_connection(mut set: SocketSet<'a>, socket: tcp::Socket<'a>) -> Slot<'a> {
+        set.add(socket);
+        Slot::new(set, Kind::Connection(Connection::FREE))
+    }
+
+    fn for_datagram(mut set: SocketSet<'a>, socket: udp::Socket<'a>) -> Slot<'a> {
+        set.add(socket);
+        let kind = Kind::Datagram {
+            owner: Owner::Free,
+            queued: false,
+            refused: false,
+        };
+        Slot::new(set, kind)
+    }
+
+    fn for_resolver(mut set: SocketSet<'a>, socket: dns::Socket<'a>) -> Slot<'a> {
+        set.add(socket);
+        Slot::new(set, Kind::Resolver)
+    }
+}
+
+/// The sizes of a stack on the heap. Everything is allocated when the stack is made, and nothing after it.
+#[cfg(feature = "alloc")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capacity {
+    /// Descriptors: open sockets of any kind. Default 1,024.
+    pub sockets: usize,
+    /// TCP connections at once, those that say goodbye in the background included. Default 256.
+    pub connections: usize,
+    /// UDP sockets. Default 64.
+    pub datagrams: usize,
+    /// Octets of each connection's receive buffer; beyond 65,535 the window is scaled (RFC 7323). Default 65,536.
+    pub receive_buffer: usize,
+    /// Octets of each connection's send buffer. Default 65,536.
+    pub send_buffer: usize,
+    /// Octets of each UDP socket's queues, each way. Default 131,072.
+    pub datagram_buffer: usize,
+    /// Datagrams in each UDP socket's queues, each way. Default 64.
+    pub datagram_packets: usize,
+    /// Connection requests that wait while there is no room for them. Default 256.
+    pub pending_syns: usize,
+    /// Interfaces beside the loopback. Default 4.
+    pub interfaces: usize,
+    /// Octets that the internal loopback queues; a third of it is its MTU, 65,535 at most. Default 262,144.
+    pub loopback_buffer: usize,
+    /// Fragmented packets that are put together at once, each of 65,535 octets at most. Default 8.
+    pub reassemblies: usize,
+    /// Names that are looked up at once. Default 8.
+    pub lookups: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl Default for Capacity {
+    fn default() -> Capacity {
+        Capacity {
+            sockets: 1_024,
+            connections: 256,
+            datagrams: 64,
+            receive_buffer: 65_536,
+            send_buffer: 65_536,
+            datagram_buffer: 131_072,
+            datagram_packets: 64,
+            pending_syns: 256,
+            interfaces: 4,
+            loopback_buffer: 262_144,
+            reassemblies: 8,
+            lookups: 8,
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Capacity {
+    /// The parts of a stack of these sizes. What is beyond 65,534 sockets, or slots in all, is left out: a table's
+    /// index has sixteen bits.
+    pub(super) fn parts(&self) -> Parts<'static> {
+        use alloc::vec::Vec;
+        use alloc::vec;
+        let most = usize::from(u16::MAX) - 2;
+        let sockets = self.sockets.min(most);
+        let connections = self.connections.min(most);
+        let datagrams = self.datagrams.min(most - connections);
+        let count = connections + datagrams + 1;
+        let set = || SocketSet::new(vec![SocketStorage::EMPTY]);
+        let packets = || {
+            let metadata = vec![udp::PacketMetadata::EMPTY; self.datagram_packets];
+            udp::PacketBuffer::new(metadata, vec![0; self.datagram_buffer])
+        };
+        let mut slots = Vec::with_capacity(count);
+        // smoltcp takes no receive buffer beyond the largest scaled window.
+        let receive_buffer = self.receive_buffer.min(1 << 30);
+        slots.extend((0..connections).map(|_| {
+            let socket = tcp::Socket::new(
+                tcp::SocketBuffer::new(vec![0; receive_buffer]),
+                tcp::SocketBuffer::new(vec![0; self.send_buffer]),
+            );
+            Slot::for_connection(set(), socket)
+        }));
+        slots.extend((0..datagrams).map(|_| Slot::for_datagram(set(), udp::Socket::new(packets(), packets()))));
+        let queries: Vec<Option<dns::DnsQuery>> = (0..self.lookups * 2).map(|_| None).collect();
+        slots.push(Slot::for_resolver(set(), dns::Socket::new(&[], queries)));
+        let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
+        let reassembly = || Reassembly::new(vec![0; super::fragment::storage_for(usize::from(u16::MAX))]);
+        Parts {
+            descriptors: Descriptors::new((0..sockets).map(|_| Descriptor::FREE).collect::<Vec<_>>()),
+            slots: ManagedSlice::Owned(slots),
+            connections: connections as u16,
+            datagrams: datagrams as u16,
+            members: ManagedSlice::Owned(vec![Link::UNLINKED; count]),
+            agenda: ManagedSlice::Owned(vec![Link::UNLINKED; count]),
+            deadlines: Deadlines::new(vec![Entry::EMPTY; count]),
+            flows: Table::new(vec![Bucket::EMPTY; connections * 2 + 2]),
+            ports: Table::new(vec![Bucket::EMPTY; sockets * 2 + 2]),
+            interfaces: ManagedSlice::Owned((0..self.interfaces.min(254) + 1).map(|_| None).collect()),
+            pending: Pending::new((0..self.pending_syns).map(|_| None).collect::<Vec<_>>()),
+            reassemblies: Reassemblies::new((0..self.reassemblies).map(|_| reassembly()).collect::<Vec<_>>()),
+            loopback: Loopback::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
+            resolver: Resolver::new(
+                (connections + datagrams) as u16,
+                (0..self.lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>(),
+            ),
+        }
+    }
+}

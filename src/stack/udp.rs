@@ -1,0 +1,283 @@
+//! The calls of datagram sockets, and `send`/`recv`, which both types have.
+
+use core::net::SocketAddr;
+
+use smoltcp::phy::PacketMeta;
+use smoltcp::socket::udp::UdpMetadata;
+use smoltcp::wire::IpListenEndpoint;
+
+use super::fd::Socket;
+use super::flow::Endpoint;
+use super::slot::{Kind, Owner};
+use super::{Fd, Interest, Readiness, Received, Stack};
+use crate::trace::Observer;
+use crate::{Error, Result};
+
+/// The longest UDP payload that an IPv4 packet can hold.
+const MAX_PAYLOAD: usize = 65_507;
+const UDP_HEADER: usize = 8;
+
+impl<'a, O: Observer> Stack<'a, O> {
+    /// `send(2)`: queues data for a connected socket; of a stream as much as there is room for, at least one octet.
+    ///
+    /// [`Error::WouldBlock`] where there is no room, [`Error::BrokenPipe`] after the end, [`Error::ConnectionReset`]
+    /// once if the peer reset the connection, [`Error::NotConnected`] ([`Error::DestinationRequired`] for datagrams).
+    pub fn send(&mut self, fd: Fd, data: &[u8]) -> Result<usize> {
+        match self.descriptors.get(fd)?.socket {
+            Socket::Datagram { peer, .. } => {
+                let peer = peer.ok_or(Error::DestinationRequired)?;
+                self.send_datagram(fd, data, peer)
+            }
+            _ => self.send_stream(fd, data),
+        }
+    }
+
+    /// `sendto(2)`: queues one datagram, whole or not at all. An unbound socket is bound to a port of its own.
+    ///
+    /// [`Error::MessageTooLong`] where it does not fit into the link's MTU or the socket's buffer,
+    /// [`Error::AlreadyConnected`] for a stream.
+    pub fn sendto(&mut self, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize> {
+        match self.descriptors.get(fd)?.socket {
+            Socket::Datagram { .. } => {
+                let to = self.destination(fd, to)?;
+                self.send_datagram(fd, data, to)
+            }
+            Socket::Connected { .. } => Err(Error::AlreadyConnected),
+            Socket::Connecting(_) => Err(Error::WouldBlock),
+            _ => Err(Error::NotConnected),
+        }
+    }
+
+    /// `recv(2)`: what has arrived; of a stream, 0 octets is the peer's FIN. A longer datagram is cut: only
+    /// [`recvfrom`](Stack::recvfrom) tells.
+    pub fn recv(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> {
+        match self.descriptors.get(fd)?.socket {
+            Socket::Datagram { .. } => Ok(self.recv_datagram(fd, buffer, false)?.len),
+            _ => self.recv_stream(fd, buffer, false),
+        }
+    }
+
+    /// `recv(2)` with `MSG_PEEK`: what has arrived stays.
+    pub fn peek(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> {
+        match self.descriptors.get(fd)?.socket {
+            Socket::Datagram { .. } => Ok(self.recv_datagram(fd, buffer, true)?.len),
+            _ => self.recv_stream(fd, buffer, true),
+        }
+    }
+
+    /// `recvfrom(2)`: one datagram, who sent it, and how long it was if the buffer was too short for it.
+    /// Of a stream, what `recv` would give, and the peer.
+    pub fn recvfrom(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {
+        self.receive(fd, buffer, false)
+    }
+
+    /// `recvfrom(2)` with `MSG_PEEK`: the datagram stays.
+    pub fn peekfrom(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {
+        self.receive(fd, buffer, true)
+    }
+
+    fn receive(&mut self, fd: Fd, buffer: &mut [u8], peek: bool) -> Result<Received> {
+        if let Socket::Datagram { .. } = self.descriptors.get(fd)?.socket {
+            return self.recv_datagram(fd, buffer, peek);
+        }
+        let from = self.getpeername(fd);
+        let len = self.recv_stream(fd, buffer, peek)?;
+        let from = from?;
+        Ok(Received { len, size: len, from })
+    }
+
+    pub(super) fn open_datagram(&mut self, slot: u16, descriptor: u16) {
+        let place = &mut self.slots[usize::from(slot)];
+        place.kind = Kind::Datagram {
+            owner: Owner::Descriptor(descriptor),
+            queued: false,
+            refused: false,
+        };
+        if let Some(socket) = place.udp() {
+            socket.close();
+            socket.set_hop_limit(None);
+        }
+    }
+
+    pub(super) fn bind_datagram(&mut self, slot: u16, port: u16) {
+        if let Some(socket) = self.slots[usize::from(slot)].udp() {
+            // The heart has matched the address before smoltcp sees the datagram.
+            let _ = socket.bind(IpListenEndpoint { addr: None, port });
+        }
+    }
+
+    pub(super) fn connect_datagram(&mut self, index: u16, remote: Endpoint) -> Result<()> {
+        if self.is_broadcast(remote.addr) {
+            return Err(Error::PermissionDenied);
+        }
+        let local = self.descriptors.peek(index).local;
+        let route = self.route(local.addr, remote.addr)?;
+        if local.port == 0 {
+            self.bind_to(index, local)?;
+        }
+        let row = self.descriptors.row(index);
+        row.local.addr = route.source;
+        if let Socket::Datagram { peer, .. } = &mut row.socket {
+            *peer = Some(remote);
+        }
+        Ok(())
+    }
+
+    fn send_datagram(&mut self, fd: Fd, data: &[u8], to: Endpoint) -> Result<usize> {
+        let row = self.descriptors.get_mut(fd)?;
+        let Socket::Datagram { slot, .. } = row.socket else {
+            return Err(Error::NotSupported);
+        };
+        if let Some(error) = row.error.take() {
+            return Err(error);
+        }
+        let local = row.local;
+        if to.port == 0 {
+            return Err(Error::InvalidArgument);
+        }
+        if self.is_broadcast(to.addr) {
+            return Err(Error::PermissionDenied);
+        }
+        let route = self.route(local.addr, to.addr)?;
+        let ip_header = if to.addr.is_ipv4() { 20 } else { 40 };
+        let longest = MAX_PAYLOAD.min(route.mtu.saturating_sub(ip_header + UDP_HEADER));
+        if local.port == 0 {
+            self.bind_to(fd.index, local)?;
+        }
+        let place = &mut self.slots[usize::from(slot)];
+        let elsewhere = place.interface != route.interface;
+        // One queue a socket, and a queue leaves by one interface: another destination waits until it is empty.
+        let waits = elsewhere && matches!(place.kind, Kind::Datagram { queued: true, .. });
+        let Some(socket) = place.udp() else {
+            return Err(Error::NotSupported);
+        };
+        if data.len() > longest.min(socket.payload_send_capacity()) {
+            return Err(Error::MessageTooLong);
+        }
+        let (Some(remote), Some(source)) = (to.to_smoltcp(), super::flow::to_smoltcp(route.source)) else {
+            return Err(Error::AddressFamilyNotSupported);
+        };
+        let metadata = UdpMetadata {
+            endpoint: remote,
+            local_address: Some(source),
+            meta: PacketMeta::default(),
+        };
+        let is_queued = !waits && socket.send_slice(data, metadata).is_ok();
+        if let Kind::Datagram { queued, refused, .. } = &mut place.kind {
+            *queued |= is_queued;
+            *refused = !is_queued;
+        }
+        if !is_queued {
+            return Err(Error::WouldBlock);
+        }
+        if elsewhere {
+            self.unschedule(slot);
+            self.slots[usize::from(slot)].interface = route.interface;
+        }
+        self.make_due(slot);
+        Ok(data.len())
+    }
+
+    fn recv_datagram(&mut self, fd: Fd, buffer: &mut [u8], peek: bool) -> Result<Received> {
+        let row = self.descriptors.get_mut(fd)?;
+        let Socket::Datagram { slot, .. } = row.socket else {
+            return Err(Error::NotSupported);
+        };
+        if let Some(error) = row.error.take() {
+            return Err(error);
+        }
+        let domain = row.domain;
+        let Some(socket) = self.slots[usize::from(slot)].udp() else {
+            return Err(Error::NotSupported);
+        };
+        let (payload, metadata) = if peek {
+            socket.peek().map(|(payload, metadata)| (payload, *metadata))
+        } else {
+            socket.recv()
+        }
+        .map_err(|_| Error::WouldBlock)?;
+        let len = payload.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&payload[..len]);
+        Ok(Received {
+            len,
+            size: payload.len(),
+            from: Endpoint::from(metadata.endpoint).to_socket_addr(domain),
+        })
+    }
+
+    pub(super) fn datagram_readiness(&self, slot: u16) -> Readiness {
+        let place = &self.slots[usize::from(slot)];
+        let refused = matches!(place.kind, Kind::Datagram { refused: true, .. });
+        place.udp_ref().map_or(Readiness::NONE, |socket| Readiness {
+            readable: socket.can_recv(),
+            writable: socket.can_send() && !refused,
+            ..Readiness::NONE
+        })
+    }
+
+    /// After a datagram arrived or left: `progress` where one left, `drained` where none waits any more.
+    pub(super) fn settle_datagram(&mut self, slot: u16, progress: bool, drained: bool) {
+        let Kind::Datagram {
+            owner,
+            queued,
+            refused,
+        } = &mut self.slots[usize::from(slot)].kind
+        else {
+            return;
+        };
+        *queued &= !drained;
+        *refused &= !(progress || drained);
+        let (owner, queued) = (*owner, *queued);
+        match owner {
+            Owner::Descriptor(descriptor) => self.wake_datagram(descriptor),
+            Owner::Orphan if !queued => self.release_datagram(slot),
+            _ => {}
+        }
+    }
+
+    fn wake_datagram(&mut self, descriptor: u16) {
+        let readiness = self.readiness_of(descriptor);
+        let row = self.descriptors.row(descriptor);
+        if readiness.readable {
+            row.wake(Interest::Readable);
+        }
+        if readiness.writable {
+            row.wake(Interest::Writable);
+        }
+    }
+
+    /// An error that concerns what a datagram socket sent.
+    pub(super) fn datagram_error(&mut self, slot: u16, error: Error) {
+        if let Kind::Datagram {
+            owner: Owner::Descriptor(descriptor),
+            ..
+        } = self.slots[usize::from(slot)].kind
+        {
+            self.descriptors.row(descriptor).error = Some(error);
+            self.wake_datagram(descriptor);
+        }
+    }
+
+    /// What is queued still leaves, then the slot is free.
+    pub(super) fn close_datagram(&mut self, slot: u16) {
+        let place = &mut self.slots[usize::from(slot)];
+        if let Kind::Datagram { owner, .. } = &mut place.kind {
+            *owner = Owner::Orphan;
+        }
+        self.settle_datagram(slot, false, false);
+    }
+
+    fn release_datagram(&mut self, slot: u16) {
+        self.unschedule(slot);
+        let place = &mut self.slots[usize::from(slot)];
+        place.kind = Kind::Datagram {
+            owner: Owner::Free,
+            queued: false,
+            refused: false,
+        };
+        if let Some(socket) = place.udp() {
+            socket.close();
+        }
+        self.free_datagrams.push_back(&mut self.members, slot);
+    }
+}
