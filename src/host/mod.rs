@@ -1,6 +1,167 @@
-//! The Linux runtime.
+//! The Linux runtime: a [`Host`] is a [`Stack`](crate::Stack), a device under it and one thread that drives the two.
+//!
+//! ```text
+//!   application threads                                     the driver thread "glasstack"
+//!   ───────────────────                                     ─────────────────────────────
+//!   stream.write(b"hi")                                     ┌─▶ lock ──────────────────┐
+//!     lock ────────────────────────┐                        │     stack.poll(now)      │
+//!       stack.set_now(now)         │                        │     sleeps_until = next  │
+//!       stack.send(fd, b"hi")      │                        │   unlock ────────────────┘
+//!       stack.poll(now)  ──▶ the segment leaves             │
+//!       next < sleeps_until? ──────┼── eventfd ─────────────┼─▶ poll(2) on  the device's descriptor   a frame came
+//!     unlock ──────────────────────┘                        │               the eventfd               an earlier deadline
+//!       would block?                                        │               sleeps_until              a timer is due
+//!       wait on the socket's condvar ◀── Waker ─────────────┴── or, idle, nothing at all: no tick, no CPU
+//! ```
+//!
+//! A call does the work it causes itself, in its own thread: what is sent leaves at once, without a thread switch. The driver
+//! is woken only when something became due earlier than the moment it sleeps towards.
+//!
+//! The sockets over a host are in [`socket`](crate::socket): they mirror `std::net`.
+//!
+//! ```
+//! use glasstack::host::Host;
+//! use glasstack::socket::{TcpListener, TcpStream};
+//! use std::io::{Read, Write};
+//!
+//! let host = Host::builder().start_loopback()?;
+//! let listener = TcpListener::bind(&host, "127.0.0.1:9999")?;
+//! let mut client = TcpStream::connect(&host, listener.local_addr()?)?;
+//! let (mut server, _) = listener.accept()?;
+//! client.write_all(b"Michael")?;
+//! let mut name = [0; 7];
+//! server.read_exact(&mut name)?;
+//! assert_eq!(&name, b"Michael");
+//! # std::io::Result::Ok(())
+//! ```
 
+mod builder;
+mod draining;
+mod driver;
+mod engine;
 #[cfg(feature = "tap")]
 pub mod lab;
+mod link;
 mod peer;
+mod waiter;
+
+pub use builder::Builder;
 pub use peer::{Peer, exit_code};
+
+pub(crate) use engine::HostStack;
+pub(crate) use waiter::{Deadline, Waiter, Waiters};
+
+use crate::{Error, Fd, Result, stack::Interest};
+use engine::Shared;
+use std::{fmt, io, net::IpAddr, sync::Arc, time::Duration};
+
+/// How long the driver goes on for connections that were closed, after the last handle of a host is gone.
+///
+/// Well above a few retransmissions (1 + 2 + 4 s), short enough for the device to be free again soon.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// A TCP/IP host inside this process: its own addresses, ports and connections.
+///
+/// Cheap to clone; every clone and every socket is a handle of the same host. It ends by one of two ways:
+///
+/// - [`shutdown`](Host::shutdown) closes every socket, waits until what was written has arrived, and stops.
+///   Call it at the end of `main`: unlike the kernel's sockets, these do not outlive the process.
+/// - When the last handle is dropped, the driver goes on by itself until the peers have acknowledged what the
+///   closed connections had queued, 10 s at most. The drop does not wait for it.
+#[derive(Clone)]
+pub struct Host(Arc<LastHandle>);
+
+/// Shared by all handles of a host, but not by its driver: when it is dropped, nobody is left to call.
+struct LastHandle(Arc<Shared>);
+
+impl Drop for LastHandle {
+    fn drop(&mut self) {
+        self.0.stop(LINGER);
+    }
+}
+
+impl Host {
+    /// Describes a host: its addresses, routes and names. The device comes last, with [`Builder::start`].
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The addresses of a name (or of an address in text form), as `getaddrinfo(3)`: from the static table, then from the
+    /// name servers. Waits for the answer.
+    ///
+    /// # Errors
+    /// `NotFound` where the name does not exist or has no address; `TimedOut` where no server answers.
+    pub fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let lookup = self.call(|stack| stack.resolve(name))?;
+        let waiter = Arc::new(Waiter::default());
+        let found = self.0.0.block(
+            &waiter,
+            Deadline::NEVER,
+            |stack| stack.resolved(lookup),
+            |stack, waker| stack.register_lookup_waker(lookup, waker),
+        )?;
+        Ok(found.to_vec())
+    }
+
+    /// Closes every socket of this host, waits until the peers have acknowledged what was written and the FIN behind it, then
+    /// stops the driver and drops the device. Threads that are blocked in a call, and all calls from now on, get
+    /// `ErrorKind::NetworkDown`.
+    ///
+    /// Data that arrived and was not read turns the close of that connection into a reset (RFC 2525 §2.17), as when a process exits.
+    ///
+    /// # Errors
+    /// `TimedOut` if something was still unacknowledged after `timeout`. The host is stopped all the same.
+    pub fn shutdown(&self, timeout: Duration) -> io::Result<()> {
+        self.0.0.stop(timeout);
+        match self.0.0.wait_for_end() {
+            true => Ok(()),
+            false => Err(Error::TimedOut.into()),
+        }
+    }
+
+    /// How often the driver went around its loop: stands still while the host is idle.
+    #[doc(hidden)]
+    pub fn turns(&self) -> u64 {
+        self.0.0.turns()
+    }
+
+    /// One socket call, and the work it causes.
+    pub(crate) fn call<R>(
+        &self,
+        operation: impl FnOnce(&mut HostStack) -> Result<R>,
+    ) -> io::Result<R> {
+        self.0.0.call(operation)
+    }
+
+    /// Repeats a socket call until it does anything but `WouldBlock`, waiting for `interest` in between.
+    pub(crate) fn block<R>(
+        &self,
+        fd: Fd,
+        waiters: &Waiters,
+        interest: Interest,
+        deadline: Deadline,
+        operation: impl FnMut(&mut HostStack) -> Result<R>,
+    ) -> io::Result<R> {
+        self.0
+            .0
+            .block(waiters.of(interest), deadline, operation, |stack, waker| {
+                stack.register_waker(fd, interest, waker)
+            })
+    }
+
+    /// Makes `fd` known as an open socket: the host closes it when it shuts down, and wakes its waiters.
+    pub(crate) fn opened(&self, fd: Fd) -> Waiters {
+        self.0.0.opened(fd)
+    }
+
+    /// Closes `fd`, unless the host's own end was quicker.
+    pub(crate) fn close(&self, fd: Fd) {
+        self.0.0.close(fd);
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}

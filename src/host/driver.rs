@@ -1,0 +1,119 @@
+//! The thread that lets time pass and frames in, while no application thread calls.
+
+use super::engine::Shared;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+use smoltcp::time::{Duration, Instant};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, atomic::Ordering},
+    thread,
+};
+
+/// Starts the driver. `device` is a duplicate of the device's descriptor: the device itself is behind the lock.
+pub(super) fn spawn(shared: Arc<Shared>, device: Option<OwnedFd>) -> io::Result<()> {
+    thread::Builder::new()
+        .name("glasstack".into())
+        .spawn(move || run(&shared, device))?;
+    Ok(())
+}
+
+fn run(shared: &Shared, mut device: Option<OwnedFd>) {
+    let _end = End(shared);
+    while let Some(timeout) = turn(shared) {
+        if wait(shared, device.as_ref(), timeout) == Device::Gone {
+            // A TAP that was deleted, a wire without its other end: "ready" for ever, and never a frame again.
+            // The stack goes on, so that its connections end by their own timers.
+            device = None;
+        }
+    }
+}
+
+/// Ends the host even if an observer panics in this thread: nobody may wait for a driver that is gone.
+struct End<'a>(&'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Once around: does the due work, says for how long to sleep. `None` is the end.
+fn turn(shared: &Shared) -> Option<PollTimeout> {
+    shared.turns.fetch_add(1, Ordering::Relaxed);
+    let mut engine = shared.lock();
+    let mut next = engine.poll();
+    let now = engine.now();
+    if let Some((until, done)) = engine.drains_until() {
+        if done || until <= now {
+            return None;
+        }
+        next = Some(next.map_or(until, |next| next.min(until)));
+    }
+    engine.sleeps_until = next;
+    Some(next.map_or(PollTimeout::NONE, |next| until(now, next)))
+}
+
+/// `poll(2)` counts in milliseconds: rounded up, because a sleep that ends too early would have nothing to do.
+fn until(now: Instant, deadline: Instant) -> PollTimeout {
+    let left = if deadline > now {
+        deadline - now
+    } else {
+        Duration::ZERO
+    };
+    PollTimeout::try_from(left.total_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
+}
+
+#[derive(PartialEq, Eq)]
+enum Device {
+    Present,
+    Gone,
+}
+
+fn wait(shared: &Shared, device: Option<&OwnedFd>, timeout: PollTimeout) -> Device {
+    let wake = PollFd::new(shared.wake.as_fd(), PollFlags::POLLIN);
+    // Without a device the wake-up stands in its place.
+    let frames = device.map_or(wake.clone(), |device| {
+        PollFd::new(device.as_fd(), PollFlags::POLLIN)
+    });
+    let mut descriptors = [wake, frames];
+    match poll(&mut descriptors, timeout) {
+        Ok(_) => {}
+        // A signal: one turn too many.
+        Err(Errno::EINTR) => return Device::Present,
+        // No memory in the kernel; the other errors cannot be. Let it recover, do not spin.
+        Err(_) => {
+            thread::sleep(std::time::Duration::from_millis(10));
+            return Device::Present;
+        }
+    }
+    let [wake, frames] = descriptors;
+    if wake.any().unwrap_or(true) {
+        // Empty already (EAGAIN) is as good.
+        let _ = shared.wake.read();
+    }
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    match frames.revents() {
+        Some(events) if events.intersects(gone) => Device::Gone,
+        _ => Device::Present,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleep_is_rounded_up_and_never_negative() {
+        let now = Instant::from_micros(5_000_000);
+        let timeout = |micros| until(now, Instant::from_micros(micros));
+        assert_eq!(timeout(4_000_000), PollTimeout::ZERO);
+        assert_eq!(timeout(5_000_000), PollTimeout::ZERO);
+        assert_eq!(timeout(5_000_001), PollTimeout::from(1u8));
+        assert_eq!(timeout(5_001_000), PollTimeout::from(1u8));
+        assert_eq!(timeout(i64::MAX), PollTimeout::MAX);
+    }
+}

@@ -1,0 +1,189 @@
+//! What every socket of a host has: its descriptor, its waiters and how long it waits.
+
+use crate::{
+    Fd, Result,
+    host::{Deadline, Host, HostStack, Waiters},
+    stack::{
+        Domain, Interest, Type,
+        option::{HopLimit, SocketOption, V6Only},
+    },
+};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// An open socket; dropping it closes it. The clones of a socket share one (as the kernel's share a file description).
+pub(super) struct Handle {
+    host: Host,
+    fd: Fd,
+    waiters: Waiters,
+    nonblocking: AtomicBool,
+    read_timeout: Timeout,
+    write_timeout: Timeout,
+}
+
+impl Handle {
+    /// A new socket of the family of `address`.
+    pub(super) fn open(host: &Host, address: SocketAddr, kind: Type) -> io::Result<Handle> {
+        let domain = match address {
+            SocketAddr::V4(_) => Domain::Inet,
+            SocketAddr::V6(_) => Domain::Inet6,
+        };
+        let fd = host.call(|stack| stack.socket(domain, kind))?;
+        Ok(Handle::of(host, fd))
+    }
+
+    /// Takes charge of a socket that the stack made.
+    pub(super) fn of(host: &Host, fd: Fd) -> Handle {
+        Handle {
+            host: host.clone(),
+            fd,
+            waiters: host.opened(fd),
+            nonblocking: AtomicBool::new(false),
+            read_timeout: Timeout::default(),
+            write_timeout: Timeout::default(),
+        }
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub(super) fn fd(&self) -> Fd {
+        self.fd
+    }
+
+    /// A call that never waits.
+    pub(super) fn call<R>(
+        &self,
+        operation: impl FnOnce(&mut HostStack, Fd) -> Result<R>,
+    ) -> io::Result<R> {
+        self.host.call(|stack| operation(stack, self.fd))
+    }
+
+    /// A call that waits for something to read, as long as this socket waits.
+    pub(super) fn read<R>(
+        &self,
+        operation: impl FnMut(&mut HostStack, Fd) -> Result<R>,
+    ) -> io::Result<R> {
+        let deadline = self.deadline(&self.read_timeout);
+        self.block(Interest::Readable, deadline, operation)
+    }
+
+    /// A call that waits for room to write, as long as this socket waits.
+    pub(super) fn write<R>(
+        &self,
+        operation: impl FnMut(&mut HostStack, Fd) -> Result<R>,
+    ) -> io::Result<R> {
+        let deadline = self.deadline(&self.write_timeout);
+        self.block(Interest::Writable, deadline, operation)
+    }
+
+    pub(super) fn block<R>(
+        &self,
+        interest: Interest,
+        deadline: Deadline,
+        mut operation: impl FnMut(&mut HostStack, Fd) -> Result<R>,
+    ) -> io::Result<R> {
+        self.host
+            .block(self.fd, &self.waiters, interest, deadline, |stack| {
+                operation(stack, self.fd)
+            })
+    }
+
+    fn deadline(&self, timeout: &Timeout) -> Deadline {
+        if self.nonblocking.load(Ordering::Relaxed) {
+            Deadline::now()
+        } else {
+            Deadline::after(timeout.get())
+        }
+    }
+
+    pub(super) fn set_nonblocking(&self, nonblocking: bool) {
+        self.nonblocking.store(nonblocking, Ordering::Relaxed);
+    }
+
+    pub(super) fn read_timeout(&self) -> &Timeout {
+        &self.read_timeout
+    }
+
+    pub(super) fn write_timeout(&self) -> &Timeout {
+        &self.write_timeout
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.call(|stack, fd| stack.getsockname(fd))
+    }
+
+    pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.call(|stack, fd| stack.getpeername(fd))
+    }
+
+    pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        let error = self.call(|stack, fd| stack.take_error(fd))?;
+        Ok(error.map(io::Error::from))
+    }
+
+    pub(super) fn set<O: SocketOption>(&self, option: O, value: O::Value) -> io::Result<()> {
+        self.call(|stack, fd| stack.setsockopt(fd, option, value))
+    }
+
+    pub(super) fn get<O: SocketOption>(&self, option: O) -> io::Result<O::Value> {
+        self.call(|stack, fd| stack.getsockopt(fd, option))
+    }
+
+    pub(super) fn set_only_v6(&self) -> io::Result<()> {
+        self.set(V6Only, true)
+    }
+
+    /// `std` has the hop limit as an `u32`; the header has eight bits for it, and zero would not leave the host.
+    pub(super) fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        match u8::try_from(ttl) {
+            Ok(ttl) if ttl > 0 => self.set(HopLimit, ttl),
+            _ => Err(crate::Error::InvalidArgument.into()),
+        }
+    }
+
+    pub(super) fn ttl(&self) -> io::Result<u32> {
+        self.get(HopLimit).map(u32::from)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.host.close(self.fd);
+    }
+}
+
+/// How long a call waits; `None` is forever.
+#[derive(Default)]
+pub(super) struct Timeout(Mutex<Option<Duration>>);
+
+impl Timeout {
+    pub(super) fn get(&self) -> Option<Duration> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set(&self, timeout: Option<Duration>) -> io::Result<()> {
+        refuse_zero(timeout)?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = timeout;
+        Ok(())
+    }
+}
+
+/// As in `std`: a timeout of zero could mean "at once" or "never", so it is neither.
+pub(super) fn refuse_zero(timeout: Option<Duration>) -> io::Result<()> {
+    if timeout == Some(Duration::ZERO) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "cannot set a 0 duration timeout",
+        ));
+    }
+    Ok(())
+}
