@@ -13,10 +13,6 @@ use crate::{
 };
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use smoltcp::phy::{Device, Medium};
-#[cfg(feature = "ipv4")]
-use std::net::Ipv4Addr;
-#[cfg(feature = "ipv6")]
-use std::net::Ipv6Addr;
 use std::{
     fmt,
     fs::File,
@@ -73,7 +69,7 @@ impl Builder {
         self
     }
 
-    /// A name that is known without asking a server. `localhost` is known anyway.
+    /// A name that is known without asking a server. `localhost` is known anyway (RFC 6761 §6.3).
     pub fn name(mut self, name: &'static str, address: IpAddr) -> Builder {
         self.names.push((name, address));
         self
@@ -167,11 +163,6 @@ impl Builder {
         for (name, address) in &self.names {
             stack.add_name(name, *address)?;
         }
-        // RFC 6761 §6.3: never a question for a server.
-        #[cfg(feature = "ipv4")]
-        stack.add_name("localhost", Ipv4Addr::LOCALHOST.into())?;
-        #[cfg(feature = "ipv6")]
-        stack.add_name("localhost", Ipv6Addr::LOCALHOST.into())?;
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let shared = Arc::new(Shared::new(Engine::new(stack, link, start), wake));
         driver::spawn(shared.clone(), descriptor)?;

@@ -27,22 +27,17 @@ impl Draining {
 
 impl Observer for Draining {
     fn event(&mut self, event: &Event) {
-        match event {
-            Event::State {
-                local, remote, to, ..
-            } => {
-                let connection = (*local, *remote);
-                match to {
-                    State::FinWait1 | State::Closing | State::LastAck => {
-                        self.connections.insert(connection);
-                    }
-                    _ => {
-                        self.connections.remove(&connection);
-                    }
-                }
+        #[allow(irrefutable_let_patterns)] // Events of other kinds come with the trace.
+        if let Event::State {
+            local, remote, to, ..
+        } = event
+        {
+            let connection = (*local, *remote);
+            if matches!(to, State::FinWait1 | State::Closing | State::LastAck) {
+                self.connections.insert(connection);
+            } else {
+                self.connections.remove(&connection);
             }
-            #[allow(unreachable_patterns)] // Event grows.
-            _ => {}
         }
         if let Some(observer) = &mut self.observer {
             observer.event(event);

@@ -12,7 +12,7 @@ use std::{
     collections::HashMap,
     io,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::Waker,
@@ -85,7 +85,7 @@ impl Engine {
             self.link = Box::new(super::link::Loopback);
         }
         for (_, waiters) in self.open.drain() {
-            waiters.notify();
+            waiters.wake();
         }
     }
 }
@@ -129,7 +129,7 @@ impl Shared {
     /// attempt. At the deadline the error is `WouldBlock`, as from a socket of the kernel.
     pub(super) fn block<R>(
         &self,
-        waiter: &Arc<Waiter>,
+        waiter: &Waiter,
         deadline: Deadline,
         mut operation: impl FnMut(&mut HostStack) -> Result<R>,
         register: impl Fn(&mut HostStack, &Waker) -> Result<()>,
@@ -144,22 +144,13 @@ impl Shared {
             if deadline.remaining() == Some(Duration::ZERO) {
                 return Err(Error::WouldBlock.into());
             }
-            register(&mut engine.stack, &Waker::from(waiter.clone()))?;
+            register(&mut engine.stack, waiter.waker())?;
             while waiter.wakes() == seen {
-                engine = match deadline.remaining() {
-                    None => waiter
-                        .condvar
-                        .wait(engine)
-                        .unwrap_or_else(PoisonError::into_inner),
-                    Some(Duration::ZERO) => return Err(Error::WouldBlock.into()),
-                    Some(left) => {
-                        waiter
-                            .condvar
-                            .wait_timeout(engine, left)
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .0
-                    }
-                };
+                let left = deadline.remaining();
+                if left == Some(Duration::ZERO) {
+                    return Err(Error::WouldBlock.into());
+                }
+                engine = waiter.wait(engine, left);
             }
         }
     }
@@ -242,7 +233,7 @@ impl Shared {
         for (fd, waiters) in open {
             // As above.
             let _ = engine.stack.close(fd);
-            waiters.notify();
+            waiters.wake();
         }
         self.work(&mut engine);
         self.wake_driver();

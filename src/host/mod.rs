@@ -87,13 +87,16 @@ impl Host {
     }
 
     /// The addresses of a name (or of an address in text form), as `getaddrinfo(3)`: from the static table, then from the
-    /// name servers. Waits for the answer.
+    /// name servers. Waits for the answer. `localhost` is this host, whatever they say.
     ///
     /// # Errors
     /// `NotFound` where the name does not exist or has no address; `TimedOut` where no server answers.
     pub fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        if is_localhost(name) {
+            return Ok(LOOPBACK.to_vec());
+        }
         let lookup = self.call(|stack| stack.resolve(name))?;
-        let waiter = Arc::new(Waiter::default());
+        let waiter = Waiter::default();
         let found = self.0.0.block(
             &waiter,
             Deadline::NEVER,
@@ -160,8 +163,38 @@ impl Host {
     }
 }
 
+/// What `localhost` means.
+const LOOPBACK: &[IpAddr] = &[
+    #[cfg(feature = "ipv4")]
+    IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+    #[cfg(feature = "ipv6")]
+    IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+];
+
+/// RFC 6761 §6.3: `localhost` and the names under it are never a question for a server.
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next().unwrap_or(name);
+    last.eq_ignore_ascii_case("localhost")
+}
+
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_localhost;
+
+    #[test]
+    fn localhost_and_what_is_under_it_is_this_host() {
+        for name in ["localhost", "LocalHost", "localhost.", "www.localhost"] {
+            assert!(is_localhost(name), "{name}");
+        }
+        for name in ["localhost.example.com", "notlocalhost", "", "."] {
+            assert!(!is_localhost(name), "{name}");
+        }
     }
 }

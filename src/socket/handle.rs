@@ -1,7 +1,7 @@
 //! What every socket of a host has: its descriptor, its waiters and how long it waits.
 
 use crate::{
-    Fd, Result,
+    Error, Fd, Result,
     host::{Deadline, Host, HostStack, Waiters},
     stack::{
         Domain, Interest, Type,
@@ -138,15 +138,21 @@ impl Handle {
         self.call(|stack, fd| stack.getsockopt(fd, option))
     }
 
-    pub(super) fn set_only_v6(&self) -> io::Result<()> {
-        self.set(V6Only, true)
+    /// A new IPv6 socket that takes no IPv4.
+    pub(super) fn open_only_v6(host: &Host, address: SocketAddr, kind: Type) -> io::Result<Handle> {
+        if address.is_ipv4() {
+            return Err(Error::InvalidArgument.into());
+        }
+        let handle = Handle::open(host, address, kind)?;
+        handle.set(V6Only, true)?;
+        Ok(handle)
     }
 
     /// `std` has the hop limit as an `u32`; the header has eight bits for it, and zero would not leave the host.
     pub(super) fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         match u8::try_from(ttl) {
             Ok(ttl) if ttl > 0 => self.set(HopLimit, ttl),
-            _ => Err(crate::Error::InvalidArgument.into()),
+            _ => Err(Error::InvalidArgument.into()),
         }
     }
 

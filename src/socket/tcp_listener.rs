@@ -40,11 +40,10 @@ impl TcpListener {
     /// As [`bind`](TcpListener::bind), but `[::]` leaves IPv4 to another socket (`IPV6_V6ONLY`, RFC 3493 §5.3). Not in `std`.
     ///
     /// # Errors
-    /// Those of [`bind`](TcpListener::bind), and `Unsupported` or `InvalidInput` for an IPv4 address.
+    /// Those of [`bind`](TcpListener::bind), and `InvalidInput` for an IPv4 address.
     pub fn bind_only_v6(host: &Host, address: impl ToSocketAddrs) -> io::Result<TcpListener> {
         each(host, address, |address| {
-            let handle = Handle::open(host, address, Type::Stream)?;
-            handle.set_only_v6()?;
+            let handle = Handle::open_only_v6(host, address, Type::Stream)?;
             TcpListener::listen(handle, address, BACKLOG)
         })
     }

@@ -24,11 +24,10 @@ impl UdpSocket {
     /// As [`bind`](UdpSocket::bind), but `[::]` leaves IPv4 to another socket (`IPV6_V6ONLY`, RFC 3493 §5.3). Not in `std`.
     ///
     /// # Errors
-    /// Those of [`bind`](UdpSocket::bind), and `Unsupported` or `InvalidInput` for an IPv4 address.
+    /// Those of [`bind`](UdpSocket::bind), and `InvalidInput` for an IPv4 address.
     pub fn bind_only_v6(host: &Host, address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
         each(host, address, |address| {
-            let handle = Handle::open(host, address, Type::Datagram)?;
-            handle.set_only_v6()?;
+            let handle = Handle::open_only_v6(host, address, Type::Datagram)?;
             UdpSocket::take(handle, address)
         })
     }
