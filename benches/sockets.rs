@@ -178,7 +178,7 @@ impl Glasstack {
 
 impl Server for Glasstack {
     fn poll(&mut self, now: Instant, port: &mut Port) {
-        self.stack.poll(self.interface, now, port);
+        let _ = self.stack.poll(self.interface, now, port);
         loop {
             match self.stack.accept(self.listener) {
                 Ok((fd, client)) => {
@@ -193,7 +193,7 @@ impl Server for Glasstack {
     }
 
     fn echo(&mut self, now: Instant, port: &mut Port, client: usize) {
-        self.stack.poll(self.interface, now, port);
+        let _ = self.stack.poll(self.interface, now, port);
         let fd = self.connections[client].expect("every client was accepted");
         let mut data = [0; 16];
         let len = self
@@ -202,7 +202,7 @@ impl Server for Glasstack {
             .expect("the ping has arrived");
         let sent = self.stack.send(fd, &data[..len]);
         assert_eq!(sent, Ok(len));
-        self.stack.poll(self.interface, now, port);
+        let _ = self.stack.poll(self.interface, now, port);
     }
 }
 
