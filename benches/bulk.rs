@@ -195,7 +195,7 @@ impl Host for Glasstack {
     }
 
     fn poll(&mut self, now: Instant, port: &mut Port) -> Option<Instant> {
-        let _ = self.stack.poll(self.interface, now, port)
+        self.stack.poll(self.interface, now, port)
     }
 
     fn is_open(&mut self) -> bool {
