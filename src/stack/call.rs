@@ -35,7 +35,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let slot = self.free_datagrams.pop_front(&mut self.members);
         let slot = slot.ok_or(Error::Exhausted(Limit::Datagrams))?;
-        let fd = self.descriptors.open(domain, Socket::Datagram { slot, peer: None })?;
+        let fd = self
+            .descriptors
+            .open(domain, Socket::Datagram { slot, peer: None })?;
         self.open_datagram(slot, fd.index);
         Ok(fd)
     }
@@ -95,7 +97,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Enters a descriptor's endpoint into the table of ports.
     pub(super) fn take_port(&mut self, index: u16, endpoint: Endpoint) -> Result<()> {
         let row = self.descriptors.row(index);
-        let hash = self.secret.port_hash(row.kind() == Type::Stream, endpoint.port);
+        let hash = self
+            .secret
+            .port_hash(row.kind() == Type::Stream, endpoint.port);
         if !self.ports.insert(hash, index) {
             return Err(Error::Exhausted(Limit::Sockets));
         }
@@ -121,7 +125,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn unbind(&mut self, index: u16) {
         let row = self.descriptors.row(index);
         if row.local.port != 0 {
-            let hash = self.secret.port_hash(row.kind() == Type::Stream, row.local.port);
+            let hash = self
+                .secret
+                .port_hash(row.kind() == Type::Stream, row.local.port);
             // An accepted connection's local end is its listener's; then there is nothing to remove.
             self.ports.remove(hash, index);
         }
@@ -227,11 +233,17 @@ impl<'a, O: Observer> Stack<'a, O> {
             Socket::Datagram { peer, .. } => peer,
             _ => None,
         };
-        peer.map(|peer| peer.to_socket_addr(row.domain)).ok_or(Error::NotConnected)
+        peer.map(|peer| peer.to_socket_addr(row.domain))
+            .ok_or(Error::NotConnected)
     }
 
     /// `setsockopt(2)`, typed: see [`option`](super::option). [`Error::InvalidArgument`] for a value out of its range.
-    pub fn setsockopt<T: SocketOption>(&mut self, fd: Fd, option: T, value: T::Value) -> Result<()> {
+    pub fn setsockopt<T: SocketOption>(
+        &mut self,
+        fd: Fd,
+        option: T,
+        value: T::Value,
+    ) -> Result<()> {
         let row = self.descriptors.get_mut(fd)?;
         let mut options = row.options;
         option.set(&mut options, value)?;
@@ -344,11 +356,15 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Sockets, connections and UDP sockets in use: what a test asserts on to see that nothing leaks.
     pub fn usage(&self) -> super::Usage {
-        let count = |is_used: fn(&Kind) -> bool| self.slots.iter().filter(|slot| is_used(&slot.kind)).count();
+        let count = |is_used: fn(&Kind) -> bool| {
+            self.slots.iter().filter(|slot| is_used(&slot.kind)).count()
+        };
         super::Usage {
             sockets: self.descriptors.open_count(),
             connections: count(|kind| matches!(kind, Kind::Connection(c) if c.role != Role::Free)),
-            datagrams: count(|kind| matches!(kind, Kind::Datagram { owner, .. } if *owner != Owner::Free)),
+            datagrams: count(
+                |kind| matches!(kind, Kind::Datagram { owner, .. } if *owner != Owner::Free),
+            ),
         }
     }
 }

@@ -117,7 +117,10 @@ impl Connection {
     pub(super) fn deadline(&self, keep_alive: Option<smoltcp::time::Duration>) -> Option<Instant> {
         let patience = match self.role {
             Role::HalfOpen(_) => HANDSHAKE_TIMEOUT,
-            Role::Orphan => self.user_timeout.unwrap_or(CLOSE_TIMEOUT).min(CLOSE_TIMEOUT),
+            Role::Orphan => self
+                .user_timeout
+                .unwrap_or(CLOSE_TIMEOUT)
+                .min(CLOSE_TIMEOUT),
             _ if self.state == State::SynSent => self.user_timeout.unwrap_or(CONNECT_TIMEOUT),
             _ => self.user_timeout.unwrap_or(DATA_TIMEOUT),
         };
@@ -142,11 +145,9 @@ impl Connection {
 /// Sequence numbers in flight that are not octets: the SYN or the FIN.
 pub(super) fn control_len(state: State) -> usize {
     match state {
-        State::SynSent
-        | State::SynReceived
-        | State::FinWait1
-        | State::Closing
-        | State::LastAck => 1,
+        State::SynSent | State::SynReceived | State::FinWait1 | State::Closing | State::LastAck => {
+            1
+        }
         _ => 0,
     }
 }
@@ -158,7 +159,12 @@ mod tests {
     #[test]
     fn idle_never_times_out_and_silence_after_sending_does() {
         let now = Instant::from_secs(100);
-        let mut connection = Connection::new(Role::Owned(0), Connection::FREE.flow, now, &Options::DEFAULT);
+        let mut connection = Connection::new(
+            Role::Owned(0),
+            Connection::FREE.flow,
+            now,
+            &Options::DEFAULT,
+        );
         connection.state = State::Established;
         connection.watch(now, 0);
         assert_eq!(connection.deadline(None), None);

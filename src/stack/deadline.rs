@@ -63,6 +63,7 @@ impl<'a> Deadlines<'a> {
     }
 
     /// The slot's deadline.
+    #[cfg(test)]
     pub(crate) fn get(&self, slot: u16) -> Option<Instant> {
         let entry = self.entries.get(usize::from(slot))?;
         (entry.place != NONE).then_some(entry.at)

@@ -3,7 +3,7 @@
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use super::frame::{Frame, Packet, Segment, ICMPV6, TCP};
+use super::frame::{Frame, ICMPV6, Packet, Segment, TCP};
 
 /// What left through the door during one call into smoltcp.
 #[derive(Default)]

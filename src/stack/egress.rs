@@ -103,7 +103,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
-        let (Some(interface), Some(set)) = (&mut self.interfaces[usize::from(index)], &mut place.set)
+        let (Some(interface), Some(set)) =
+            (&mut self.interfaces[usize::from(index)], &mut place.set)
         else {
             return false;
         };
@@ -126,7 +127,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             // It wanted to send, and smoltcp keeps it quiet until the neighbor's address is known.
             Some(until) if sent.packets == 0 && !sent.exhausted => {
                 let asked = until == now + DISCOVERY_INTERVAL;
-                let waits = place.blocked.filter(|(_, quiet_until)| asked || until == *quiet_until);
+                let waits = place
+                    .blocked
+                    .filter(|(_, quiet_until)| asked || until == *quiet_until);
                 match waits {
                     Some((since, _)) => Some((since, until)),
                     None if asked && interface.medium == Medium::Ethernet => Some((now, until)),
@@ -166,9 +169,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         let own = self.slots[usize::from(slot)]
             .tcp_ref()
             .and_then(|(socket, connection)| connection.deadline(socket.keep_alive()));
-        let silent = self.slots[usize::from(slot)].connection().is_some_and(|c| c.silent);
+        let silent = self.slots[usize::from(slot)]
+            .connection()
+            .is_some_and(|c| c.silent);
         let next = if silent { None } else { next };
-        self.deadlines.set(slot, [next, own].into_iter().flatten().min());
+        self.deadlines
+            .set(slot, [next, own].into_iter().flatten().min());
         sent.exhausted
     }
 
@@ -192,7 +198,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn give_up(&mut self, slot: u16) -> bool {
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
-        let unreachable = place.blocked.is_some_and(|(since, _)| now >= since + DISCOVERY_TIMEOUT);
+        let unreachable = place
+            .blocked
+            .is_some_and(|(since, _)| now >= since + DISCOVERY_TIMEOUT);
         let overdue = place.tcp_ref().is_some_and(|(socket, connection)| {
             let deadline = connection.deadline(socket.keep_alive());
             !connection.silent && deadline.is_some_and(|deadline| now >= deadline)
@@ -212,7 +220,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                     return true;
                 }
                 // A reset that cannot be delivered is not worth waiting for.
-                if unreachable && connection.state == State::Closed && connection.role == Role::Orphan {
+                if unreachable
+                    && connection.state == State::Closed
+                    && connection.role == Role::Orphan
+                {
                     self.release(slot);
                     return true;
                 }
@@ -245,10 +256,20 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn next_deadline(&self, refused: bool) -> Option<Instant> {
         let is_due = !self.loopback.is_empty()
             || self.interfaces.iter().flatten().any(|i| !i.due.is_empty());
-        let at_once = is_due.then(|| if refused { self.now + DEVICE_RETRY } else { self.now });
-        [at_once, self.deadlines.next(), self.reassemblies.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let at_once = is_due.then(|| {
+            if refused {
+                self.now + DEVICE_RETRY
+            } else {
+                self.now
+            }
+        });
+        [
+            at_once,
+            self.deadlines.next(),
+            self.reassemblies.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

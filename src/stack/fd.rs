@@ -89,6 +89,11 @@ impl Descriptor {
         Scope::of(self.domain, self.local.addr, self.options.v6_only)
     }
 
+    /// Whether anybody waits on the socket.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.wakers.iter().any(Option::is_some)
+    }
+
     pub(super) fn register(&mut self, interest: Interest, waker: &Waker) {
         let place = &mut self.wakers[interest as usize];
         match place {

@@ -91,7 +91,10 @@ impl Scope {
         match (domain, addr) {
             (_, addr) if !addr.is_unspecified() => Scope::Only(addr),
             // `::ffff:0.0.0.0` is IPv4 alone, whatever the socket's domain.
-            (_, IpAddr::V4(_)) => Scope::Any { v4: true, v6: false },
+            (_, IpAddr::V4(_)) => Scope::Any {
+                v4: true,
+                v6: false,
+            },
             (_, IpAddr::V6(_)) => Scope::Any {
                 v4: !v6_only && cfg!(feature = "ipv4"),
                 v6: true,
@@ -113,9 +116,13 @@ impl Scope {
     pub(crate) fn overlaps(self, other: Scope) -> bool {
         match (self, other) {
             (Scope::Only(addr), other) | (other, Scope::Only(addr)) => other.contains(addr),
-            (Scope::Any { v4, v6 }, Scope::Any { v4: other_v4, v6: other_v6 }) => {
-                v4 && other_v4 || v6 && other_v6
-            }
+            (
+                Scope::Any { v4, v6 },
+                Scope::Any {
+                    v4: other_v4,
+                    v6: other_v6,
+                },
+            ) => v4 && other_v4 || v6 && other_v6,
         }
     }
 
@@ -159,7 +166,10 @@ mod tests {
         let shown = endpoint.to_socket_addr(Domain::Inet6);
         assert_eq!(std::format!("{shown}"), "[::ffff:10.0.0.1]:7");
         assert_eq!(Endpoint::from_socket_addr(shown), endpoint);
-        assert_eq!(std::format!("{}", endpoint.to_socket_addr(Domain::Inet)), "10.0.0.1:7");
+        assert_eq!(
+            std::format!("{}", endpoint.to_socket_addr(Domain::Inet)),
+            "10.0.0.1:7"
+        );
     }
 
     #[test]

@@ -24,7 +24,12 @@ const HEADER: usize = 8;
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Hears an ICMP or ICMPv6 message, if it is an error.
-    pub(super) fn hear_icmp(&mut self, interface: u8, capabilities: &DeviceCapabilities, packet: &Packet<'_>) {
+    pub(super) fn hear_icmp(
+        &mut self,
+        interface: u8,
+        capabilities: &DeviceCapabilities,
+        packet: &Packet<'_>,
+    ) {
         let &[kind, code, ..] = packet.transport else {
             return;
         };
@@ -64,7 +69,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         let connected = self.ports.candidates(hash).find_map(|index| {
             let row = self.descriptors.peek(index);
             match row.socket {
-                Socket::Datagram { slot, peer } if peer == Some(flow.remote) && row.local == flow.local => Some(slot),
+                Socket::Datagram { slot, peer }
+                    if peer == Some(flow.remote) && row.local == flow.local =>
+                {
+                    Some(slot)
+                }
                 _ => None,
             }
         });
@@ -124,7 +133,12 @@ impl Quote {
                 let header_len = usize::from(fixed[0] & 0x0f) * 4;
                 let source: [u8; 4] = fixed[12..16].try_into().ok()?;
                 let destination: [u8; 4] = fixed[16..20].try_into().ok()?;
-                (header_len.max(20), fixed[9], source.into(), destination.into())
+                (
+                    header_len.max(20),
+                    fixed[9],
+                    source.into(),
+                    destination.into(),
+                )
             }
             6 => {
                 let fixed = quoted.first_chunk::<40>()?;

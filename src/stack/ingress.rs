@@ -14,6 +14,7 @@ use super::frame::{self, Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP, is_link
 use super::interface::LOOPBACK;
 use super::listen::{Arrival, Syn};
 use super::resolver::Step;
+use super::slot::Slot;
 use crate::trace::Observer;
 
 /// A frame on its way in, with the device's token for an answer.
@@ -59,12 +60,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(packet) = Packet::parse(packet) else {
             return;
         };
-        // Nobody else sends from our addresses, or from 127.0.0.0/8 (RFC 1122 §3.2.1.3).
-        if incoming.interface != LOOPBACK && self.is_own(packet.source) {
+        if packet.protocol == TCP {
+            return self.ingress_tcp(incoming, link, &packet);
+        }
+        if self.is_martian(incoming.interface, &packet) {
             return;
         }
         match packet.protocol {
-            TCP => self.ingress_tcp(incoming, link, &packet),
             UDP => self.ingress_udp(incoming, &packet),
             ICMP | ICMPV6 => {
                 self.hear_icmp(incoming.interface, incoming.capabilities, &packet);
@@ -76,14 +78,20 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    fn ingress_tcp<T: TxToken>(&mut self, incoming: Incoming<'_, T>, link: &[u8], packet: &Packet<'_>) {
+    fn ingress_tcp<T: TxToken>(
+        &mut self,
+        incoming: Incoming<'_, T>,
+        link: &[u8],
+        packet: &Packet<'_>,
+    ) {
         let (Some(flow), Some(segment)) = (packet.flow(), Segment::parse(packet.transport)) else {
             return;
         };
-        if !is_link_unicast(link) || !self.is_own(flow.local.addr) || self.is_broadcast(flow.remote.addr) {
+        if !is_link_unicast(link) {
             return;
         }
-        if let Some(slot) = self.find_flow(&flow) {
+        // A flow that is in the table has passed the tests below.
+        if let Some(slot) = self.recent_flow(&flow) {
             if self.slots[usize::from(slot)].interface != incoming.interface {
                 return; // a connection stays on the interface it began on
             }
@@ -93,10 +101,17 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             self.release(slot);
         }
+        if self.is_martian(incoming.interface, packet)
+            || !self.is_own(flow.local.addr)
+            || self.is_broadcast(flow.remote.addr)
+        {
+            return;
+        }
         if segment.is_syn()
             && let Some(listener) = self.find_listener(&flow)
         {
-            if let Some(syn) = Syn::parse(incoming.interface, &flow, packet, incoming.capabilities) {
+            if let Some(syn) = Syn::parse(incoming.interface, &flow, packet, incoming.capabilities)
+            {
                 self.hear_syn(listener, syn, Arrival::Wire);
             }
             return;
@@ -107,11 +122,13 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// A SYN beyond the last connection of a flow in TIME-WAIT begins the next one (RFC 9293 §3.10.7.8).
     fn is_succeeded(&self, slot: u16, seq: u32) -> bool {
-        self.slots[usize::from(slot)].connection().is_some_and(|connection| {
-            connection.state == State::TimeWait
-                && connection.role == Role::Orphan
-                && frame::before(connection.receive_next, seq)
-        })
+        self.slots[usize::from(slot)]
+            .connection()
+            .is_some_and(|connection| {
+                connection.state == State::TimeWait
+                    && connection.role == Role::Orphan
+                    && frame::before(connection.receive_next, seq)
+            })
     }
 
     fn ingress_udp<T: TxToken>(&mut self, incoming: Incoming<'_, T>, packet: &Packet<'_>) {
@@ -121,7 +138,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         let slot = match self.find_datagram_socket(&flow) {
             Some(slot) => Some(slot),
             None if self.resolver.expects(&flow) => {
-                if !self.resolver.is_answer(packet.transport.get(8..)) {
+                let message = packet.transport.get(8..).unwrap_or_default();
+                if !self.hear_server(&flow, message) {
                     return;
                 }
                 Some(self.resolver.slot)
@@ -129,6 +147,23 @@ impl<'a, O: Observer> Stack<'a, O> {
             None => None,
         };
         self.deliver(incoming, slot.map(|slot| (slot, None)));
+    }
+
+    /// Nobody else sends from our addresses, or from 127.0.0.0/8 (RFC 1122 §3.2.1.3).
+    fn is_martian(&self, interface: u8, packet: &Packet<'_>) -> bool {
+        interface != LOOPBACK && self.is_own(packet.source)
+    }
+
+    /// The connection of a flow; the one that the last segment was for comes first, as frames come in trains.
+    fn recent_flow(&mut self, flow: &Flow) -> Option<u16> {
+        let recent = self.slots.get(usize::from(self.recent));
+        let recent = recent.and_then(Slot::connection);
+        if recent.is_some_and(|connection| connection.routed && connection.flow == *flow) {
+            return Some(self.recent);
+        }
+        let found = self.find_flow(flow)?;
+        self.recent = found;
+        Some(found)
     }
 
     /// The connection of a flow.
@@ -150,7 +185,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             let Socket::Datagram { slot, peer } = row.socket else {
                 continue;
             };
-            let is_ours = row.scope().contains(flow.local.addr) || self.is_broadcast(flow.local.addr);
+            let is_ours =
+                row.scope().contains(flow.local.addr) || self.is_broadcast(flow.local.addr);
             if row.local.port != flow.local.port
                 || !is_ours
                 || peer.is_some_and(|peer| peer != flow.remote)
@@ -166,7 +202,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hands a frame to smoltcp, with the socket it is for or with none.
-    fn deliver<T: TxToken>(&mut self, incoming: Incoming<'_, T>, to: Option<(u16, Option<Segment>)>) {
+    fn deliver<T: TxToken>(
+        &mut self,
+        incoming: Incoming<'_, T>,
+        to: Option<(u16, Option<Segment>)>,
+    ) {
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
@@ -180,13 +220,17 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let Some((slot, segment)) = to else {
             let mut nobody = SocketSet::new(&mut [][..]);
-            interface.inner.poll_ingress_single(self.now, &mut door, &mut nobody);
+            interface
+                .inner
+                .poll_ingress_single(self.now, &mut door, &mut nobody);
             return;
         };
         let Some(set) = &mut self.slots[usize::from(slot)].set else {
             return;
         };
-        interface.inner.poll_ingress_single(self.now, &mut door, set);
+        interface
+            .inner
+            .poll_ingress_single(self.now, &mut door, set);
         self.note_sent(slot, &sent);
         match (segment, slot == self.resolver.slot) {
             (Some(segment), _) => self.settle(slot, Some(segment)),

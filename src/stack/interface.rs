@@ -120,10 +120,16 @@ impl<O: Observer> Stack<'_, O> {
 
     /// Gives an interface an address with its prefix length. At most as many as smoltcp was built for
     /// (8 with feature `std`, else 2): then [`Error::Exhausted`].
-    pub fn add_address(&mut self, interface: InterfaceId, addr: IpAddr, prefix_len: u8) -> Result<()> {
+    pub fn add_address(
+        &mut self,
+        interface: InterfaceId,
+        addr: IpAddr,
+        prefix_len: u8,
+    ) -> Result<()> {
         let longest = if addr.is_ipv4() { 32 } else { 128 };
         let is_unicast = !addr.is_multicast() && !addr.is_unspecified() && !addr.is_loopback();
-        if prefix_len > longest || !is_unicast || addr == IpAddr::V4(core::net::Ipv4Addr::BROADCAST) {
+        if prefix_len > longest || !is_unicast || addr == IpAddr::V4(core::net::Ipv4Addr::BROADCAST)
+        {
             return Err(Error::InvalidArgument);
         }
         let addr = to_smoltcp(addr).ok_or(Error::AddressFamilyNotSupported)?;
@@ -153,7 +159,9 @@ impl<O: Observer> Stack<'_, O> {
             #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(v6) => routes.add_default_ipv6_route(v6),
         };
-        result.map(|_| ()).map_err(|_| Error::Exhausted(Limit::Routes))
+        result
+            .map(|_| ())
+            .map_err(|_| Error::Exhausted(Limit::Routes))
     }
 
     /// Whether an address is one of this host's.
@@ -219,6 +227,7 @@ impl<O: Observer> Stack<'_, O> {
                 best = Some((reach, route));
             }
         }
-        best.map(|(_, route)| route).ok_or(Error::NetworkUnreachable)
+        best.map(|(_, route)| route)
+            .ok_or(Error::NetworkUnreachable)
     }
 }

@@ -78,7 +78,10 @@ impl Syn {
 
     /// Writes it as an IP packet; data that came with it is left for the sender to repeat.
     fn emit<'b>(&self, buffer: &'b mut [u8; SYN_LEN]) -> Option<&'b [u8]> {
-        let (source, destination) = (to_smoltcp(self.flow.remote.addr)?, to_smoltcp(self.flow.local.addr)?);
+        let (source, destination) = (
+            to_smoltcp(self.flow.remote.addr)?,
+            to_smoltcp(self.flow.local.addr)?,
+        );
         let tcp = TcpRepr {
             src_port: self.flow.remote.port,
             dst_port: self.flow.local.port,
@@ -180,7 +183,11 @@ impl<'a, O: Observer> Stack<'a, O> {
             return true;
         };
         let has_room = usize::from(half_open) + queue.len() < usize::from(backlog);
-        let slot = if has_room { self.take_connection() } else { None };
+        let slot = if has_room {
+            self.take_connection()
+        } else {
+            None
+        };
         match (slot, arrival) {
             (Some(slot), _) => {
                 self.open_passive(listener, slot, &syn);
@@ -203,7 +210,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         while let Some(syn) = self.pending.get(index) {
             let done = match self.find_listener(&syn.flow) {
                 Some(listener) if self.is_local_to(syn.interface, &syn.flow) => {
-                    self.find_flow(&syn.flow).is_some() || self.hear_syn(listener, syn, Arrival::Queue)
+                    self.find_flow(&syn.flow).is_some()
+                        || self.hear_syn(listener, syn, Arrival::Queue)
                 }
                 _ => true,
             };
@@ -220,13 +228,20 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Lets smoltcp's socket answer the SYN, through a throw-away interface that supplies the sequence number.
     fn open_passive(&mut self, listener: u16, slot: u16, syn: &Syn) {
         let flow = syn.flow;
-        let isn = self.secret.initial_sequence_number(self.now, flow.local.pair(), flow.remote.pair());
+        let isn =
+            self.secret
+                .initial_sequence_number(self.now, flow.local.pair(), flow.remote.pair());
         let seed = seed_for(isn, self.secret.random_u64());
         let options = self.descriptors.peek(listener).options;
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
         place.interface = syn.interface;
-        place.kind = Kind::Connection(Connection::new(Role::HalfOpen(listener), flow, now, &options));
+        place.kind = Kind::Connection(Connection::new(
+            Role::HalfOpen(listener),
+            flow,
+            now,
+            &options,
+        ));
         let mut buffer = [0; SYN_LEN];
         let mut sent = Sent::default();
         let capabilities = smoltcp::phy::Device::capabilities(&super::door::Void);
@@ -244,7 +259,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Some(set) = &mut place.set {
             throw_away(seed).poll_ingress_single(now, &mut door, set);
         }
-        let is_open = place.tcp_ref().is_some_and(|(socket, _)| socket.state() == State::SynReceived);
+        let is_open = place
+            .tcp_ref()
+            .is_some_and(|(socket, _)| socket.state() == State::SynReceived);
         self.join_half_open(listener, slot);
         if !is_open || !self.enter_flow(slot) {
             self.release(slot);
@@ -263,16 +280,22 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Takes a connection off its listener's books.
     pub(super) fn leave_listener(&mut self, slot: u16) {
-        match self.slots[usize::from(slot)].connection().map(|connection| connection.role) {
+        match self.slots[usize::from(slot)]
+            .connection()
+            .map(|connection| connection.role)
+        {
             Some(Role::HalfOpen(listener)) => {
                 self.half_open.remove(&mut self.members, slot);
-                if let Socket::Listening { half_open, .. } = &mut self.descriptors.row(listener).socket {
+                if let Socket::Listening { half_open, .. } =
+                    &mut self.descriptors.row(listener).socket
+                {
                     *half_open = half_open.saturating_sub(1);
                 }
                 self.room = true;
             }
             Some(Role::Queued(listener)) => {
-                if let Socket::Listening { queue, .. } = &mut self.descriptors.row(listener).socket {
+                if let Socket::Listening { queue, .. } = &mut self.descriptors.row(listener).socket
+                {
                     queue.remove(&mut self.members, slot);
                 }
                 self.room = true;

@@ -213,6 +213,8 @@ pub struct Stack<'a, O: Observer = ()> {
     deadlines: Deadlines<'a>,
     /// From 4-tuples to connections.
     flows: Table<'a>,
+    /// The connection that the last segment was for.
+    recent: u16,
     /// From ports to the descriptors that are bound to them.
     ports: Table<'a>,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
@@ -304,6 +306,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             agenda: parts.agenda,
             deadlines: parts.deadlines,
             flows: parts.flows,
+            recent: 0,
             ports: parts.ports,
             interfaces,
             loopback,
@@ -362,7 +365,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
-        if self.interfaces.get(usize::from(interface)).is_none_or(Option::is_none) {
+        if self
+            .interfaces
+            .get(usize::from(interface))
+            .is_none_or(Option::is_none)
+        {
             return false;
         }
         let capabilities = device.capabilities();

@@ -51,7 +51,10 @@ pub(super) enum Step {
 #[derive(Clone, Copy)]
 struct Query {
     handle: QueryHandle,
+    id: u16,
     port: u16,
+    /// Servers that answered, but not the question.
+    refusals: usize,
 }
 
 enum State {
@@ -119,11 +122,34 @@ impl<'a> Resolver<'a> {
             && self.is_using(flow.local.port)
     }
 
-    /// Whether a message answers the question at all. A server that fails (RFC 1035 §4.1.1: SERVFAIL, REFUSED …) is as
-    /// good as silent: the next one is asked in its time.
-    pub(super) fn is_answer(&self, message: Option<&[u8]>) -> bool {
-        let rcode = message.and_then(|message| message.get(3)).map(|flags| flags & 0x0f);
-        matches!(rcode, Some(0 | 3))
+    /// Whether a message is a server's refusal (RFC 1035 §4.1.1: SERVFAIL, REFUSED …) and another server can be asked,
+    /// which then comes first at the next retransmission. Once all have refused smoltcp gets the message, and fails.
+    fn is_refusal(&mut self, flow: &Flow, message: &[u8]) -> bool {
+        let &[id0, id1, _, flags, ..] = message else {
+            return false;
+        };
+        let rcode = flags & 0x0f;
+        if matches!(rcode, 0 | 3) {
+            return false;
+        }
+        let id = u16::from_be_bytes([id0, id1]);
+        let count = self.servers.len();
+        for row in self.rows.iter_mut() {
+            let State::Pending {
+                queries, timed_out, ..
+            } = &mut row.state
+            else {
+                continue;
+            };
+            let mut queries = queries.iter_mut().flatten();
+            let asked = |query: &&mut Query| query.id == id && query.port == flow.local.port;
+            if let Some(query) = queries.find(asked) {
+                query.refusals += 1;
+                *timed_out |= query.refusals >= count;
+                return query.refusals < count;
+            }
+        }
+        false
     }
 
     fn row(&mut self, lookup: Lookup) -> Result<&mut LookupRow> {
@@ -160,10 +186,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if servers.len() >= smoltcp::config::DNS_MAX_SERVER_COUNT || servers.push(server).is_err() {
             return Err(Error::Exhausted(Limit::NameServers));
         }
-        let servers: Vec<IpAddress, NAME_SERVERS> = servers.iter().filter_map(|s| to_smoltcp(*s)).collect();
-        if let Some(socket) = self.slots[usize::from(self.resolver.slot)].dns() {
-            socket.update_servers(&servers);
-        }
+        self.tell_servers();
         Ok(())
     }
 
@@ -173,6 +196,28 @@ impl<'a, O: Observer> Stack<'a, O> {
         let name = name.strip_suffix('.').unwrap_or(name);
         let added = self.resolver.names.push((name, address));
         added.map_err(|_| Error::Exhausted(Limit::Names))
+    }
+
+    /// Hears a server's message; says whether smoltcp is to hear it, too.
+    pub(super) fn hear_server(&mut self, flow: &Flow, message: &[u8]) -> bool {
+        if !self.resolver.is_refusal(flow, message) {
+            return true;
+        }
+        let servers = &mut self.resolver.servers;
+        if servers.first() == Some(&flow.remote.addr) {
+            servers.rotate_left(1);
+            self.tell_servers();
+        }
+        false
+    }
+
+    fn tell_servers(&mut self) {
+        let servers = self.resolver.servers.iter();
+        let servers: Vec<IpAddress, NAME_SERVERS> =
+            servers.filter_map(|server| to_smoltcp(*server)).collect();
+        if let Some(socket) = self.slots[usize::from(self.resolver.slot)].dns() {
+            socket.update_servers(&servers);
+        }
     }
 
     /// Starts to look a name up, as `getaddrinfo(3)` would: literals and the static table at once, else over DNS for
@@ -199,7 +244,11 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     fn query(&mut self, name: &str) -> Result<State> {
         let server = *self.resolver.servers.first().ok_or(Error::NameNotFound)?;
-        let wildcard = unspecified(if server.is_ipv4() { Domain::Inet } else { Domain::Inet6 });
+        let wildcard = unspecified(if server.is_ipv4() {
+            Domain::Inet
+        } else {
+            Domain::Inet6
+        });
         let route = self.route(wildcard, server)?;
         let slot = self.resolver.slot;
         if self.slots[usize::from(slot)].interface != route.interface {
@@ -241,15 +290,24 @@ impl<'a, O: Observer> Stack<'a, O> {
             seed = self.secret.random_u64();
         }
         let slot = usize::from(self.resolver.slot);
-        let socket = self.slots[slot].dns().ok_or(Error::Exhausted(Limit::Lookups))?;
+        let socket = self.slots[slot]
+            .dns()
+            .ok_or(Error::Exhausted(Limit::Lookups))?;
         let handle = socket.start_query(throw_away(seed).context(), name, family);
         match handle {
-            Ok(handle) => Ok(Query {
-                handle,
-                port: query_draws(seed).1,
-            }),
+            Ok(handle) => {
+                let (id, port) = query_draws(seed);
+                Ok(Query {
+                    handle,
+                    id,
+                    port,
+                    refusals: 0,
+                })
+            }
             Err(StartQueryError::NoFreeSlot) => Err(Error::Exhausted(Limit::Lookups)),
-            Err(StartQueryError::InvalidName | StartQueryError::NameTooLong) => Err(Error::InvalidArgument),
+            Err(StartQueryError::InvalidName | StartQueryError::NameTooLong) => {
+                Err(Error::InvalidArgument)
+            }
         }
     }
 
@@ -262,7 +320,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The outcome of a lookup, which is over then: [`Error::WouldBlock`] while it is under way,
-    /// [`Error::NameNotFound`], or [`Error::TimedOut`] where no server answered.
+    /// [`Error::NameNotFound`], or [`Error::TimedOut`] where no server answered the question.
     pub fn resolved(&mut self, lookup: Lookup) -> Result<Addresses> {
         let row = self.resolver.row(lookup)?;
         if matches!(row.state, State::Pending { .. }) {

@@ -10,7 +10,7 @@ use core::{
     net::{IpAddr, Ipv6Addr},
     ops::RangeInclusive,
 };
-use siphasher::sip::SipHasher24;
+use siphasher::sip::{SipHasher13, SipHasher24};
 use smoltcp::{
     iface::{Config, Interface},
     phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
@@ -134,17 +134,29 @@ impl Secret {
     }
 
     fn hash_flow(&self, purpose: Purpose, local: (IpAddr, u16), remote: (IpAddr, u16)) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(&[purpose as u8]);
+        // One write: the hasher takes eight octets at a time.
+        let mut octets = [0; 1 + 2 * (16 + 2)];
+        octets[0] = purpose as u8;
+        let mut len = 1;
         for (address, port) in [local, remote] {
-            match address {
-                IpAddr::V4(address) => hasher.write(&address.octets()),
-                IpAddr::V6(address) => hasher.write(&address.octets()),
-            }
-            hasher.write(&port.to_be_bytes());
+            len += match address {
+                IpAddr::V4(address) => put(&mut octets[len..], &address.octets()),
+                IpAddr::V6(address) => put(&mut octets[len..], &address.octets()),
+            };
+            len += put(&mut octets[len..], &port.to_be_bytes());
         }
-        hasher.finish()
+        let octets = &octets[..len];
+        match purpose {
+            // A table only needs keys that nobody can make collide; a sequence number needs more.
+            Purpose::Flow => SipHasher13::new_with_key(&self.key).hash(octets),
+            _ => SipHasher24::new_with_key(&self.key).hash(octets),
+        }
     }
+}
+
+fn put(buffer: &mut [u8], octets: &[u8]) -> usize {
+    buffer[..octets.len()].copy_from_slice(octets);
+    octets.len()
 }
 
 /// Walks the range once from `offset + counter`, which counts on; the first port that is not in use.

@@ -90,9 +90,7 @@ impl<'a> Slot<'a> {
     /// The same, to look at.
     pub(super) fn tcp_ref(&self) -> Option<(&tcp::Socket<'a>, &Connection)> {
         match (self.socket(), &self.kind) {
-            (Some(Socket::Tcp(socket)), Kind::Connection(connection)) => {
-                Some((socket, connection))
-            }
+            (Some(Socket::Tcp(socket)), Kind::Connection(connection)) => Some((socket, connection)),
             _ => None,
         }
     }

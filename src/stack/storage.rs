@@ -120,7 +120,10 @@ impl<
             SOCKETS > CONNECTIONS + DATAGRAMS && SOCKETS < u16::MAX as usize,
             "SOCKETS must be larger than CONNECTIONS + DATAGRAMS"
         );
-        assert!(INTERFACES > 0 && INTERFACES < 256, "the loopback is an interface");
+        assert!(
+            INTERFACES > 0 && INTERFACES < 256,
+            "the loopback is an interface"
+        );
     };
 
     /// Memory that no stack uses yet.
@@ -275,8 +278,8 @@ impl Capacity {
     /// The parts of a stack of these sizes. What is beyond 65,534 sockets, or slots in all, is left out: a table's
     /// index has sixteen bits.
     pub(super) fn parts(&self) -> Parts<'static> {
-        use alloc::vec::Vec;
         use alloc::vec;
+        use alloc::vec::Vec;
         let most = usize::from(u16::MAX) - 2;
         let sockets = self.sockets.min(most);
         let connections = self.connections.min(most);
@@ -297,13 +300,19 @@ impl Capacity {
             );
             Slot::for_connection(set(), socket)
         }));
-        slots.extend((0..datagrams).map(|_| Slot::for_datagram(set(), udp::Socket::new(packets(), packets()))));
+        slots.extend(
+            (0..datagrams)
+                .map(|_| Slot::for_datagram(set(), udp::Socket::new(packets(), packets()))),
+        );
         let queries: Vec<Option<dns::DnsQuery>> = (0..self.lookups * 2).map(|_| None).collect();
         slots.push(Slot::for_resolver(set(), dns::Socket::new(&[], queries)));
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
-        let reassembly = || Reassembly::new(vec![0; super::fragment::storage_for(usize::from(u16::MAX))]);
+        let reassembly =
+            || Reassembly::new(vec![0; super::fragment::storage_for(usize::from(u16::MAX))]);
         Parts {
-            descriptors: Descriptors::new((0..sockets).map(|_| Descriptor::FREE).collect::<Vec<_>>()),
+            descriptors: Descriptors::new(
+                (0..sockets).map(|_| Descriptor::FREE).collect::<Vec<_>>(),
+            ),
             slots: ManagedSlice::Owned(slots),
             connections: connections as u16,
             datagrams: datagrams as u16,
@@ -312,13 +321,21 @@ impl Capacity {
             deadlines: Deadlines::new(vec![Entry::EMPTY; count]),
             flows: Table::new(vec![Bucket::EMPTY; connections * 2 + 2]),
             ports: Table::new(vec![Bucket::EMPTY; sockets * 2 + 2]),
-            interfaces: ManagedSlice::Owned((0..self.interfaces.min(254) + 1).map(|_| None).collect()),
+            interfaces: ManagedSlice::Owned(
+                (0..self.interfaces.min(254) + 1).map(|_| None).collect(),
+            ),
             pending: Pending::new((0..self.pending_syns).map(|_| None).collect::<Vec<_>>()),
-            reassemblies: Reassemblies::new((0..self.reassemblies).map(|_| reassembly()).collect::<Vec<_>>()),
+            reassemblies: Reassemblies::new(
+                (0..self.reassemblies)
+                    .map(|_| reassembly())
+                    .collect::<Vec<_>>(),
+            ),
             loopback: Loopback::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
             resolver: Resolver::new(
                 (connections + datagrams) as u16,
-                (0..self.lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>(),
+                (0..self.lookups)
+                    .map(|_| LookupRow::FREE)
+                    .collect::<Vec<_>>(),
             ),
         }
     }

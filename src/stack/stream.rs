@@ -2,12 +2,12 @@
 
 use smoltcp::socket::tcp::State;
 
+use super::Interest;
 use super::Stack;
 use super::connection::{Connection, HALF_OPEN_GRACE, Role, control_len};
 use super::fd::Socket;
 use super::frame::Segment;
 use super::slot::Kind;
-use super::Interest;
 use crate::Error;
 use crate::trace::{Event, Observer};
 
@@ -87,7 +87,8 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Ends a connection from this side without a word to the peer, for a reason the application hears.
     pub(super) fn fail(&mut self, slot: u16, error: Error) {
-        let Some(Connection { role, state, .. }) = self.slots[usize::from(slot)].connection() else {
+        let Some(Connection { role, state, .. }) = self.slots[usize::from(slot)].connection()
+        else {
             return;
         };
         let (role, state) = (*role, *state);
@@ -99,7 +100,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return self.silence(slot, error);
         };
-        if !matches!(self.descriptors.peek(descriptor).socket, Socket::Connecting(_)) {
+        if !matches!(
+            self.descriptors.peek(descriptor).socket,
+            Socket::Connecting(_)
+        ) {
             return self.silence(slot, error);
         }
         // `connect` failed: the socket is as it was before, and may try again.
@@ -151,10 +155,18 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Wakes whoever waits for what has become possible.
     pub(super) fn wake(&mut self, slot: u16) {
-        let Some(Role::Owned(descriptor)) = self.slots[usize::from(slot)].connection().map(|c| c.role)
+        let Some(Role::Owned(descriptor)) =
+            self.slots[usize::from(slot)].connection().map(|c| c.role)
         else {
             return;
         };
+        self.wake_descriptor(descriptor);
+    }
+
+    pub(super) fn wake_descriptor(&mut self, descriptor: u16) {
+        if !self.descriptors.peek(descriptor).is_awaited() {
+            return;
+        }
         let readiness = self.readiness_of(descriptor);
         let row = self.descriptors.row(descriptor);
         if readiness.readable {
@@ -173,7 +185,11 @@ impl<'a, O: Observer> Stack<'a, O> {
                 connection.is_some_and(|c| self.now >= c.opened + HALF_OPEN_GRACE.into())
             });
             let victim = stale.or_else(|| self.time_wait.front())?;
-            self.tell_state(victim, self.slots[usize::from(victim)].connection()?.state, State::Closed);
+            self.tell_state(
+                victim,
+                self.slots[usize::from(victim)].connection()?.state,
+                State::Closed,
+            );
             self.release(victim);
         }
         self.free_connections.pop_front(&mut self.members)

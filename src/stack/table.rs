@@ -37,6 +37,7 @@ impl<'a> Table<'a> {
     }
 
     /// How many values are stored.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

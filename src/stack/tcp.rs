@@ -52,7 +52,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             Socket::Datagram { .. } => return Err(Error::NotSupported),
             _ => return Err(Error::InvalidArgument),
         };
-        let accepted = self.descriptors.open(domain, Socket::Connected { slot, fresh: false })?;
+        let accepted = self
+            .descriptors
+            .open(domain, Socket::Connected { slot, fresh: false })?;
         self.leave_listener(slot);
         let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
             return Err(Error::WouldBlock);
@@ -83,7 +85,9 @@ impl<'a, O: Observer> Stack<'a, O> {
                 *fresh = false;
                 return Ok(());
             }
-            Socket::Connected { .. } | Socket::Listening { .. } => return Err(Error::AlreadyConnected),
+            Socket::Connected { .. } | Socket::Listening { .. } => {
+                return Err(Error::AlreadyConnected);
+            }
             Socket::Free { .. } | Socket::Idle | Socket::Datagram { .. } => {}
         }
         let remote = self.destination(fd, address)?;
@@ -99,8 +103,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut remote = Endpoint::from_socket_addr(address);
         let fits = match (row.domain, remote.addr) {
             (Domain::Inet, _) => address.is_ipv4(),
+            // As on Linux, a datagram socket also takes an IPv4 address that is not written as a mapped one.
             (Domain::Inet6, IpAddr::V4(_)) => {
-                address.is_ipv6() && !row.options.v6_only && cfg!(feature = "ipv4")
+                let is_written = address.is_ipv6() || row.kind() == Type::Datagram;
+                is_written && !row.options.v6_only && cfg!(feature = "ipv4")
             }
             (Domain::Inet6, IpAddr::V6(_)) => true,
         };
@@ -136,12 +142,21 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (Some(to), Some(from)) = (remote.to_smoltcp(), local.to_smoltcp()) else {
             return Err(Error::AddressFamilyNotSupported);
         };
-        let slot = self.take_connection().ok_or(Error::Exhausted(Limit::Connections))?;
-        let isn = self.secret.initial_sequence_number(self.now, local.pair(), remote.pair());
+        let slot = self
+            .take_connection()
+            .ok_or(Error::Exhausted(Limit::Connections))?;
+        let isn = self
+            .secret
+            .initial_sequence_number(self.now, local.pair(), remote.pair());
         let seed = seed_for(isn, self.secret.random_u64());
         let place = &mut self.slots[usize::from(slot)];
         place.interface = route.interface;
-        place.kind = Kind::Connection(Connection::new(Role::Owned(index), flow, self.now, &options));
+        place.kind = Kind::Connection(Connection::new(
+            Role::Owned(index),
+            flow,
+            self.now,
+            &options,
+        ));
         if let Some((socket, _)) = place.tcp() {
             options.apply(socket);
             let _ = socket.connect(throw_away(seed).context(), to, from);
@@ -223,7 +238,11 @@ impl<'a, O: Observer> Stack<'a, O> {
                     return Err(error);
                 }
                 // What follows a reset, once it is reported, is the end.
-                return if connection.state == State::Closed { Ok(0) } else { Err(Error::WouldBlock) };
+                return if connection.state == State::Closed {
+                    Ok(0)
+                } else {
+                    Err(Error::WouldBlock)
+                };
             }
             Ok(_) => {}
         }

@@ -9,7 +9,7 @@ use smoltcp::wire::IpListenEndpoint;
 use super::fd::Socket;
 use super::flow::Endpoint;
 use super::slot::{Kind, Owner};
-use super::{Fd, Interest, Readiness, Received, Stack};
+use super::{Fd, Readiness, Received, Stack};
 use crate::trace::Observer;
 use crate::{Error, Result};
 
@@ -83,7 +83,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         let from = self.getpeername(fd);
         let len = self.recv_stream(fd, buffer, peek)?;
         let from = from?;
-        Ok(Received { len, size: len, from })
+        Ok(Received {
+            len,
+            size: len,
+            from,
+        })
     }
 
     pub(super) fn open_datagram(&mut self, slot: u16, descriptor: u16) {
@@ -154,7 +158,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if data.len() > longest.min(socket.payload_send_capacity()) {
             return Err(Error::MessageTooLong);
         }
-        let (Some(remote), Some(source)) = (to.to_smoltcp(), super::flow::to_smoltcp(route.source)) else {
+        let (Some(remote), Some(source)) = (to.to_smoltcp(), super::flow::to_smoltcp(route.source))
+        else {
             return Err(Error::AddressFamilyNotSupported);
         };
         let metadata = UdpMetadata {
@@ -163,7 +168,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             meta: PacketMeta::default(),
         };
         let is_queued = !waits && socket.send_slice(data, metadata).is_ok();
-        if let Kind::Datagram { queued, refused, .. } = &mut place.kind {
+        if let Kind::Datagram {
+            queued, refused, ..
+        } = &mut place.kind
+        {
             *queued |= is_queued;
             *refused = !is_queued;
         }
@@ -191,7 +199,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::NotSupported);
         };
         let (payload, metadata) = if peek {
-            socket.peek().map(|(payload, metadata)| (payload, *metadata))
+            socket
+                .peek()
+                .map(|(payload, metadata)| (payload, *metadata))
         } else {
             socket.recv()
         }
@@ -229,20 +239,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         *refused &= !(progress || drained);
         let (owner, queued) = (*owner, *queued);
         match owner {
-            Owner::Descriptor(descriptor) => self.wake_datagram(descriptor),
+            Owner::Descriptor(descriptor) => self.wake_descriptor(descriptor),
             Owner::Orphan if !queued => self.release_datagram(slot),
             _ => {}
-        }
-    }
-
-    fn wake_datagram(&mut self, descriptor: u16) {
-        let readiness = self.readiness_of(descriptor);
-        let row = self.descriptors.row(descriptor);
-        if readiness.readable {
-            row.wake(Interest::Readable);
-        }
-        if readiness.writable {
-            row.wake(Interest::Writable);
         }
     }
 
@@ -254,7 +253,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         } = self.slots[usize::from(slot)].kind
         {
             self.descriptors.row(descriptor).error = Some(error);
-            self.wake_datagram(descriptor);
+            self.wake_descriptor(descriptor);
         }
     }
 
