@@ -56,8 +56,8 @@ fn main() -> ExitCode {
 fn run(options: Options) -> place::Result<ExitCode> {
     let capacity = Capacity {
         connections: options.connections,
-        // The listener needs a descriptor too, and nothing of a connection.
-        sockets: options.connections + 1,
+        // One each, one for the listener, and as many again for streams whose connection is gone before they are dropped.
+        sockets: 2 * options.connections + 1,
         ..Capacity::default()
     };
     let running = options.place.enter(capacity, None)?;
@@ -68,9 +68,15 @@ fn run(options: Options) -> place::Result<ExitCode> {
     let listener = TcpListener::bind_with_backlog(&running.host, address, options.backlog)?;
     println!("Waiting for connection...");
     thread::spawn(move || {
-        // Only the end of the host ends `accept`.
-        while let Ok((stream, peer)) = listener.accept() {
-            thread::spawn(move || tcplink(stream, peer, delay));
+        loop {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    thread::spawn(move || tcplink(stream, peer, delay));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NetworkDown => break, // our host's end
+                // One that fails must not end the server for all others.
+                Err(error) => eprintln!("accept: {error}"),
+            }
         }
     });
     running.wait_for_peer()

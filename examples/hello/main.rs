@@ -67,7 +67,7 @@ fn tcp(client: &Host, server: &Host, address: SocketAddr, walks: &Walks) -> io::
     thread::spawn(move || {
         for (stream, peer) in (0..NAMES.len()).map_while(|_| listener.accept().ok()) {
             let said = server_said.clone();
-            thread::spawn(move || tcplink(stream, peer, &said));
+            thread::spawn(move || tell(tcplink(stream, peer, &said)));
         }
     });
 
@@ -77,7 +77,7 @@ fn tcp(client: &Host, server: &Host, address: SocketAddr, walks: &Walks) -> io::
         let stream = TcpStream::connect(client, address)?;
         clients.push(stream.local_addr()?);
         let said = said.clone();
-        thread::spawn(move || talk(stream, name, &said));
+        thread::spawn(move || tell(talk(stream, name, &said)));
     }
 
     // Three conversations in one stream of lines: sorted by connection, told in turn. It ends with the last thread.
@@ -92,6 +92,11 @@ fn tcp(client: &Host, server: &Host, address: SocketAddr, walks: &Walks) -> io::
         println!("server {}", walks.walk(address, client));
     }
     Ok(())
+}
+
+/// A thread has nobody to return its error to.
+fn tell(outcome: io::Result<()>) {
+    outcome.unwrap_or_else(|error| eprintln!("error: {error}"));
 }
 
 /// The server's thread for one connection. (No second's sleep before each answer: nothing here is slow.)

@@ -69,6 +69,9 @@ impl Place {
             None => {
                 let mut lab = Lab::enter()?;
                 let tap = lab.tap()?;
+                if let Err(error) = lab.ipv6() {
+                    eprintln!("the peer has no IPv6 address: {error}");
+                }
                 (Some(lab), tap)
             }
         };
