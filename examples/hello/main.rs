@@ -71,10 +71,11 @@ fn tcp(client: &Host, server: &Host, address: SocketAddr, walks: &Walks) -> io::
         }
     });
 
-    // Connected one by one, so that the order is the same each time; all talk at once.
+    // Connected one by one, so that the order is the same each time; then all talk at once.
+    let streams = NAMES.map(|name| (name, TcpStream::connect(client, address)));
     let mut clients = Vec::new();
-    for name in NAMES {
-        let stream = TcpStream::connect(client, address)?;
+    for (name, stream) in streams {
+        let stream = stream?;
         clients.push(stream.local_addr()?);
         let said = said.clone();
         thread::spawn(move || tell(talk(stream, name, &said)));
