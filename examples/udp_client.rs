@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
     time::Duration,
 };
@@ -56,8 +56,12 @@ fn run(options: Options) -> place::Result<ExitCode> {
     let running = options.place.enter(Capacity::default(), None)?;
     let peer = running.start_peer()?;
 
-    // Any address and port of ours; "::" sends to both families.
-    let socket = UdpSocket::bind(&running.host, (Ipv6Addr::UNSPECIFIED, 0))?;
+    // Any address and port of ours, of the server's family.
+    let any: IpAddr = match server {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind(&running.host, (any, 0))?;
     socket.set_read_timeout(Some(Duration::from_millis(500)))?;
     let mut before = Vec::new();
     for name in ["Michael", "Tracy", "Sarah"] {
