@@ -8,6 +8,7 @@ import asyncio
 import sys
 import time
 
+STAY = 0.5  # seconds that each stays once it is greeted: so the first comers fill the server, and the others must wait
 PATIENCE = 120  # seconds for everybody: a dropped SYN is sent again after 1, 3, 7, 15, 31 s
 
 
@@ -22,6 +23,7 @@ async def visit(host, port, number):
     answer = await reader.readexactly(len(greeting))
     if answer != greeting:
         raise ValueError(f"expected {greeting!r}, got {answer!r}")
+    await asyncio.sleep(STAY)
     writer.write(b"exit")
     await writer.drain()
     if rest := await reader.read():
