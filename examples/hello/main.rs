@@ -1,0 +1,168 @@
+//! All of it in one process: a TCP server with three clients at once, then UDP, over IPv4 and IPv6, between two hosts
+//! that a wire joins; and each connection's walk through the TCP states. Needs no root, no TAP, no network.
+//!
+//! ```text
+//! cargo run --example hello
+//! ```
+
+use std::{
+    collections::HashMap,
+    io::{self, Read, Write},
+    net::{IpAddr, SocketAddr},
+    sync::mpsc::{self, Sender},
+    thread,
+};
+
+use glasstack::{
+    device::{Wire, WireEnd},
+    host::Host,
+    smoltcp::phy::Medium,
+    socket::{TcpListener, TcpStream, UdpSocket},
+};
+
+mod walks;
+use walks::Walks;
+
+const NAMES: [&str; 3] = ["Michael", "Tracy", "Sarah"];
+
+fn main() -> io::Result<()> {
+    let walks = Walks::default();
+    let (left, right) = Wire::pair(Medium::Ethernet, 1514);
+    let host = |number: u8, end: WireEnd| {
+        Host::builder()
+            .hardware_address([2, 0, 0, 0, 0, number])
+            .address([10, 0, 0, number].into(), 24)
+            .address([0xfd00, 0, 0, 0, 0, 0, 0, number.into()].into(), 64)
+            .observer(walks.clone())
+            .start(end)
+    };
+    let (client, server) = (host(1, left)?, host(2, right)?);
+    println!("Two hosts in this process, each with a TCP/IP stack of its own:\n");
+    println!("  client 10.0.0.1 fd00::1 ═══════ Ethernet ═══════ 10.0.0.2 fd00::2 server");
+    println!("\n  → what the client says, ← what the server says");
+
+    let addresses: [IpAddr; 2] = [[10, 0, 0, 2].into(), [0xfd00, 0, 0, 0, 0, 0, 0, 2].into()];
+    for address in addresses {
+        let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+        let address = SocketAddr::new(address, 9999);
+        println!("\nTCP over {family}: three clients at once, a server thread for each");
+        println!("{:═<80}", "");
+        tcp(&client, &server, address, &walks)?;
+        println!("\nUDP over {family}: no connection, so no states");
+        println!("{:═<80}", "");
+        udp(&client, &server, address)?;
+    }
+    println!("\nNext, against real programs: cargo run --example tcp_server -- --help");
+    Ok(())
+}
+
+/// What a thread has to tell about the connection of the client at this address.
+type Said = Sender<(SocketAddr, String)>;
+
+fn tcp(client: &Host, server: &Host, address: SocketAddr, walks: &Walks) -> io::Result<()> {
+    let listener = TcpListener::bind_with_backlog(server, address, 5)?;
+    println!("Waiting for connection...");
+    let (said, told) = mpsc::channel();
+    let server_said = said.clone();
+    thread::spawn(move || {
+        for (stream, peer) in (0..NAMES.len()).map_while(|_| listener.accept().ok()) {
+            let said = server_said.clone();
+            thread::spawn(move || tell(tcplink(stream, peer, &said)));
+        }
+    });
+
+    // Connected one by one, so that the order is the same each time; then all talk at once.
+    let streams = NAMES.map(|name| (name, TcpStream::connect(client, address)));
+    let mut clients = Vec::new();
+    for (name, stream) in streams {
+        let stream = stream?;
+        clients.push(stream.local_addr()?);
+        let said = said.clone();
+        thread::spawn(move || tell(talk(stream, name, &said)));
+    }
+
+    // Three conversations in one stream of lines: sorted by connection, told in turn. It ends with the last thread.
+    drop(said);
+    let mut conversations = HashMap::<SocketAddr, String>::new();
+    for (client, text) in told {
+        *conversations.entry(client).or_default() += &text;
+    }
+    for client in clients {
+        println!("\n{}", conversations.remove(&client).unwrap_or_default());
+        println!("client {}", walks.walk(client, address));
+        println!("server {}", walks.walk(address, client));
+    }
+    Ok(())
+}
+
+/// A thread has nobody to return its error to.
+fn tell(outcome: io::Result<()>) {
+    outcome.unwrap_or_else(|error| eprintln!("error: {error}"));
+}
+
+/// The server's thread for one connection. (No second's sleep before each answer: nothing here is slow.)
+fn tcplink(mut stream: TcpStream, peer: SocketAddr, said: &Said) -> io::Result<()> {
+    // Nobody listens any more only where main has failed, and has said why.
+    let say = |text| said.send((peer, text)).unwrap_or_default();
+    say(format!("Accept new connection from {peer}...\n"));
+    stream.write_all(b"Welcome!")?;
+    let mut buffer = [0; 1024];
+    loop {
+        let length = stream.read(&mut buffer)?;
+        let name = &buffer[..length];
+        if name.is_empty() || name == b"exit" {
+            break;
+        }
+        stream.write_all(&[b"Hello, ", name, b"!"].concat())?;
+    }
+    drop(stream); // close()
+    say(format!("\nConnection from {peer} closed."));
+    Ok(())
+}
+
+/// One client: is welcomed, says its name, is greeted, leaves.
+fn talk(mut stream: TcpStream, name: &str, said: &Said) -> io::Result<()> {
+    let local = stream.local_addr()?;
+    let say = |text| said.send((local, text)).unwrap_or_default();
+    let mut buffer = [0; 1024];
+    for word in [name, "exit"] {
+        let length = stream.read(&mut buffer)?;
+        let heard = String::from_utf8_lossy(&buffer[..length]);
+        say(format!("  ← {heard}  → {word}"));
+        stream.write_all(word.as_bytes())?;
+    }
+    stream.read(&mut buffer).map(drop) // the end: the server's FIN
+}
+
+fn udp(client: &Host, server: &Host, address: SocketAddr) -> io::Result<()> {
+    let socket = UdpSocket::bind(server, address)?;
+    println!("Bind UDP on {}...", address.port());
+    let server = thread::spawn(move || {
+        for _ in NAMES {
+            let mut buffer = [0; 1024];
+            let (length, from) = socket.recv_from(&mut buffer)?;
+            println!("Received from {from}.");
+            socket.send_to(&[b"Hello, ", &buffer[..length], b"!"].concat(), from)?;
+        }
+        io::Result::Ok(())
+    });
+
+    let any: IpAddr = if address.is_ipv4() {
+        [0, 0, 0, 0].into()
+    } else {
+        [0u16; 8].into()
+    };
+    let socket = UdpSocket::bind(client, SocketAddr::new(any, 0))?;
+    for name in NAMES {
+        socket.send_to(name.as_bytes(), address)?;
+        let mut buffer = [0; 1024];
+        let (length, _) = socket.recv_from(&mut buffer)?;
+        println!(
+            "  → {name}  ← {}",
+            String::from_utf8_lossy(&buffer[..length])
+        );
+    }
+    server
+        .join()
+        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+}

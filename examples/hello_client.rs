@@ -1,0 +1,85 @@
+//! The client of `tcp_server`: is welcomed, says three names, prints the answers and leaves.
+//!
+//! ```text
+//! cargo run --example hello_client -- --lab -- python3 tests/peers/hello_server.py 192.168.69.100 9999
+//! ```
+
+use std::{
+    io::{self, Read, Write},
+    net::IpAddr,
+    process::ExitCode,
+};
+
+use clap::Parser;
+use glasstack::{
+    host::lab::{LINUX_V4, LINUX_V6},
+    socket::TcpStream,
+    stack::Capacity,
+};
+
+mod place;
+
+/// A TCP client on a userspace stack: is welcomed, says three names, prints the answers and leaves.
+///
+/// With --lab the peer COMMAND is started first and ended afterwards:
+///
+///   hello_client --lab -- python3 tests/peers/hello_server.py 192.168.69.100 9999
+///   hello_client --ipv6 --lab -- python3 tests/peers/hello_server.py fdaa:69::100 9999
+#[derive(Parser)]
+#[command(verbatim_doc_comment, after_help = place::HELP)]
+struct Options {
+    #[command(flatten)]
+    place: place::Place,
+    /// The server's address [default: 192.168.69.100, with --ipv6 fdaa:69::100]
+    #[arg(long, conflicts_with = "ipv6")]
+    address: Option<IpAddr>,
+    /// The server's port
+    #[arg(long, default_value_t = 9999)]
+    port: u16,
+    /// Talk to Linux over IPv6
+    #[arg(long)]
+    ipv6: bool,
+}
+
+fn main() -> ExitCode {
+    place::exit(run(Options::parse()))
+}
+
+fn run(options: Options) -> place::Result<ExitCode> {
+    let linux: IpAddr = if options.ipv6 {
+        LINUX_V6.into()
+    } else {
+        LINUX_V4.into()
+    };
+    let server = (options.address.unwrap_or(linux), options.port);
+    let running = options.place.enter(Capacity::default(), None)?;
+    let peer = running.start_peer()?;
+
+    let mut stream = running.patiently(|| TcpStream::connect(&running.host, server))?;
+    hear(&mut stream, "Welcome!")?;
+    for name in ["Michael", "Tracy", "Sarah"] {
+        stream.write_all(name.as_bytes())?;
+        hear(&mut stream, &format!("Hello, {name}!"))?;
+    }
+    stream.write_all(b"exit")?;
+    if stream.read(&mut [0; 1024])? != 0 {
+        return Err("the server goes on after \"exit\"".into());
+    }
+    drop(stream); // close()
+
+    running.end(peer)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads and prints these words, which TCP may deliver in pieces.
+fn hear(stream: &mut TcpStream, words: &str) -> io::Result<()> {
+    let mut heard = vec![0; words.len()];
+    stream.read_exact(&mut heard)?;
+    println!("{}", String::from_utf8_lossy(&heard));
+    match heard == words.as_bytes() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "the server does not say {words:?}"
+        ))),
+    }
+}

@@ -1,0 +1,154 @@
+//! Where a program runs: on a TAP interface that exists already, or in a lab of its own.
+#![allow(
+    dead_code,
+    reason = "each program needs its part: a server no patience, a client no waiting for the peer"
+)]
+
+use std::{
+    error::Error,
+    net::IpAddr,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use clap::{ArgGroup, Args};
+use glasstack::{
+    device::Tap,
+    host::{
+        Host, Peer, exit_code,
+        lab::{LINUX_V4, LINUX_V6, Lab, PREFIX_V4, PREFIX_V6, STACK_MAC, STACK_V4, STACK_V6},
+    },
+    stack::Capacity,
+};
+
+/// What each program's `--help` ends with.
+pub(crate) const HELP: &str = "\
+Addresses on both kinds of place:
+  this program's stack   192.168.69.1    fdaa:69::1
+  Linux, the peer        192.168.69.100  fdaa:69::100
+
+--lab needs no root: the program makes a network namespace with a TAP in it, seen by itself and
+its peer COMMAND alone. For --tap, make the interface once:
+  sudo ip tuntap add dev tap0 mode tap user $USER
+  sudo ip address add 192.168.69.100/24 dev tap0
+  sudo ip address add fdaa:69::100/64 dev tap0
+  sudo ip link set tap0 up";
+
+/// Anything that can go wrong in a program, to be told in one line.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// The options that say where to run.
+#[derive(Args)]
+#[command(group(ArgGroup::new("where").required(true)))]
+pub(crate) struct Place {
+    /// Run on this TAP interface, which exists already
+    #[arg(long, value_name = "NAME", group = "where")]
+    tap: Option<String>,
+    /// Run in a private network that this program makes, with COMMAND as the peer
+    #[arg(long, group = "where")]
+    lab: bool,
+    /// The peer in the lab [default: a shell]
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "tap")]
+    command: Vec<String>,
+}
+
+/// A program in its place: the host to open sockets on, and the peer to talk to.
+pub(crate) struct Running {
+    /// Our own TCP/IP stack, running.
+    pub(crate) host: Host,
+    lab: Option<Lab>,
+    command: Vec<String>,
+}
+
+impl Place {
+    /// Starts a host on the TAP or in a new lab. To be called before any thread is started.
+    pub(crate) fn enter(self, capacity: Capacity, name_server: Option<IpAddr>) -> Result<Running> {
+        let (lab, device) = match &self.tap {
+            Some(name) => (None, Tap::open(name)?),
+            None => {
+                let mut lab = Lab::enter()?;
+                let tap = lab.tap()?;
+                if let Err(error) = lab.ipv6() {
+                    eprintln!("the peer has no IPv6 address: {error}");
+                }
+                (Some(lab), tap)
+            }
+        };
+        let mut builder = Host::builder()
+            .hardware_address(STACK_MAC)
+            .address(STACK_V4.into(), PREFIX_V4)
+            .address(STACK_V6.into(), PREFIX_V6)
+            .gateway(LINUX_V4.into())
+            .gateway(LINUX_V6.into())
+            .capacity(capacity);
+        if let Some(server) = name_server {
+            builder = builder.name_server(server);
+        }
+        let host = builder.start(device)?;
+        Ok(Running {
+            host,
+            lab,
+            command: self.command,
+        })
+    }
+}
+
+impl Running {
+    /// A client's peer, to be started first; on a TAP there is none, the world is the peer.
+    pub(crate) fn start_peer(&self) -> Result<Option<Peer>> {
+        match &self.lab {
+            Some(lab) => Ok(Some(lab.spawn(&self.command)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A server's main thread: waits until the peer ends, and passes on its status; on a TAP, for ever.
+    pub(crate) fn wait_for_peer(&self) -> Result<ExitCode> {
+        match self.start_peer()? {
+            Some(mut peer) => {
+                let status = peer.wait()?;
+                // The peer is gone: what it has not acknowledged it never will.
+                let _ = self.host.shutdown(Duration::from_secs(1));
+                Ok(exit_code(status).into())
+            }
+            None => loop {
+                thread::park();
+            },
+        }
+    }
+
+    /// A client's patience: tries until it works, for ten seconds, because the peer may still be starting
+    /// (for ten minutes, where the peer is a shell and a person has to type).
+    pub(crate) fn patiently<T, E>(
+        &self,
+        mut attempt: impl FnMut() -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let by_hand = self.lab.is_some() && self.command.is_empty();
+        let deadline = Instant::now() + Duration::from_secs(if by_hand { 600 } else { 10 });
+        loop {
+            match attempt() {
+                Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(50)),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The end of a client: the host's last words, then the peer's end.
+    pub(crate) fn end(self, peer: Option<Peer>) -> Result<()> {
+        // Our connections do not outlive the process as the kernel's do: their FINs leave now or never.
+        self.host.shutdown(Duration::from_secs(5))?;
+        if let Some(mut peer) = peer {
+            peer.stop()?;
+        }
+        Ok(())
+    }
+}
+
+/// The end of `main`: the exit code, or the reason on stderr and 1.
+pub(crate) fn exit(outcome: Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}

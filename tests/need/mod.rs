@@ -1,0 +1,56 @@
+//! What a test needs of the machine: said aloud where it is missing, and a failure in CI.
+
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+/// Whether everything is there. Where it is not, the test says so and is skipped; with `CI=true` it fails.
+pub(crate) fn all(needs: &[Need]) -> bool {
+    let missing: Vec<_> = needs.iter().filter_map(Need::missing).collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let missing = missing.join("; ");
+    let in_ci = env::var("CI").is_ok_and(|value| value == "true");
+    assert!(!in_ci, "missing: {missing}");
+    eprintln!("SKIPPED, missing: {missing}");
+    false
+}
+
+/// Something that not every machine has.
+pub(crate) enum Need {
+    /// A private network with a TAP in it, made by a program that is run for the proof.
+    Lab(PathBuf),
+    /// A program that answers to `--version`, and the Debian package that has it.
+    Program(&'static str, &'static str),
+}
+
+impl Need {
+    /// What is missing, and how to get it.
+    fn missing(&self) -> Option<String> {
+        match self {
+            Need::Lab(server) => {
+                let mut command = Command::new(server);
+                let output = command.args(["--lab", "--", "true"]).output();
+                match output {
+                    Ok(output) if output.status.success() => None,
+                    Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+                    Err(error) => Some(format!("{}: {error}", server.display())),
+                }
+            }
+            Need::Program(name, package) => {
+                let found = ["", "/usr/sbin/", "/sbin/"].iter().any(|folder| {
+                    let mut command = Command::new(format!("{folder}{name}"));
+                    let command = command
+                        .arg("--version")
+                        .stdout(Stdio::null())
+                        .stderr(Stdio::null());
+                    command.status().is_ok_and(|status| status.success())
+                });
+                (!found).then(|| format!("{name} (Debian: apt-get install {package})"))
+            }
+        }
+    }
+}

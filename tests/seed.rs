@@ -1,0 +1,294 @@
+//! The example programs against the same programs in Python on the kernel's sockets: TCP and UDP, each side in each part,
+//! over IPv4 and IPv6; a large file by name from a real HTTP server through a real name server; a crowd.
+
+use std::{
+    env,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+mod need;
+use need::Need;
+
+const STACK: [&str; 2] = ["192.168.69.1", "fdaa:69::1"];
+const LINUX: [&str; 2] = ["192.168.69.100", "fdaa:69::100"];
+
+#[test]
+fn our_tcp_server_greets_the_kernels_client() {
+    for address in STACK {
+        let peer = ["python3", &peer("hello_client.py"), address, "9999"];
+        let Some(output) = in_lab("tcp_server", &[], &peer) else {
+            return;
+        };
+        assert_success(&output);
+        let lines = lines(&output);
+        for line in ["Waiting for connection...", "Welcome!"]
+            .into_iter()
+            .chain(GREETINGS)
+        {
+            assert!(
+                lines.contains(&line.to_owned()),
+                "no {line:?} in {lines:#?}"
+            );
+        }
+        let linux = if address.contains(':') {
+            "[fdaa:69::100]"
+        } else {
+            "192.168.69.100"
+        };
+        let accepted = format!("Accept new connection from {linux}:");
+        assert!(
+            lines.iter().any(|line| line.starts_with(&accepted)),
+            "{lines:#?}"
+        );
+    }
+}
+
+#[test]
+fn our_udp_server_greets_the_kernels_client() {
+    for address in STACK {
+        let peer = ["python3", &peer("udp_client.py"), address, "9999"];
+        let Some(output) = in_lab("udp_server", &[], &peer) else {
+            return;
+        };
+        assert_success(&output);
+        let lines = lines(&output);
+        for line in GREETINGS {
+            assert!(
+                lines.contains(&line.to_owned()),
+                "no {line:?} in {lines:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_kernels_udp_server_greets_our_client() {
+    for (address, options) in LINUX.into_iter().zip([&[][..], &["--ipv6"]]) {
+        let peer = ["python3", &peer("udp_server.py"), address, "9999"];
+        let Some(output) = in_lab("udp_client", options, &peer) else {
+            return;
+        };
+        assert_success(&output);
+        let lines = lines(&output);
+        for line in GREETINGS {
+            assert!(
+                lines.contains(&line.to_owned()),
+                "no {line:?} in {lines:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_kernels_tcp_server_greets_our_client() {
+    for (address, options) in LINUX.into_iter().zip([&[][..], &["--ipv6"]]) {
+        let peer = ["python3", &peer("hello_server.py"), address, "9999"];
+        let Some(output) = in_lab("hello_client", options, &peer) else {
+            return;
+        };
+        assert_success(&output);
+        let lines = lines(&output);
+        for line in ["Welcome!"].into_iter().chain(GREETINGS) {
+            assert!(
+                lines.contains(&line.to_owned()),
+                "no {line:?} in {lines:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_servers_exit_status_is_its_peers() {
+    let Some(output) = in_lab("tcp_server", &[], &["sh", "-c", "exit 7"]) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+}
+
+#[test]
+fn our_client_fetches_a_large_file_by_name() {
+    let folder = Folder::new("seed-large-file");
+    let (original, copy) = (folder.0.join("large"), folder.0.join("copy"));
+    write_noise(&original, 50_000_000).expect("a file of 50 MB");
+    let options = [
+        "http://www.example.com:8000/large",
+        "--output",
+        &path(&copy),
+        "--name-server",
+        LINUX[0],
+    ];
+    let script = peer("names_and_files.sh");
+    let server = ["sh", &script, LINUX[0], "8000", &path(&folder.0)];
+    if !need::all(&[Need::Program("dnsmasq", "dnsmasq-base")]) {
+        return;
+    }
+    let Some(output) = in_lab("tcp_client", &options, &server) else {
+        return;
+    };
+    assert_success(&output);
+    assert!(
+        lines(&output).contains(&"Content-Length: 50000000".to_owned()),
+        "{output:?}"
+    );
+    assert_eq!(sha256(&original), sha256(&copy));
+}
+
+#[test]
+fn a_missing_page_is_a_failure_and_saves_nothing() {
+    let folder = Folder::new("seed-missing-page");
+    let copy = folder.0.join("copy");
+    let options = [
+        "http://192.168.69.100:8000/nothing",
+        "--output",
+        &path(&copy),
+    ];
+    let server = [
+        "python3",
+        "-m",
+        "http.server",
+        "--bind",
+        LINUX[0],
+        "--directory",
+        &path(&folder.0),
+    ];
+    let Some(output) = in_lab("tcp_client", &options, &server) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let lines = lines(&output);
+    assert!(
+        lines.iter().any(|line| line.starts_with("HTTP/1.0 404 ")),
+        "{lines:#?}"
+    );
+    assert!(!copy.exists());
+}
+
+/// More clients at once than there are connections, and many more than may wait to be accepted: each is served in its turn.
+#[test]
+fn a_crowd_is_served_without_a_reset_or_a_refusal() {
+    let options = ["--backlog", "5", "--connections", "64"];
+    let crowd = ["python3", &peer("crowd.py"), STACK[0], "9999", "200"];
+    let Some(output) = in_lab("tcp_server", &options, &crowd) else {
+        return;
+    };
+    assert_success(&output);
+    let evidence: Vec<_> = lines(&output)
+        .into_iter()
+        .filter(|l| l.contains("served") || l.contains("refused"))
+        .collect();
+    assert!(
+        evidence
+            .iter()
+            .any(|line| line.starts_with("200 of 200 served")),
+        "{evidence:?}"
+    );
+    println!("{}", evidence.join("\n"));
+}
+
+const GREETINGS: [&str; 3] = ["Hello, Michael!", "Hello, Tracy!", "Hello, Sarah!"];
+
+/// Runs an example in the lab with a peer, if the machine can.
+fn in_lab(example: &str, options: &[&str], peer: &[&str]) -> Option<Output> {
+    let server = program("tcp_server");
+    need::all(&[Need::Program("python3", "python3"), Need::Lab(server)]).then(|| {
+        let mut command = Command::new(program(example));
+        // Python keeps its output back where it is not a terminal.
+        command
+            .env("PYTHONUNBUFFERED", "1")
+            .args(options)
+            .arg("--lab")
+            .arg("--")
+            .args(peer);
+        command.output().expect("the example starts")
+    })
+}
+
+/// An example's program, which `cargo test` has put beside this one's folder.
+fn program(example: &str) -> PathBuf {
+    let test = env::current_exe().expect("this test's path");
+    let target = test
+        .ancestors()
+        .nth(2)
+        .expect("a test lies in target/*/deps");
+    let program = target.join("examples").join(example);
+    assert!(
+        program.exists(),
+        "{} is missing: cargo build --examples",
+        program.display()
+    );
+    program
+}
+
+fn peer(script: &str) -> String {
+    path(
+        &Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/peers")
+            .join(script),
+    )
+}
+
+fn path(path: &Path) -> String {
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+fn lines(output: &Output) -> Vec<String> {
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+fn assert_success(output: &Output) {
+    let (stdout, stderr) = (&output.stdout, &output.stderr);
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(stdout),
+        String::from_utf8_lossy(stderr),
+    );
+    assert!(
+        output.status.success(),
+        "{}\n{stdout}\n{stderr}",
+        output.status
+    );
+}
+
+fn sha256(file: &Path) -> String {
+    let output = Command::new("sha256sum")
+        .stdin(File::open(file).expect("the file"))
+        .output();
+    let output = output.expect("sha256sum, of the same package as ls");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Bytes without a pattern that a misplaced block could hide in (xorshift64).
+fn write_noise(file: &Path, length: usize) -> io::Result<()> {
+    let mut file = io::BufWriter::new(File::create(file)?);
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    for _ in 0..length / 8 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        file.write_all(&state.to_le_bytes())?;
+    }
+    file.flush()
+}
+
+/// A folder of this test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&folder).expect("a folder under target");
+        Folder(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
