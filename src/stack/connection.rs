@@ -59,6 +59,8 @@ pub(super) struct Connection {
     pub(super) unacknowledged: usize,
     pub(super) waiting: Option<Instant>,
     pub(super) user_timeout: Option<Duration>,
+    /// When the heart gives up on the peer, as of the last poll.
+    pub(super) give_up_at: Option<Instant>,
     /// `shutdown(Read)`: nothing more to read than what is there.
     pub(super) read_shutdown: bool,
     /// Why it ended, until the application has heard it.
@@ -86,6 +88,7 @@ impl Connection {
         unacknowledged: 0,
         waiting: None,
         user_timeout: None,
+        give_up_at: None,
         read_shutdown: false,
         error: None,
         in_time_wait: false,
@@ -101,6 +104,11 @@ impl Connection {
             user_timeout: options.user_timeout,
             ..Connection::FREE
         }
+    }
+
+    /// Established, with an application at this end.
+    pub(super) fn is_conversing(&self) -> bool {
+        self.state == State::Established && matches!(self.role, Role::Owned(_))
     }
 
     /// Follows what is unacknowledged: smoltcp's own time-out would also end a connection that is merely idle.

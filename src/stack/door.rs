@@ -3,11 +3,14 @@
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use super::frame::{Frame, ICMPV6, Packet, Segment, TCP};
+use super::frame::{ETHERNET_HEADER, ICMPV6, Segment, TCP};
+
+/// ICMPv6's type (RFC 4861 §4.3).
+const NEIGHBOR_SOLICITATION: u8 = 135;
 
 /// What left through the door during one call into smoltcp.
-#[derive(Default)]
 pub(super) struct Sent {
+    link_len: usize,
     /// Packets of the socket itself.
     pub(super) packets: u32,
     /// The device had no room for another frame.
@@ -19,19 +22,38 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    fn note(&mut self, medium: Medium, frame: &[u8]) {
-        let Frame::Ip { packet, .. } = Frame::parse(medium, frame) else {
-            return; // an ARP request: smoltcp wants to know the neighbor first
-        };
-        let Some(packet) = Packet::parse(packet) else {
+    pub(super) fn nothing_yet(medium: Medium) -> Sent {
+        Sent {
+            link_len: match medium {
+                Medium::Ethernet => ETHERNET_HEADER,
+                _ => 0,
+            },
+            packets: 0,
+            exhausted: false,
+            sequence: None,
+            first: None,
+        }
+    }
+
+    /// Looks at a finished frame. smoltcp writes its IP headers without options, so the places are fixed.
+    #[inline]
+    fn note(&mut self, frame: &[u8]) {
+        let Some(packet) = frame.get(self.link_len..) else {
             return;
         };
-        if packet.protocol == ICMPV6 && packet.transport.first() == Some(&135) {
-            return; // a Neighbor Solicitation, for the same reason
+        let (protocol, transport) = match packet {
+            [0x45, header @ ..] if header.len() >= 19 => (header[8], &header[19..]),
+            [first, header @ ..] if first >> 4 == 6 && header.len() >= 39 => {
+                (header[5], &header[39..])
+            }
+            _ => return, // an ARP request: smoltcp wants to know the neighbor first
+        };
+        if protocol == ICMPV6 && transport.first() == Some(&NEIGHBOR_SOLICITATION) {
+            return; // for the same reason
         }
         self.packets += 1;
-        if packet.protocol == TCP
-            && let Some(segment) = Segment::parse(packet.transport)
+        if protocol == TCP
+            && let Some(segment) = Segment::parse(transport)
         {
             self.first.get_or_insert(segment.seq);
             let ack = segment.has_ack().then_some(segment.ack);
@@ -40,10 +62,9 @@ impl Sent {
     }
 }
 
-/// A transmit token that looks at the finished frame.
+/// A transmit token that looks at the finished frame. smoltcp passes tokens by value, often: a small one is a fast one.
 pub(super) struct Watched<'w, T> {
     token: T,
-    medium: Medium,
     sent: &'w mut Sent,
 }
 
@@ -51,7 +72,7 @@ impl<T: TxToken> TxToken for Watched<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         self.token.consume(len, |frame| {
             let result = f(frame);
-            self.sent.note(self.medium, frame);
+            self.sent.note(frame);
             result
         })
     }
@@ -105,7 +126,6 @@ impl<'f, T: TxToken> Device for DoorIn<'f, T> {
         };
         let watched = Watched {
             token,
-            medium: self.capabilities.medium,
             sent: self.sent,
         };
         Some((lent, watched))
@@ -123,7 +143,6 @@ impl<'f, T: TxToken> Device for DoorIn<'f, T> {
 /// Lets frames out to the device, and none in.
 pub(super) struct DoorOut<'d, D: ?Sized> {
     pub(super) device: &'d mut D,
-    pub(super) medium: Medium,
     pub(super) sent: &'d mut Sent,
 }
 
@@ -148,7 +167,6 @@ impl<D: Device + ?Sized> Device for DoorOut<'_, D> {
         };
         Some(Watched {
             token,
-            medium: self.medium,
             sent: self.sent,
         })
     }

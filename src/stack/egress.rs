@@ -30,15 +30,18 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Puts a slot on its interface's list of work.
     pub(super) fn make_due(&mut self, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
+        if place.agenda == Agenda::Due {
+            return;
+        }
         let Some(interface) = &mut self.interfaces[usize::from(place.interface)] else {
             return;
         };
         match place.agenda {
-            Agenda::Due => return,
             Agenda::Blocked => interface.blocked.remove(&mut self.agenda, slot),
-            Agenda::Idle => {}
+            Agenda::Idle | Agenda::Due => {}
         }
         place.agenda = Agenda::Due;
+        self.due += 1;
         interface.due.push_back(&mut self.agenda, slot);
     }
 
@@ -48,7 +51,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         place.blocked = None;
         if let Some(interface) = &mut self.interfaces[usize::from(place.interface)] {
             match place.agenda {
-                Agenda::Due => interface.due.remove(&mut self.agenda, slot),
+                Agenda::Due => {
+                    interface.due.remove(&mut self.agenda, slot);
+                    self.due -= 1;
+                }
                 Agenda::Blocked => interface.blocked.remove(&mut self.agenda, slot),
                 Agenda::Idle => {}
             }
@@ -89,6 +95,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return false;
             };
             self.slots[usize::from(slot)].agenda = Agenda::Idle;
+            self.due -= 1;
             if self.egress_slot(interface, slot, device) {
                 return true;
             }
@@ -108,10 +115,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         else {
             return false;
         };
-        let mut sent = Sent::default();
+        let mut sent = Sent::nothing_yet(interface.medium);
         let mut door = DoorOut {
             device,
-            medium: interface.medium,
             sent: &mut sent,
         };
         let mut more = true;
@@ -166,15 +172,15 @@ impl<'a, O: Observer> Stack<'a, O> {
             // smoltcp says "now" and does nothing: look again soon, never in a loop.
             next = Some(now + DEVICE_RETRY);
         }
-        let own = self.slots[usize::from(slot)]
-            .tcp_ref()
-            .and_then(|(socket, connection)| connection.deadline(socket.keep_alive()));
-        let silent = self.slots[usize::from(slot)]
-            .connection()
-            .is_some_and(|c| c.silent);
-        let next = if silent { None } else { next };
-        self.deadlines
-            .set(slot, [next, own].into_iter().flatten().min());
+        if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
+            connection.give_up_at = connection.deadline(socket.keep_alive());
+            next = match (next, connection.give_up_at) {
+                _ if connection.silent => None,
+                (Some(next), Some(own)) => Some(next.min(own)),
+                (next, own) => next.or(own),
+            };
+        }
+        self.deadlines.set(slot, next);
         sent.exhausted
     }
 
@@ -201,9 +207,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         let unreachable = place
             .blocked
             .is_some_and(|(since, _)| now >= since + DISCOVERY_TIMEOUT);
+        let is_past = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let overdue = place.tcp_ref().is_some_and(|(socket, connection)| {
-            let deadline = connection.deadline(socket.keep_alive());
-            !connection.silent && deadline.is_some_and(|deadline| now >= deadline)
+            // The peer may have been heard since the time was set.
+            is_past(connection.give_up_at) && is_past(connection.deadline(socket.keep_alive()))
         });
         match &mut place.kind {
             Kind::Connection(connection) => {

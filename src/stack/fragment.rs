@@ -270,6 +270,8 @@ pub(crate) struct Reassemblies<'a> {
     slots: ManagedSlice<'a, Reassembly<'a>>,
     /// Datagrams of which fragments were thrown away because the time was up, or to make room for another datagram.
     pub(crate) abandoned: u32,
+    /// When the first of them is given up: every `poll` asks, and there is hardly ever one.
+    earliest: Option<Instant>,
 }
 
 impl<'a> Reassemblies<'a> {
@@ -278,6 +280,7 @@ impl<'a> Reassemblies<'a> {
         Reassemblies {
             slots: slots.into(),
             abandoned: 0,
+            earliest: None,
         }
     }
 
@@ -291,15 +294,20 @@ impl<'a> Reassemblies<'a> {
         ip_packet: &[u8],
     ) -> Outcome<'a> {
         self.expire(now);
-        let fragment = match Fragment::parse(interface, link_header, ip_packet) {
-            Ok(fragment) => fragment,
-            Err(reason) => return Outcome::Dropped(reason),
+        let outcome = match Fragment::parse(interface, link_header, ip_packet) {
+            Ok(fragment) => self.add_to_datagram(now, &fragment),
+            Err(reason) => Outcome::Dropped(reason),
         };
-        let Some(slot) = self.slot_for(now, &fragment) else {
+        self.note_earliest();
+        outcome
+    }
+
+    fn add_to_datagram(&mut self, now: Instant, fragment: &Fragment<'_>) -> Outcome<'a> {
+        let Some(slot) = self.slot_for(now, fragment) else {
             return Outcome::Dropped(Reason::NoStorage);
         };
         let reassembly = &mut self.slots[slot];
-        match reassembly.place(&fragment) {
+        match reassembly.place(fragment) {
             Ok(None) => Outcome::Incomplete,
             Ok(Some(frame)) => {
                 reassembly.state = State::Taken;
@@ -346,10 +354,18 @@ impl<'a> Reassemblies<'a> {
             reassembly.storage = complete.storage;
             reassembly.state = State::Free;
         }
+        self.note_earliest();
+    }
+
+    fn note_earliest(&mut self) {
+        self.earliest = self.slots.iter().filter_map(Reassembly::deadline).min();
     }
 
     /// Gives up the datagrams whose time is up.
     pub(crate) fn expire(&mut self, now: Instant) {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return;
+        }
         for slot in 0..self.slots.len() {
             if self.slots[slot]
                 .deadline()
@@ -358,11 +374,12 @@ impl<'a> Reassemblies<'a> {
                 self.abandon(slot);
             }
         }
+        self.note_earliest();
     }
 
     /// When [`expire`](Self::expire) has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.slots.iter().filter_map(Reassembly::deadline).min()
+        self.earliest
     }
 
     fn abandon(&mut self, slot: usize) {

@@ -147,6 +147,11 @@ impl Segment {
         self.flags & 0x16 == 0x02
     }
 
+    /// Neither SYN, FIN nor RST.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.flags & 0x07 == 0
+    }
+
     pub(crate) fn has_rst(&self) -> bool {
         self.flags & 0x04 != 0
     }

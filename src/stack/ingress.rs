@@ -14,7 +14,7 @@ use super::frame::{self, Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP, is_link
 use super::interface::LOOPBACK;
 use super::listen::{Arrival, Syn};
 use super::resolver::Step;
-use super::slot::Slot;
+use super::slot::{Kind, Slot};
 use crate::trace::Observer;
 
 /// A frame on its way in, with the device's token for an answer.
@@ -34,14 +34,15 @@ impl<'a, O: Observer> Stack<'a, O> {
                 let now = self.now;
                 let added = self.reassemblies.add(now, incoming.interface, link, packet);
                 if let Outcome::Complete(complete) = added {
-                    self.ingress_packet(Incoming {
-                        frame: complete.frame(),
-                        ..incoming
-                    });
+                    let frame = complete.frame();
+                    let parts = Frame::parse(incoming.capabilities.medium, frame);
+                    if let Frame::Ip { link, packet } = parts {
+                        self.ingress_packet(Incoming { frame, ..incoming }, link, packet);
+                    }
                     self.reassemblies.restore(complete);
                 }
             }
-            Frame::Ip { .. } => self.ingress_packet(incoming),
+            Frame::Ip { link, packet } => self.ingress_packet(incoming, link, packet),
             Frame::Other => {
                 // ARP, or nothing we know.
                 let interface = incoming.interface;
@@ -52,11 +53,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Takes in a frame with a whole IP packet.
-    fn ingress_packet<T: TxToken>(&mut self, incoming: Incoming<'_, T>) {
-        let Frame::Ip { link, packet } = Frame::parse(incoming.capabilities.medium, incoming.frame)
-        else {
-            return;
-        };
+    fn ingress_packet<T: TxToken>(
+        &mut self,
+        incoming: Incoming<'_, T>,
+        link: &[u8],
+        packet: &[u8],
+    ) {
         let Some(packet) = Packet::parse(packet) else {
             return;
         };
@@ -210,7 +212,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
-        let mut sent = Sent::default();
+        let mut sent = Sent::nothing_yet(incoming.capabilities.medium);
         let mut door = DoorIn {
             frame: Some(incoming.frame),
             meta: incoming.meta,
@@ -231,11 +233,20 @@ impl<'a, O: Observer> Stack<'a, O> {
         interface
             .inner
             .poll_ingress_single(self.now, &mut door, set);
-        self.note_sent(slot, &sent);
-        match (segment, slot == self.resolver.slot) {
+        if sent.packets > 0 {
+            self.note_sent(slot, &sent);
+        }
+        let place = &mut self.slots[usize::from(slot)];
+        match (segment, &mut place.kind) {
+            // In the middle of a conversation nothing changes but the queues, and egress looks after those.
+            (Some(segment), Kind::Connection(connection))
+                if connection.is_conversing() && segment.is_plain() =>
+            {
+                connection.heard = self.now;
+            }
             (Some(segment), _) => self.settle(slot, Some(segment)),
-            (None, true) => self.settle_lookups(Step::Answer),
-            (None, false) => return self.settle_datagram(slot, false, false),
+            (None, Kind::Resolver) => self.settle_lookups(Step::Answer),
+            (None, _) => return self.settle_datagram(slot, false, false),
         }
         if self.is_live(slot) {
             self.make_due(slot);

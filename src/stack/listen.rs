@@ -4,7 +4,7 @@
 //! that nobody listens on.
 
 use managed::ManagedSlice;
-use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities, PacketMeta};
+use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
@@ -243,7 +243,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             &options,
         ));
         let mut buffer = [0; SYN_LEN];
-        let mut sent = Sent::default();
+        let mut sent = Sent::nothing_yet(Medium::Ip);
         let capabilities = smoltcp::phy::Device::capabilities(&super::door::Void);
         let mut door = DoorIn {
             frame: syn.emit(&mut buffer),

@@ -210,6 +210,8 @@ pub struct Stack<'a, O: Observer = ()> {
     time_wait: List,
     /// Where a slot stands with its interface: due or blocked.
     agenda: ManagedSlice<'a, Link>,
+    /// Slots that are due, on all interfaces.
+    due: usize,
     deadlines: Deadlines<'a>,
     /// From 4-tuples to connections.
     flows: Table<'a>,
@@ -304,6 +306,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             half_open: List::new(),
             time_wait: List::new(),
             agenda: parts.agenda,
+            due: 0,
             deadlines: parts.deadlines,
             flows: parts.flows,
             recent: 0,
@@ -394,6 +397,9 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Carries what the host sends to itself, until it is quiet.
     fn poll_own_loopback(&mut self) -> bool {
+        if self.due == 0 && self.loopback.is_empty() {
+            return false;
+        }
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
             loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
