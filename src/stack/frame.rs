@@ -57,6 +57,8 @@ pub(crate) struct Packet<'f> {
 }
 
 impl<'f> Packet<'f> {
+    // In a register, or it is copied more often than it is read.
+    #[inline(always)]
     pub(crate) fn parse(packet: &'f [u8]) -> Option<Packet<'f>> {
         match packet.first()? >> 4 {
             4 if cfg!(feature = "ipv4") => {
@@ -93,6 +95,7 @@ impl<'f> Packet<'f> {
     }
 
     /// The flow this packet belongs to, seen from its receiver.
+    #[inline]
     pub(crate) fn flow(&self) -> Option<Flow> {
         let [s0, s1, d0, d1] = *self.transport.first_chunk::<4>()?;
         Some(Flow {
@@ -129,6 +132,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    #[inline]
     pub(crate) fn parse(transport: &[u8]) -> Option<Segment> {
         let fixed = transport.first_chunk::<20>()?;
         let header_len = usize::from(fixed[12] >> 4) * 4;

@@ -80,6 +80,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
+    #[inline]
     fn ingress_tcp<T: TxToken>(
         &mut self,
         incoming: Incoming<'_, T>,
