@@ -190,8 +190,6 @@ impl From<Error> for std::io::Error {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use super::*;
 
     #[test]

@@ -4,6 +4,9 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+// The tests have an operating system under them, whatever the features.
+#[cfg(all(test, not(feature = "std")))]
+extern crate std;
 
 mod error;
 pub use error::{Error, Limit, Result};

@@ -27,7 +27,7 @@ mod packet;
 pub(crate) use packet::is_fragment;
 use packet::{Fragment, Key, rewrite};
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests;
 
 /// How long fragments wait for the others, from the first that came: Linux's `IP_FRAG_TIME`. RFC 8200 §4.5 gives up
@@ -46,7 +46,7 @@ const BLOCK: usize = 8;
 const BLOCKS_PER_BYTE: usize = 8;
 
 /// The bytes that [`Reassembly::new`] needs for datagrams of up to `payload` bytes behind the IP header.
-pub(crate) const fn storage_for(payload: usize) -> usize {
+pub const fn storage_for(payload: usize) -> usize {
     HEAD + payload + payload.div_ceil(BLOCK * BLOCKS_PER_BYTE)
 }
 
@@ -64,6 +64,7 @@ pub(crate) enum Outcome<'a> {
     /// It was the last one missing. Give the storage back with [`Reassemblies::restore`].
     Complete(Complete<'a>),
     /// It was refused.
+    #[cfg_attr(not(feature = "log"), allow(dead_code))] // the reason is for the log
     Dropped(Reason),
 }
 
@@ -74,6 +75,7 @@ pub(crate) enum Reason {
     /// Not an IP fragment, or one with headers that make no sense.
     Malformed,
     /// The IPv4 header checksum is wrong.
+    #[cfg(feature = "ipv4")]
     Checksum,
     /// There is no storage at all, or none that is not taken out.
     NoStorage,

@@ -32,14 +32,20 @@ impl<'a, O: Observer> Stack<'a, O> {
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
             Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
                 let now = self.now;
-                let added = self.reassemblies.add(now, incoming.interface, link, packet);
-                if let Outcome::Complete(complete) = added {
-                    let frame = complete.frame();
-                    let parts = Frame::parse(incoming.capabilities.medium, frame);
-                    if let Frame::Ip { link, packet } = parts {
-                        self.ingress_packet(Incoming { frame, ..incoming }, link, packet);
+                match self.reassemblies.add(now, incoming.interface, link, packet) {
+                    Outcome::Incomplete => {}
+                    Outcome::Complete(complete) => {
+                        let frame = complete.frame();
+                        let parts = Frame::parse(incoming.capabilities.medium, frame);
+                        if let Frame::Ip { link, packet } = parts {
+                            self.ingress_packet(Incoming { frame, ..incoming }, link, packet);
+                        }
+                        self.reassemblies.restore(complete);
                     }
-                    self.reassemblies.restore(complete);
+                    #[cfg(feature = "log")]
+                    Outcome::Dropped(reason) => log::debug!("a fragment is dropped: {reason:?}"),
+                    #[cfg(not(feature = "log"))]
+                    Outcome::Dropped(_) => {}
                 }
             }
             Frame::Ip { link, packet } => self.ingress_packet(incoming, link, packet),

@@ -175,18 +175,20 @@ impl<O: Observer> Stack<'_, O> {
 
     /// Whether an address is a broadcast address of some link.
     pub(super) fn is_broadcast(&self, addr: IpAddr) -> bool {
-        #[cfg(feature = "ipv4")]
-        if let IpAddr::V4(v4) = addr {
-            let is_broadcast = |cidr: &IpCidr| match cidr {
-                IpCidr::Ipv4(cidr) => cidr.broadcast() == Some(v4),
-                #[cfg(feature = "ipv6")]
-                IpCidr::Ipv6(_) => false,
-            };
-            let mut interfaces = self.interfaces.iter().flatten();
-            return v4.is_broadcast()
-                || interfaces.any(|interface| interface.inner.ip_addrs().iter().any(is_broadcast));
+        match to_smoltcp(addr) {
+            #[cfg(feature = "ipv4")]
+            Some(IpAddress::Ipv4(v4)) => {
+                let is_of = |cidr: &IpCidr| match cidr {
+                    IpCidr::Ipv4(cidr) => cidr.broadcast() == Some(v4),
+                    #[cfg(feature = "ipv6")]
+                    IpCidr::Ipv6(_) => false,
+                };
+                let mut interfaces = self.interfaces.iter().flatten();
+                v4.is_broadcast()
+                    || interfaces.any(|interface| interface.inner.ip_addrs().iter().any(is_of))
+            }
+            _ => false,
         }
-        false
     }
 
     /// The way to `remote`, from `bound` if that is an address and not a wildcard.

@@ -83,6 +83,7 @@ pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
 };
 pub use fd::Fd;
+pub use fragment::storage_for as reassembly_storage;
 pub use resolver::{Addresses, Lookup};
 #[cfg(feature = "alloc")]
 pub use storage::Capacity;

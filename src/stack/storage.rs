@@ -46,7 +46,8 @@ pub(super) struct Parts<'a> {
 /// - `INTERFACES`: the loopback and the links.
 /// - `SYNS`: connection requests that wait while there is no room for them.
 /// - `LOOPBACK`: the MTU of the internal loopback, and of its queue; without it a host cannot talk to itself.
-/// - `REASSEMBLY`: octets for putting a fragmented packet together; without it fragments are dropped.
+/// - `REASSEMBLY`: octets for putting a fragmented packet together, [`reassembly_storage`](super::reassembly_storage) of
+///   the longest; without it fragments are dropped.
 /// - `LOOKUPS`: names that are looked up at once.
 ///
 /// ```
