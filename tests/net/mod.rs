@@ -2,7 +2,7 @@
 //!
 //! Nothing here asks a clock. A frame takes no time to cross; each one is kept in [`Net::frames`] and passes through
 //! [`Net::gate`], which may drop it.
-#![allow(dead_code)] // each test uses a part
+#![allow(dead_code, unreachable_pub)] // each test uses a part
 
 pub mod segment;
 
