@@ -160,6 +160,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         if more || sent.exhausted {
             self.make_due(slot);
+            // It is due already; a deadline that has passed would call for a poll without end.
+            next = next.filter(|next| *next > now);
         } else if is_blocked {
             let place = &mut self.slots[usize::from(slot)];
             if let (Agenda::Idle, Some(interface)) =

@@ -12,7 +12,7 @@ use smoltcp::wire::{
 };
 
 use super::Stack;
-use super::connection::{Connection, Role};
+use super::connection::{Connection, HALF_OPEN_GRACE, Role};
 use super::door::{DoorIn, Sent, VoidToken};
 use super::fd::Socket;
 use super::flow::{Flow, to_smoltcp};
@@ -172,6 +172,23 @@ impl<'a, O: Observer> Stack<'a, O> {
         candidates.filter(fits).max_by_key(precision)
     }
 
+    /// A full backlog is pressure too: the listener's oldest half-open connection goes, if its ACK is overdue.
+    fn give_up_half_open(&mut self, listener: u16) -> bool {
+        let role = |slot: u16| self.slots[usize::from(slot)].connection().map(|connection| connection.role);
+        let is_overdue = |slot: &u16| {
+            let connection = self.slots[usize::from(*slot)].connection();
+            connection.is_some_and(|connection| self.now >= connection.opened + HALF_OPEN_GRACE.into())
+        };
+        let oldest_first = self.half_open.iter(&self.members).take_while(is_overdue);
+        let victim = { oldest_first }.find(|slot| role(*slot) == Some(Role::HalfOpen(listener)));
+        let Some(victim) = victim else {
+            return false;
+        };
+        self.tell_state(victim, State::SynReceived, State::Closed);
+        self.release(victim);
+        true
+    }
+
     /// A SYN for a listener: it begins a connection, or waits. Says whether the listener's business is done with it.
     pub(super) fn hear_syn(&mut self, listener: u16, mut syn: Syn, arrival: Arrival) -> bool {
         let Socket::Listening {
@@ -182,7 +199,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         else {
             return true;
         };
-        let has_room = usize::from(half_open) + queue.len() < usize::from(backlog);
+        let has_room = usize::from(half_open) + queue.len() < usize::from(backlog)
+            || half_open > 0 && self.give_up_half_open(listener);
         let slot = if has_room {
             self.take_connection()
         } else {

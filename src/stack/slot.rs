@@ -73,6 +73,16 @@ impl<'a> Slot<'a> {
         }
     }
 
+    /// smoltcp keeps beside the socket which neighbor it waits for; the slot's next connection waits for none.
+    pub(super) fn forget_neighbor(&mut self) {
+        let Some(set) = &mut self.set else { return };
+        let handle = set.iter().next().map(|(handle, _)| handle);
+        if let Some(handle) = handle {
+            let socket = set.remove(handle);
+            set.add(socket);
+        }
+    }
+
     fn socket(&self) -> Option<&Socket<'a>> {
         self.set.as_ref()?.iter().next().map(|(_, socket)| socket)
     }

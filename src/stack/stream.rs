@@ -257,6 +257,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         socket.abort();
         let waits = connection.in_time_wait;
         *connection = Connection::FREE;
+        self.slots[usize::from(slot)].forget_neighbor();
         if waits {
             self.time_wait.remove(&mut self.members, slot);
         }

@@ -277,6 +277,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Some(socket) = place.udp() {
             socket.close();
         }
+        place.forget_neighbor();
         self.free_datagrams.push_back(&mut self.members, slot);
     }
 }
