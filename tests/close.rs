@@ -19,11 +19,17 @@ fn address() -> SocketAddr {
 }
 
 fn slots(net: &Net) -> (usize, usize) {
-    (net.client.stack.usage().connections, net.server.stack.usage().connections)
+    (
+        net.client.stack.usage().connections,
+        net.server.stack.usage().connections,
+    )
 }
 
 fn resets(net: &Net, from: Side) -> usize {
-    net.segments(from).iter().filter(|segment| segment.has(RST)).count()
+    net.segments(from)
+        .iter()
+        .filter(|segment| segment.has(RST))
+        .count()
 }
 
 /// Reads what comes until there is no more, or the end.
@@ -45,7 +51,10 @@ fn close_sends_what_is_queued_then_fin_in_the_background() {
         let (client, accepted, _) = net.pair(server);
         assert_eq!(net.client.stack.send(client, &[7; 8_192]), Ok(8_192));
         net.client.stack.close(client).unwrap();
-        assert_eq!(net.client.stack.send(client, b"x"), Err(Error::BadDescriptor));
+        assert_eq!(
+            net.client.stack.send(client, b"x"),
+            Err(Error::BadDescriptor)
+        );
         assert_eq!(net.client.stack.usage().sockets, 0);
         assert_eq!(slots(&net), (1, 1));
         let mut received = 0;
@@ -123,13 +132,25 @@ fn data_after_shutdown_of_the_write_side_is_still_welcome() {
     for (first, second) in [(Side::Client, Side::Server), (Side::Server, Side::Client)] {
         let mut net = Net::new();
         let (client, accepted, _) = net.pair(SERVER);
-        let fd = |side| if side == Side::Client { client } else { accepted };
+        let fd = |side| {
+            if side == Side::Client {
+                client
+            } else {
+                accepted
+            }
+        };
         net.host(first).stack.send(fd(first), b"question").unwrap();
-        net.host(first).stack.shutdown(fd(first), Shutdown::Write).unwrap();
+        net.host(first)
+            .stack
+            .shutdown(fd(first), Shutdown::Write)
+            .unwrap();
         net.run_for(Time::from_millis(20));
         assert_eq!(net.host(second).recv(fd(second)), Ok(b"question".to_vec()));
         assert_eq!(net.host(second).recv(fd(second)), Ok(vec![]));
-        assert_eq!(net.host(first).stack.send(fd(first), b"x"), Err(Error::BrokenPipe));
+        assert_eq!(
+            net.host(first).stack.send(fd(first), b"x"),
+            Err(Error::BrokenPipe)
+        );
         // Half closed it goes on in the other direction, for as long as it likes.
         for _ in 0..5 {
             net.run_for(Time::from_secs(100));
@@ -137,7 +158,10 @@ fn data_after_shutdown_of_the_write_side_is_still_welcome() {
             net.run();
             assert_eq!(net.host(first).recv(fd(first)), Ok(b"answer".to_vec()));
         }
-        net.host(second).stack.shutdown(fd(second), Shutdown::Write).unwrap();
+        net.host(second)
+            .stack
+            .shutdown(fd(second), Shutdown::Write)
+            .unwrap();
         net.run();
         assert_eq!(net.host(first).recv(fd(first)), Ok(vec![]));
         net.client.stack.close(client).unwrap();
@@ -162,7 +186,11 @@ fn shutdown_of_the_read_side_reads_what_is_there_then_the_end_and_still_sends() 
     net.run();
     assert_eq!(net.server.recv(accepted), Ok(b"still here".to_vec()));
     // Nothing went over the wire for it: the peer does not know.
-    assert!(net.segments(Side::Client).iter().all(|segment| !segment.has(FIN)));
+    assert!(
+        net.segments(Side::Client)
+            .iter()
+            .all(|segment| !segment.has(FIN))
+    );
 }
 
 #[test]
@@ -187,7 +215,10 @@ fn shutdown_of_both_sides_ends_both_and_keeps_the_descriptor() {
 fn shutdown_without_a_connection_is_not_connected() {
     let mut net = Net::new();
     let fd = net.client.stack.socket(Domain::Inet, Type::Stream).unwrap();
-    assert_eq!(net.client.stack.shutdown(fd, Shutdown::Both), Err(Error::NotConnected));
+    assert_eq!(
+        net.client.stack.shutdown(fd, Shutdown::Both),
+        Err(Error::NotConnected)
+    );
 }
 
 #[test]
@@ -250,7 +281,11 @@ fn an_orphan_whose_peer_vanished_ends() {
         net.run_for(Time::from_secs(59));
         assert_eq!(net.client.stack.usage().connections, 1);
         net.run_for(Time::from_secs(2));
-        assert_eq!(net.client.stack.usage().connections, 0, "with {data} octets queued");
+        assert_eq!(
+            net.client.stack.usage().connections,
+            0,
+            "with {data} octets queued"
+        );
         // And nothing goes on afterwards.
         assert_eq!(net.client.deadline, None);
     }
@@ -293,9 +328,22 @@ fn both_close_at_once() {
     net.client.stack.close(client).unwrap();
     net.server.stack.close(accepted).unwrap();
     net.run();
-    let closing = [State::Established, State::FinWait1, State::Closing, State::TimeWait];
-    assert!(net.client.states().ends_with(&closing), "{:?}", net.client.states());
-    assert!(net.server.states().ends_with(&closing), "{:?}", net.server.states());
+    let closing = [
+        State::Established,
+        State::FinWait1,
+        State::Closing,
+        State::TimeWait,
+    ];
+    assert!(
+        net.client.states().ends_with(&closing),
+        "{:?}",
+        net.client.states()
+    );
+    assert!(
+        net.server.states().ends_with(&closing),
+        "{:?}",
+        net.server.states()
+    );
     net.run_for(Time::from_secs(11));
     assert_eq!(slots(&net), (0, 0));
     assert_eq!(resets(&net, Side::Client) + resets(&net, Side::Server), 0);
@@ -308,7 +356,11 @@ fn a_lost_fin_is_sent_again() {
     let mut lost = false;
     net.filter(move |frame| {
         let is_fin = frame.segment().is_some_and(|segment| segment.has(FIN));
-        if is_fin && !std::mem::replace(&mut lost, true) { Verdict::Drop } else { Verdict::Pass }
+        if is_fin && !std::mem::replace(&mut lost, true) {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
+        }
     });
     net.client.stack.close(client).unwrap();
     net.run();
@@ -328,14 +380,27 @@ fn a_slot_carries_nothing_over_after_a_fast_retransmit() {
     // The first data segment is lost, and so are its repetitions: the socket stays in recovery.
     let first = net.segments(Side::Client)[1].seq;
     net.filter(move |frame| {
-        let is_first = frame.segment().is_some_and(|s| s.seq == first && !s.payload.is_empty());
-        if is_first { Verdict::Drop } else { Verdict::Pass }
+        let is_first = frame
+            .segment()
+            .is_some_and(|s| s.seq == first && !s.payload.is_empty());
+        if is_first {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
+        }
     });
     // Without a congestion window enough segments follow the lost one for three duplicate ACKs.
-    net.client.stack.setsockopt(client, Congestion, CongestionControl::None).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, Congestion, CongestionControl::None)
+        .unwrap();
     net.client.stack.send(client, &[7; 8_000]).unwrap();
     net.run_for(Time::from_millis(100));
-    let again = net.segments(Side::Client).iter().filter(|s| s.seq == first && !s.payload.is_empty()).count();
+    let again = net
+        .segments(Side::Client)
+        .iter()
+        .filter(|s| s.seq == first && !s.payload.is_empty())
+        .count();
     assert!(again > 1, "no fast retransmission");
     net.pass_all();
     net.server.stack.close(accepted).unwrap();
@@ -355,7 +420,11 @@ fn a_slot_carries_nothing_over_after_a_fast_retransmit() {
         assert_eq!(net.server.recv(accepted), Ok(vec![round; 500]));
     }
     // Each octet left once.
-    let octets: usize = net.segments(Side::Client).iter().map(|s| s.payload.len()).sum();
+    let octets: usize = net
+        .segments(Side::Client)
+        .iter()
+        .map(|s| s.payload.len())
+        .sum();
     assert_eq!(octets, 20 * 500);
 }
 
@@ -369,8 +438,14 @@ fn a_slot_carries_nothing_over_after_data_out_of_order() {
     let (client, accepted, listener) = net.pair(SERVER);
     let first = net.segments(Side::Client)[1].seq;
     net.filter(move |frame| {
-        let is_first = frame.segment().is_some_and(|s| s.seq == first && !s.payload.is_empty());
-        if is_first { Verdict::Drop } else { Verdict::Pass }
+        let is_first = frame
+            .segment()
+            .is_some_and(|s| s.seq == first && !s.payload.is_empty());
+        if is_first {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
+        }
     });
     net.client.stack.send(client, &[7; 8_000]).unwrap();
     net.run_for(Time::from_millis(100));
@@ -421,7 +496,10 @@ fn a_bound_port_is_free_after_close_in_every_state() {
     for _ in 0..3 {
         let fd = net.client.stack.socket(Domain::Inet, Type::Stream).unwrap();
         net.client.stack.bind(fd, local).unwrap();
-        assert_eq!(net.client.stack.connect(fd, address()), Err(Error::WouldBlock));
+        assert_eq!(
+            net.client.stack.connect(fd, address()),
+            Err(Error::WouldBlock)
+        );
         net.client.stack.close(fd).unwrap();
     }
 }
@@ -434,10 +512,18 @@ fn a_syn_beyond_the_last_connection_begins_the_next_one_in_time_wait() {
     for round in 0..3 {
         let client = net.client.stack.socket(Domain::Inet, Type::Stream).unwrap();
         net.client.stack.bind(client, local).unwrap();
-        assert_eq!(net.client.stack.connect(client, address()), Err(Error::WouldBlock), "{round}");
+        assert_eq!(
+            net.client.stack.connect(client, address()),
+            Err(Error::WouldBlock),
+            "{round}"
+        );
         let before = net.now;
         net.run();
-        assert_eq!(net.client.stack.connect(client, address()), Ok(()), "{round}");
+        assert_eq!(
+            net.client.stack.connect(client, address()),
+            Ok(()),
+            "{round}"
+        );
         assert_eq!(net.now, before);
         let (accepted, from) = net.server.stack.accept(listener).unwrap();
         assert_eq!(from, local);
@@ -464,7 +550,11 @@ fn an_old_syn_in_time_wait_begins_nothing() {
     net.inject(Side::Server, &syn);
     net.run_for(Time::from_millis(50));
     assert_eq!(net.server.stack.accept(listener), Err(Error::WouldBlock));
-    assert!(net.segments(Side::Server).iter().all(|segment| !segment.has(SYN)));
+    assert!(
+        net.segments(Side::Server)
+            .iter()
+            .all(|segment| !segment.has(SYN))
+    );
 }
 
 #[test]
@@ -477,11 +567,20 @@ fn a_reset_gives_connection_reset_once_and_then_the_end() {
     net.run();
     let readiness = net.client.stack.readiness(client).unwrap();
     assert!(readiness.error && readiness.closed && readiness.readable && readiness.writable);
-    assert_eq!(net.client.stack.send(client, b"x"), Err(Error::ConnectionReset));
+    assert_eq!(
+        net.client.stack.send(client, b"x"),
+        Err(Error::ConnectionReset)
+    );
     assert_eq!(net.client.stack.send(client, b"x"), Err(Error::BrokenPipe));
     assert_eq!(net.client.recv(client), Ok(vec![]));
-    assert_eq!(net.client.stack.getpeername(client), Err(Error::NotConnected));
-    assert_eq!(net.client.stack.shutdown(client, Shutdown::Both), Err(Error::NotConnected));
+    assert_eq!(
+        net.client.stack.getpeername(client),
+        Err(Error::NotConnected)
+    );
+    assert_eq!(
+        net.client.stack.shutdown(client, Shutdown::Both),
+        Err(Error::NotConnected)
+    );
 }
 
 #[test]
@@ -537,5 +636,11 @@ fn ten_thousand_connections_leave_no_slot_behind() {
     }
     net.run_for(Time::from_secs(100));
     assert_eq!(slots(&net), (0, 0));
-    assert_eq!((net.client.stack.usage().sockets, net.server.stack.usage().sockets), (0, 1));
+    assert_eq!(
+        (
+            net.client.stack.usage().sockets,
+            net.server.stack.usage().sockets
+        ),
+        (0, 1)
+    );
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Duration as Time;
-use glasstack::stack::option::{Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout};
+use glasstack::stack::option::{
+    Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout,
+};
 use glasstack::stack::{Capacity, Domain};
 use glasstack::trace::State;
 use glasstack::{Error, Fd, Limit};
@@ -30,7 +32,10 @@ fn with_connections(connections: usize, pending_syns: usize) -> Net {
 }
 
 fn resets(net: &Net, from: Side) -> usize {
-    net.segments(from).iter().filter(|segment| segment.has(RST)).count()
+    net.segments(from)
+        .iter()
+        .filter(|segment| segment.has(RST))
+        .count()
 }
 
 /// A SYN from a host that is not there, so that nobody answers the SYN-ACK.
@@ -52,7 +57,11 @@ fn a_syn_beyond_the_backlog_waits_and_is_replayed_when_accept_makes_room() {
     net.run();
     assert!(is_connected(&mut net, first));
     assert!(!is_connected(&mut net, second));
-    let sent = net.segments(Side::Client).iter().filter(|s| s.has(SYN)).count();
+    let sent = net
+        .segments(Side::Client)
+        .iter()
+        .filter(|s| s.has(SYN))
+        .count();
 
     let before = net.now;
     net.server.stack.accept(listener).unwrap();
@@ -60,7 +69,13 @@ fn a_syn_beyond_the_backlog_waits_and_is_replayed_when_accept_makes_room() {
     assert!(is_connected(&mut net, second));
     // The SYN that waited was answered, not a repetition of it.
     assert_eq!(net.now, before);
-    assert_eq!(net.segments(Side::Client).iter().filter(|s| s.has(SYN)).count(), sent);
+    assert_eq!(
+        net.segments(Side::Client)
+            .iter()
+            .filter(|s| s.has(SYN))
+            .count(),
+        sent
+    );
     assert_eq!(resets(&net, Side::Server), 0);
 }
 
@@ -114,7 +129,10 @@ fn a_port_that_nobody_listens_on_is_refused_at_once() {
         net.run();
         assert_eq!(net.now, before);
         let address = server.parse().unwrap();
-        assert_eq!(net.client.stack.connect(fd, address), Err(Error::ConnectionRefused));
+        assert_eq!(
+            net.client.stack.connect(fd, address),
+            Err(Error::ConnectionRefused)
+        );
         assert_eq!(resets(&net, Side::Server), 1);
     }
 }
@@ -122,11 +140,18 @@ fn a_port_that_nobody_listens_on_is_refused_at_once() {
 #[test]
 fn a_bound_socket_that_does_not_listen_refuses() {
     let mut net = Net::new();
-    let fd = net.server.stack.socket(Domain::Inet, glasstack::stack::Type::Stream).unwrap();
+    let fd = net
+        .server
+        .stack
+        .socket(Domain::Inet, glasstack::stack::Type::Stream)
+        .unwrap();
     net.server.stack.bind(fd, address()).unwrap();
     let client = net.client.connect(SERVER);
     net.run();
-    assert_eq!(net.client.stack.connect(client, address()), Err(Error::ConnectionRefused));
+    assert_eq!(
+        net.client.stack.connect(client, address()),
+        Err(Error::ConnectionRefused)
+    );
 }
 
 #[test]
@@ -149,10 +174,20 @@ fn under_pressure_the_oldest_half_open_connection_goes_first() {
     net.run_for(Time::from_millis(1_000));
     assert!(is_connected(&mut net, client));
     assert!(net.server.stack.accept(listener).is_ok());
-    let closed = net.server.stack.observer().0.iter().filter_map(|event| match event {
-        glasstack::trace::Event::State { remote, to: State::Closed, .. } => Some(remote.port()),
-        _ => None,
-    });
+    let closed = net
+        .server
+        .stack
+        .observer()
+        .0
+        .iter()
+        .filter_map(|event| match event {
+            glasstack::trace::Event::State {
+                remote,
+                to: State::Closed,
+                ..
+            } => Some(remote.port()),
+            _ => None,
+        });
     assert_eq!(closed.collect::<Vec<_>>(), [1]);
 }
 
@@ -176,10 +211,20 @@ fn under_pressure_the_oldest_time_wait_goes_when_no_half_open_one_is_old() {
     let client = net.client.connect(SERVER);
     net.run();
     assert!(is_connected(&mut net, client));
-    let closed = net.server.stack.observer().0.iter().filter_map(|event| match event {
-        glasstack::trace::Event::State { remote, from: State::TimeWait, .. } => Some(*remote),
-        _ => None,
-    });
+    let closed = net
+        .server
+        .stack
+        .observer()
+        .0
+        .iter()
+        .filter_map(|event| match event {
+            glasstack::trace::Event::State {
+                remote,
+                from: State::TimeWait,
+                ..
+            } => Some(*remote),
+            _ => None,
+        });
     assert_eq!(closed.collect::<Vec<_>>(), [remotes[0]]);
 }
 
@@ -193,7 +238,9 @@ fn accept_gives_the_oldest_connection_first() {
         net.run();
         locals.push(net.client.stack.getsockname(fd).unwrap());
     }
-    let accepted: Vec<_> = (0..5).map(|_| net.server.stack.accept(listener).unwrap().1).collect();
+    let accepted: Vec<_> = (0..5)
+        .map(|_| net.server.stack.accept(listener).unwrap().1)
+        .collect();
     assert_eq!(accepted, locals);
     assert_eq!(net.server.stack.accept(listener), Err(Error::WouldBlock));
 }
@@ -235,13 +282,20 @@ fn accept_without_a_descriptor_left_keeps_the_connection() {
     };
     let mut net = Net::with(Medium::Ethernet, capacity(), server);
     let listener = net.server.listen(Domain::Inet, PORT, 16);
-    let last = net.server.stack.socket(Domain::Inet, glasstack::stack::Type::Stream).unwrap();
+    let last = net
+        .server
+        .stack
+        .socket(Domain::Inet, glasstack::stack::Type::Stream)
+        .unwrap();
     let client = net.client.connect(SERVER);
     net.run();
     assert!(is_connected(&mut net, client));
     net.client.stack.send(client, b"hello").unwrap();
     net.run();
-    assert_eq!(net.server.stack.accept(listener), Err(Error::Exhausted(Limit::Sockets)));
+    assert_eq!(
+        net.server.stack.accept(listener),
+        Err(Error::Exhausted(Limit::Sockets))
+    );
     assert!(net.server.stack.readiness(listener).unwrap().readable);
     net.server.stack.close(last).unwrap();
     let (accepted, _) = net.server.stack.accept(listener).unwrap();
@@ -276,19 +330,40 @@ fn an_accepted_connection_has_its_listeners_options() {
     let mut net = Net::new();
     let listener = net.server.listen(Domain::Inet, PORT, 16);
     let timeout = Some(Duration::from_secs(33));
-    net.server.stack.setsockopt(listener, NoDelay, true).unwrap();
+    net.server
+        .stack
+        .setsockopt(listener, NoDelay, true)
+        .unwrap();
     net.server.stack.setsockopt(listener, HopLimit, 7).unwrap();
-    net.server.stack.setsockopt(listener, UserTimeout, timeout).unwrap();
-    net.server.stack.setsockopt(listener, KeepAlive, timeout).unwrap();
-    net.server.stack.setsockopt(listener, Congestion, CongestionControl::Cubic).unwrap();
+    net.server
+        .stack
+        .setsockopt(listener, UserTimeout, timeout)
+        .unwrap();
+    net.server
+        .stack
+        .setsockopt(listener, KeepAlive, timeout)
+        .unwrap();
+    net.server
+        .stack
+        .setsockopt(listener, Congestion, CongestionControl::Cubic)
+        .unwrap();
     net.client.connect(SERVER);
     net.run();
     let (accepted, _) = net.server.stack.accept(listener).unwrap();
     assert_eq!(net.server.stack.getsockopt(accepted, NoDelay), Ok(true));
     assert_eq!(net.server.stack.getsockopt(accepted, HopLimit), Ok(7));
-    assert_eq!(net.server.stack.getsockopt(accepted, UserTimeout), Ok(timeout));
-    assert_eq!(net.server.stack.getsockopt(accepted, KeepAlive), Ok(timeout));
-    assert_eq!(net.server.stack.getsockopt(accepted, Congestion), Ok(CongestionControl::Cubic));
+    assert_eq!(
+        net.server.stack.getsockopt(accepted, UserTimeout),
+        Ok(timeout)
+    );
+    assert_eq!(
+        net.server.stack.getsockopt(accepted, KeepAlive),
+        Ok(timeout)
+    );
+    assert_eq!(
+        net.server.stack.getsockopt(accepted, Congestion),
+        Ok(CongestionControl::Cubic)
+    );
     // The SYN-ACK already has the hop limit.
     let from_server = net.segments(Side::Server);
     assert!(!from_server.is_empty() && from_server.iter().all(|segment| segment.hop_limit == 7));
@@ -300,7 +375,12 @@ fn listen_again_changes_the_backlog() {
     let listener = net.server.listen(Domain::Inet, PORT, 1);
     let clients: Vec<Fd> = (0..3).map(|_| net.client.connect(SERVER)).collect();
     net.run();
-    let connected = |net: &mut Net| clients.iter().filter(|fd| net.client.stack.readiness(**fd).unwrap().writable).count();
+    let connected = |net: &mut Net| {
+        clients
+            .iter()
+            .filter(|fd| net.client.stack.readiness(**fd).unwrap().writable)
+            .count()
+    };
     assert_eq!(connected(&mut net), 1);
     net.server.stack.listen(listener, 3).unwrap();
     net.run();
@@ -316,11 +396,20 @@ fn a_repeated_syn_of_a_half_open_connection_is_answered_again_with_the_same_numb
     net.filter(move |frame| {
         let is_syn_ack = frame.segment().is_some_and(|s| s.flags == SYN | ACK);
         dropped += usize::from(is_syn_ack);
-        if is_syn_ack && dropped == 1 { Verdict::Drop } else { Verdict::Pass }
+        if is_syn_ack && dropped == 1 {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
+        }
     });
     net.run_for(Time::from_secs(3));
     assert!(is_connected(&mut net, client));
-    let numbers: BTreeSet<u32> = net.segments(Side::Server).iter().filter(|s| s.has(SYN)).map(|s| s.seq).collect();
+    let numbers: BTreeSet<u32> = net
+        .segments(Side::Server)
+        .iter()
+        .filter(|s| s.has(SYN))
+        .map(|s| s.seq)
+        .collect();
     assert_eq!(numbers.len(), 1);
 }
 
@@ -416,7 +505,11 @@ fn two_hundred_clients_at_backlog_5_and_64_slots_are_all_served_and_none_is_rese
     let mut greeted = [false; CLIENTS];
     let start = net.now;
     while greeted.contains(&false) {
-        assert!(net.now < start + Time::from_secs(120), "{} are still waiting", greeted.iter().filter(|g| !**g).count());
+        assert!(
+            net.now < start + Time::from_secs(120),
+            "{} are still waiting",
+            greeted.iter().filter(|g| !**g).count()
+        );
         net.run_for(Time::from_millis(10));
         while let Ok((fd, _)) = net.server.stack.accept(listener) {
             net.server.stack.send(fd, b"Welcome!").unwrap();

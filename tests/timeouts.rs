@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use glasstack::smoltcp::time::{Duration as Time, Instant};
 use glasstack::stack::option::{KeepAlive, UserTimeout};
-use glasstack::stack::{CONNECT_TIMEOUT, DATA_TIMEOUT, Domain, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES, Type};
+use glasstack::stack::{
+    CONNECT_TIMEOUT, DATA_TIMEOUT, Domain, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES, Type,
+};
 use glasstack::{Error, Fd};
 use net::segment::{ACK, RST, SYN, Segment};
 use net::{Frame, Net, PORT, SERVER, Side, Verdict};
@@ -21,8 +23,15 @@ fn address() -> SocketAddr {
 
 /// When segments that the closure picks left, in seconds after the first.
 fn departures(net: &Net, from: Side, pick: impl Fn(&Segment) -> bool) -> Vec<u64> {
-    let picked = |frame: &&Frame| frame.from == from && frame.segment().is_some_and(|segment| pick(&segment));
-    let times: Vec<Instant> = net.frames.iter().filter(picked).map(|frame| frame.time).collect();
+    let picked = |frame: &&Frame| {
+        frame.from == from && frame.segment().is_some_and(|segment| pick(&segment))
+    };
+    let times: Vec<Instant> = net
+        .frames
+        .iter()
+        .filter(picked)
+        .map(|frame| frame.time)
+        .collect();
     times.iter().map(|time| (*time - times[0]).secs()).collect()
 }
 
@@ -34,26 +43,56 @@ fn silent_server(net: &mut Net) -> Fd {
     net.server.stack.close(listener).unwrap();
     net.run_for(Time::from_secs(20));
     net.frames.clear();
-    net.filter(|frame| if frame.segment().is_some() { Verdict::Drop } else { Verdict::Pass });
+    net.filter(|frame| {
+        if frame.segment().is_some() {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
+        }
+    });
     net.client.stack.socket(Domain::Inet, Type::Stream).unwrap()
 }
 
 #[test]
 fn connect_times_out_exactly_at_its_limit() {
-    for timeout in [None, Some(Duration::from_millis(2_500)), Some(Duration::from_secs(300))] {
+    for timeout in [
+        None,
+        Some(Duration::from_millis(2_500)),
+        Some(Duration::from_secs(300)),
+    ] {
         let mut net = Net::new();
         let fd = silent_server(&mut net);
-        net.client.stack.setsockopt(fd, UserTimeout, timeout).unwrap();
+        net.client
+            .stack
+            .setsockopt(fd, UserTimeout, timeout)
+            .unwrap();
         let start = net.now;
-        assert_eq!(net.client.stack.connect(fd, address()), Err(Error::WouldBlock));
+        assert_eq!(
+            net.client.stack.connect(fd, address()),
+            Err(Error::WouldBlock)
+        );
         let end = start + timeout.unwrap_or(CONNECT_TIMEOUT).into();
         net.run_until(end - MICROSECOND);
-        assert_eq!(net.client.stack.connect(fd, address()), Err(Error::WouldBlock));
-        assert_eq!(net.client.deadline, Some(end), "the host must ask to be woken then");
+        assert_eq!(
+            net.client.stack.connect(fd, address()),
+            Err(Error::WouldBlock)
+        );
+        assert_eq!(
+            net.client.deadline,
+            Some(end),
+            "the host must ask to be woken then"
+        );
         net.run_until(end);
-        assert_eq!(net.client.stack.connect(fd, address()), Err(Error::TimedOut));
+        assert_eq!(
+            net.client.stack.connect(fd, address()),
+            Err(Error::TimedOut)
+        );
         assert_eq!(net.client.stack.usage().connections, 0);
-        assert!(net.segments(Side::Client).iter().all(|segment| !segment.has(RST)));
+        assert!(
+            net.segments(Side::Client)
+                .iter()
+                .all(|segment| !segment.has(RST))
+        );
     }
 }
 
@@ -61,7 +100,10 @@ fn connect_times_out_exactly_at_its_limit() {
 fn the_syn_is_repeated_after_1_2_4_seconds_and_so_on() {
     let mut net = Net::new();
     let fd = silent_server(&mut net);
-    assert_eq!(net.client.stack.connect(fd, address()), Err(Error::WouldBlock));
+    assert_eq!(
+        net.client.stack.connect(fd, address()),
+        Err(Error::WouldBlock)
+    );
     net.run();
     let start = net.now;
     for seconds in [1, 3, 7, 15, 31, 63] {
@@ -70,7 +112,10 @@ fn the_syn_is_repeated_after_1_2_4_seconds_and_so_on() {
     }
     net.run_for(Time::from_secs(100));
     // It never waits longer than a minute (RFC 6298 §2.5).
-    assert_eq!(departures(&net, Side::Client, |s| s.has(SYN)), [0, 1, 3, 7, 15, 31, 63, 123]);
+    assert_eq!(
+        departures(&net, Side::Client, |s| s.has(SYN)),
+        [0, 1, 3, 7, 15, 31, 63, 123]
+    );
 }
 
 #[test]
@@ -87,15 +132,25 @@ fn data_is_repeated_after_1_2_4_seconds_and_polls_deadline_shows_it() {
         assert_eq!(net.client.deadline, Some(start + Time::from_secs(seconds)));
         net.run_until(start + Time::from_secs(seconds));
     }
-    assert_eq!(departures(&net, Side::Client, |s| !s.payload.is_empty()), [0, 1, 3, 7, 15, 31]);
+    assert_eq!(
+        departures(&net, Side::Client, |s| !s.payload.is_empty()),
+        [0, 1, 3, 7, 15, 31]
+    );
 }
 
 #[test]
 fn unacknowledged_data_times_out_exactly_at_the_user_timeout() {
-    for timeout in [None, Some(Duration::from_secs(5)), Some(Duration::from_millis(300))] {
+    for timeout in [
+        None,
+        Some(Duration::from_secs(5)),
+        Some(Duration::from_millis(300)),
+    ] {
         let mut net = Net::new();
         let (client, ..) = net.pair(SERVER);
-        net.client.stack.setsockopt(client, UserTimeout, timeout).unwrap();
+        net.client
+            .stack
+            .setsockopt(client, UserTimeout, timeout)
+            .unwrap();
         net.run_for(Time::from_secs(1_000));
         net.cut();
         net.client.stack.send(client, b"hello").unwrap();
@@ -109,7 +164,11 @@ fn unacknowledged_data_times_out_exactly_at_the_user_timeout() {
         assert_eq!(net.client.recv(client), Err(Error::TimedOut));
         assert_eq!(net.client.recv(client), Ok(vec![]));
         assert_eq!(net.client.stack.send(client, b"x"), Err(Error::BrokenPipe));
-        assert!(net.segments(Side::Client).iter().all(|segment| !segment.has(RST)));
+        assert!(
+            net.segments(Side::Client)
+                .iter()
+                .all(|segment| !segment.has(RST))
+        );
         assert_eq!(net.client.deadline, None);
         net.client.stack.close(client).unwrap();
         assert_eq!(net.client.stack.usage().connections, 0);
@@ -121,7 +180,10 @@ fn the_user_timeout_counts_from_when_the_data_was_sent_whatever_was_sent_before(
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
     let timeout = Some(Duration::from_secs(10));
-    net.client.stack.setsockopt(client, UserTimeout, timeout).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, UserTimeout, timeout)
+        .unwrap();
     net.client.stack.send(client, b"acknowledged").unwrap();
     net.run_for(Time::from_secs(1));
     net.cut();
@@ -143,8 +205,14 @@ fn an_idle_connection_with_a_user_timeout_never_ends() {
     let mut net = Net::new();
     let (client, accepted, _) = net.pair(SERVER);
     let timeout = Some(Duration::from_secs(1));
-    net.client.stack.setsockopt(client, UserTimeout, timeout).unwrap();
-    net.server.stack.setsockopt(accepted, UserTimeout, timeout).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, UserTimeout, timeout)
+        .unwrap();
+    net.server
+        .stack
+        .setsockopt(accepted, UserTimeout, timeout)
+        .unwrap();
     net.run_for(Time::from_secs(100_000));
     net.client.stack.send(client, b"still here").unwrap();
     net.run();
@@ -171,7 +239,10 @@ fn an_idle_connection_wakes_nobody() {
 fn keep_alive_probes_at_its_interval_and_the_peer_answers() {
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
-    net.client.stack.setsockopt(client, KeepAlive, Some(Duration::from_secs(10))).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, KeepAlive, Some(Duration::from_secs(10)))
+        .unwrap();
     net.run();
     net.frames.clear();
     net.run_for(Time::from_secs(95));
@@ -186,13 +257,22 @@ fn nine_unanswered_keep_alive_probes_time_the_connection_out() {
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
     net.run_for(Time::from_secs(1));
-    net.client.stack.setsockopt(client, KeepAlive, Some(Duration::from_secs(10))).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, KeepAlive, Some(Duration::from_secs(10)))
+        .unwrap();
     net.run();
     let sent = |net: &Net| net.segments(Side::Client).len();
     // One round in which the peer answers, then silence.
     net.run_for(Time::from_secs(15));
     let heard = net.frames.last().unwrap().time;
-    net.filter(|frame| if frame.segment().is_some() { Verdict::Drop } else { Verdict::Pass });
+    net.filter(|frame| {
+        if frame.segment().is_some() {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
+        }
+    });
     let before = sent(&net);
     let end = heard + Time::from_secs(10 * (u64::from(KEEP_ALIVE_PROBES) + 1));
     net.run_until(end - MICROSECOND);
@@ -208,7 +288,10 @@ fn nine_unanswered_keep_alive_probes_time_the_connection_out() {
 fn keep_alive_times_out_as_exactly_where_the_neighbor_vanished_with_its_address() {
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
-    net.client.stack.setsockopt(client, KeepAlive, Some(Duration::from_secs(100))).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, KeepAlive, Some(Duration::from_secs(100)))
+        .unwrap();
     net.run();
     let heard = net.frames.last().unwrap().time;
     net.cut();
@@ -221,9 +304,16 @@ fn keep_alive_times_out_as_exactly_where_the_neighbor_vanished_with_its_address(
 
 #[test]
 fn a_half_open_connection_ends_at_the_handshake_timeout() {
-    let mut net = Net::with(glasstack::smoltcp::phy::Medium::Ip, net::capacity(), net::capacity());
+    let mut net = Net::with(
+        glasstack::smoltcp::phy::Medium::Ip,
+        net::capacity(),
+        net::capacity(),
+    );
     net.server.listen(Domain::Inet, PORT, 4);
-    net.inject(Side::Server, &Segment::new("10.0.0.77:1", SERVER, SYN, 7, 0));
+    net.inject(
+        Side::Server,
+        &Segment::new("10.0.0.77:1", SERVER, SYN, 7, 0),
+    );
     net.run();
     let start = net.now;
     net.run_until(start + Time::from(HANDSHAKE_TIMEOUT) - MICROSECOND);
@@ -257,7 +347,13 @@ fn a_zero_window_is_probed_until_it_opens() {
     let probes = net.segments(Side::Client).len() - before;
     assert!((3..=20).contains(&probes), "{probes} probes in 100 s");
     assert!(!net.client.stack.readiness(client).unwrap().closed);
-    net.filter(|frame| if frame.from == Side::Server { Verdict::Drop } else { Verdict::Pass });
+    net.filter(|frame| {
+        if frame.from == Side::Server {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
+        }
+    });
     let mut received = net.server.recv(accepted).unwrap().len();
     net.run();
     net.pass_all();
@@ -323,7 +419,10 @@ fn no_state_makes_poll_ask_for_itself_without_end() {
         }),
         ("half open", |net| {
             net.server.listen(Domain::Inet, PORT, 4);
-            net.inject(Side::Server, &Segment::new("10.0.0.77:1", SERVER, SYN, 7, 0));
+            net.inject(
+                Side::Server,
+                &Segment::new("10.0.0.77:1", SERVER, SYN, 7, 0),
+            );
         }),
         ("orphans everywhere", |net| {
             let (client, accepted, _) = net.pair(SERVER);
@@ -333,11 +432,17 @@ fn no_state_makes_poll_ask_for_itself_without_end() {
         }),
         ("a datagram for nobody", |net| {
             let fd = net.client.datagram(Domain::Inet, 1_000);
-            net.client.stack.sendto(fd, b"x", "10.0.0.9:1".parse().unwrap()).unwrap();
+            net.client
+                .stack
+                .sendto(fd, b"x", "10.0.0.9:1".parse().unwrap())
+                .unwrap();
         }),
         ("keep-alive", |net| {
             let (client, ..) = net.pair(SERVER);
-            net.client.stack.setsockopt(client, KeepAlive, Some(Duration::from_secs(1))).unwrap();
+            net.client
+                .stack
+                .setsockopt(client, KeepAlive, Some(Duration::from_secs(1)))
+                .unwrap();
             net.cut();
         }),
     ];
@@ -363,7 +468,10 @@ fn a_full_card_makes_no_busy_loop_and_loses_nothing() {
     let now = net.now;
     for _ in 0..10 {
         net.client.poll(now);
-        assert!(net.client.deadline.is_some_and(|at| at > now), "it would be polled at once, again and again");
+        assert!(
+            net.client.deadline.is_some_and(|at| at > now),
+            "it would be polled at once, again and again"
+        );
     }
     net.client.card.room = usize::MAX;
     net.run_for(Time::from_millis(10));
@@ -380,6 +488,9 @@ fn a_neighbor_that_is_not_there_is_unreachable_after_three_requests() {
     net.run_until(start + Time::from_secs(3) - MICROSECOND);
     assert_eq!(net.client.stack.connect(fd, to), Err(Error::WouldBlock));
     net.run_until(start + Time::from_secs(3));
-    assert_eq!(net.client.stack.connect(fd, to), Err(Error::HostUnreachable));
+    assert_eq!(
+        net.client.stack.connect(fd, to),
+        Err(Error::HostUnreachable)
+    );
     assert_eq!(net.frames.len(), 3);
 }

@@ -42,9 +42,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(quote) = packet.transport.get(HEADER..).and_then(Quote::parse) else {
             return;
         };
+        // A router answers the host that sent the packet.
+        if quote.flow.local.addr != packet.destination {
+            return;
+        }
         match quote.protocol {
             TCP => self.tcp_error(interface, &quote, error),
-            UDP => self.udp_error(&quote.flow, error),
+            UDP => self.udp_error(interface, &quote.flow, error),
             _ => {}
         }
     }
@@ -64,7 +68,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Only a connected datagram socket hears of its peer's port (as Linux without `IP_RECVERR`).
-    fn udp_error(&mut self, flow: &Flow, error: Error) {
+    fn udp_error(&mut self, interface: u8, flow: &Flow, error: Error) {
         let hash = self.secret.port_hash(false, flow.local.port);
         let connected = self.ports.candidates(hash).find_map(|index| {
             let row = self.descriptors.peek(index);
@@ -77,7 +81,9 @@ impl<'a, O: Observer> Stack<'a, O> {
                 _ => None,
             }
         });
-        if let Some(slot) = connected {
+        if let Some(slot) = connected
+            && self.slots[usize::from(slot)].interface == interface
+        {
             self.datagram_error(slot, error);
         }
     }
@@ -131,14 +137,13 @@ impl Quote {
             4 => {
                 let fixed = quoted.first_chunk::<20>()?;
                 let header_len = usize::from(fixed[0] & 0x0f) * 4;
+                let is_later_fragment = u16::from_be_bytes([fixed[6], fixed[7]]) & 0x1fff != 0;
+                if header_len < fixed.len() || is_later_fragment {
+                    return None; // no ports behind this header
+                }
                 let source: [u8; 4] = fixed[12..16].try_into().ok()?;
                 let destination: [u8; 4] = fixed[16..20].try_into().ok()?;
-                (
-                    header_len.max(20),
-                    fixed[9],
-                    source.into(),
-                    destination.into(),
-                )
+                (header_len, fixed[9], source.into(), destination.into())
             }
             6 => {
                 let fixed = quoted.first_chunk::<40>()?;

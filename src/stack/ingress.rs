@@ -153,6 +153,8 @@ impl<'a, O: Observer> Stack<'a, O> {
                 }
                 Some(self.resolver.slot)
             }
+            // "Port unreachable" is never the answer to a group (RFC 4443 §2.4, e.3).
+            None if !self.is_own(flow.local.addr) => return,
             None => None,
         };
         self.deliver(incoming, slot.map(|slot| (slot, None)));

@@ -174,10 +174,15 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// A full backlog is pressure too: the listener's oldest half-open connection goes, if its ACK is overdue.
     fn give_up_half_open(&mut self, listener: u16) -> bool {
-        let role = |slot: u16| self.slots[usize::from(slot)].connection().map(|connection| connection.role);
+        let role = |slot: u16| {
+            self.slots[usize::from(slot)]
+                .connection()
+                .map(|connection| connection.role)
+        };
         let is_overdue = |slot: &u16| {
             let connection = self.slots[usize::from(*slot)].connection();
-            connection.is_some_and(|connection| self.now >= connection.opened + HALF_OPEN_GRACE.into())
+            connection
+                .is_some_and(|connection| self.now >= connection.opened + HALF_OPEN_GRACE.into())
         };
         let oldest_first = self.half_open.iter(&self.members).take_while(is_overdue);
         let victim = { oldest_first }.find(|slot| role(*slot) == Some(Role::HalfOpen(listener)));

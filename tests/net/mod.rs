@@ -223,7 +223,11 @@ impl Side {
 }
 
 pub fn domain_of(address: SocketAddr) -> Domain {
-    if address.is_ipv4() { Domain::Inet } else { Domain::Inet6 }
+    if address.is_ipv4() {
+        Domain::Inet
+    } else {
+        Domain::Inet6
+    }
 }
 
 pub fn wildcard(domain: Domain, port: u16) -> SocketAddr {
@@ -298,7 +302,10 @@ impl Net {
                 octets,
             };
             if (self.gate)(&frame) == Verdict::Pass {
-                self.host(from.other()).card.received.push_back(frame.octets.clone());
+                self.host(from.other())
+                    .card
+                    .received
+                    .push_back(frame.octets.clone());
             }
             self.frames.push(frame);
         }
@@ -321,7 +328,10 @@ impl Net {
 
     /// When the first of the two wants to be polled again.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.client.deadline, self.server.deadline].into_iter().flatten().min()
+        [self.client.deadline, self.server.deadline]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Runs from deadline to deadline until the time has come, and does what is due then.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use glasstack::smoltcp::phy::{ChecksumCapabilities, Medium};
 use glasstack::smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet, TcpControl,
-    TcpPacket, TcpRepr, TcpSeqNumber,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpRepr, Ipv4Packet,
+    Ipv6Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
 use super::Side;
@@ -66,33 +66,40 @@ impl Segment {
             Medium::Ethernet => frame.get(ETHERNET_HEADER..)?,
             _ => frame,
         };
-        let (source, destination, hop_limit, transport): (IpAddress, IpAddress, u8, &[u8]) = match packet.first()? >> 4 {
-            4 => {
-                let packet = Ipv4Packet::new_checked(packet).ok()?;
-                if packet.next_header() != IpProtocol::Tcp {
-                    return None;
+        let (source, destination, hop_limit, transport): (IpAddress, IpAddress, u8, &[u8]) =
+            match packet.first()? >> 4 {
+                4 => {
+                    let packet = Ipv4Packet::new_checked(packet).ok()?;
+                    if packet.next_header() != IpProtocol::Tcp {
+                        return None;
+                    }
+                    let ends = (packet.src_addr().into(), packet.dst_addr().into());
+                    (ends.0, ends.1, packet.hop_limit(), packet.payload())
                 }
-                let ends = (packet.src_addr().into(), packet.dst_addr().into());
-                (ends.0, ends.1, packet.hop_limit(), packet.payload())
-            }
-            6 => {
-                let packet = Ipv6Packet::new_checked(packet).ok()?;
-                if packet.next_header() != IpProtocol::Tcp {
-                    return None;
+                6 => {
+                    let packet = Ipv6Packet::new_checked(packet).ok()?;
+                    if packet.next_header() != IpProtocol::Tcp {
+                        return None;
+                    }
+                    let ends = (packet.src_addr().into(), packet.dst_addr().into());
+                    (ends.0, ends.1, packet.hop_limit(), packet.payload())
                 }
-                let ends = (packet.src_addr().into(), packet.dst_addr().into());
-                (ends.0, ends.1, packet.hop_limit(), packet.payload())
-            }
-            _ => return None,
-        };
+                _ => return None,
+            };
         let tcp = TcpPacket::new_checked(transport).ok()?;
-        assert!(tcp.verify_checksum(&source, &destination), "a host sent a wrong checksum");
+        assert!(
+            tcp.verify_checksum(&source, &destination),
+            "a host sent a wrong checksum"
+        );
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         Some(Segment {
             source: SocketAddr::new(source.into(), tcp.src_port()),
             destination: SocketAddr::new(destination.into(), tcp.dst_port()),
             hop_limit,
-            flags: flag(tcp.fin(), FIN) | flag(tcp.syn(), SYN) | flag(tcp.rst(), RST) | flag(tcp.ack(), ACK),
+            flags: flag(tcp.fin(), FIN)
+                | flag(tcp.syn(), SYN)
+                | flag(tcp.rst(), RST)
+                | flag(tcp.ack(), ACK),
             seq: tcp.seq_number().0 as u32,
             ack: tcp.ack_number().0 as u32,
             window: tcp.window_len(),
@@ -102,7 +109,10 @@ impl Segment {
 
     /// Writes it as a frame for a host.
     pub fn emit(&self, medium: Medium, to: Side) -> Vec<u8> {
-        let (source, destination) = (IpAddress::from(self.source.ip()), IpAddress::from(self.destination.ip()));
+        let (source, destination) = (
+            IpAddress::from(self.source.ip()),
+            IpAddress::from(self.destination.ip()),
+        );
         let control = match self.flags & (FIN | SYN | RST) {
             0 => TcpControl::None,
             FIN => TcpControl::Fin,
@@ -125,8 +135,18 @@ impl Segment {
             payload: &self.payload,
         };
         let checksums = ChecksumCapabilities::default();
-        let ip = IpRepr::new(source, destination, IpProtocol::Tcp, tcp.buffer_len(), self.hop_limit);
-        let link = if medium == Medium::Ethernet { ETHERNET_HEADER } else { 0 };
+        let ip = IpRepr::new(
+            source,
+            destination,
+            IpProtocol::Tcp,
+            tcp.buffer_len(),
+            self.hop_limit,
+        );
+        let link = if medium == Medium::Ethernet {
+            ETHERNET_HEADER
+        } else {
+            0
+        };
         let mut frame = vec![0; link + ip.buffer_len()];
         if medium == Medium::Ethernet {
             let mut ethernet = EthernetFrame::new_unchecked(&mut frame);
