@@ -8,11 +8,16 @@ use super::frame::{ETHERNET_HEADER, ICMPV6, Segment, TCP};
 /// ICMPv6's type (RFC 4861 §4.3).
 const NEIGHBOR_SOLICITATION: u8 = 135;
 
+/// Stands for "not IP": the number is reserved (IANA, assigned Internet protocol numbers).
+const ARP: u8 = 255;
+
 /// What left through the door during one call into smoltcp.
 pub(super) struct Sent {
     link_len: usize,
     /// Packets of the socket itself.
     pub(super) packets: u32,
+    /// A question for a neighbor's hardware address.
+    pub(super) solicited: bool,
     /// The device had no room for another frame.
     pub(super) exhausted: bool,
     /// The furthest TCP sequence number taken up, and the latest acknowledgment.
@@ -29,6 +34,7 @@ impl Sent {
                 _ => 0,
             },
             packets: 0,
+            solicited: false,
             exhausted: false,
             sequence: None,
             first: None,
@@ -46,10 +52,13 @@ impl Sent {
             [first, header @ ..] if first >> 4 == 6 && header.len() >= 39 => {
                 (header[5], &header[39..])
             }
-            _ => return, // an ARP request: smoltcp wants to know the neighbor first
+            _ => (ARP, &[][..]),
         };
-        if protocol == ICMPV6 && transport.first() == Some(&NEIGHBOR_SOLICITATION) {
-            return; // for the same reason
+        if protocol == ARP
+            || protocol == ICMPV6 && transport.first() == Some(&NEIGHBOR_SOLICITATION)
+        {
+            self.solicited = true;
+            return;
         }
         self.packets += 1;
         if protocol == TCP

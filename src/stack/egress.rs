@@ -117,7 +117,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let mut sent = Sent::nothing_yet(interface.medium);
         let mut door = DoorOut {
-            device,
+            device: &mut *device,
             sent: &mut sent,
         };
         let mut more = true;
@@ -145,6 +145,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             _ => None,
         };
         let is_blocked = place.blocked.is_some();
+        if is_blocked {
+            self.solicit(index, slot, sent.solicited, device);
+        }
         self.note_sent(slot, &sent);
         match self.slots[usize::from(slot)].kind {
             Kind::Connection(_) => self.settle(slot, None),

@@ -8,6 +8,7 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
 
 use super::flow::to_smoltcp;
 use super::list::List;
+use super::neighbor::Questions;
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
@@ -23,6 +24,8 @@ pub(super) struct NetworkInterface {
     pub(super) mtu: usize,
     pub(super) due: List,
     pub(super) blocked: List,
+    /// Neighbors asked for within the last second.
+    pub(super) questions: Questions,
 }
 
 impl NetworkInterface {
@@ -41,6 +44,7 @@ impl NetworkInterface {
             mtu: capabilities.ip_mtu(),
             due: List::new(),
             blocked: List::new(),
+            questions: Questions::new(),
         }
     }
 

@@ -42,7 +42,7 @@
 //! | `ingress`, `egress` | a frame's way in and out |
 //! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
-//! | `interface`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
@@ -61,6 +61,7 @@ mod ingress;
 mod interface;
 mod list;
 mod listen;
+mod neighbor;
 pub mod option;
 mod resolver;
 mod sequence;

@@ -109,6 +109,11 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The server that is asked first.
+    pub(super) fn server(&self) -> Option<IpAddr> {
+        self.servers.first().copied()
+    }
+
     /// Whether a query left from the port.
     pub(super) fn is_using(&self, port: u16) -> bool {
         let mut queries = self.rows.iter().flat_map(LookupRow::queries);

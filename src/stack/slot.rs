@@ -1,6 +1,8 @@
 //! Slots: what the wire talks to. A slot has its buffers, a smoltcp socket in a set of its own, and a place on the
 //! agenda. One set a socket is why a frame costs the same among ten sockets as among ten thousand.
 
+use core::net::IpAddr;
+
 use smoltcp::iface::SocketSet;
 use smoltcp::socket::{Socket, dns, tcp, udp};
 use smoltcp::time::Instant;
@@ -36,6 +38,8 @@ pub(super) enum Kind {
     Connection(Connection),
     Datagram {
         owner: Owner,
+        /// Whom the last datagram was for.
+        to: IpAddr,
         /// Something waits to be sent; smoltcp counts octets, and an empty datagram is a datagram.
         queued: bool,
         /// The last `sendto` did not fit.

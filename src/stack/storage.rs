@@ -7,6 +7,7 @@ use smoltcp::socket::{dns, tcp, udp};
 use super::connection::Connection;
 use super::deadline::{Deadlines, Entry};
 use super::fd::{Descriptor, Descriptors};
+use super::flow::UNSPECIFIED;
 use super::fragment::{Reassemblies, Reassembly};
 use super::interface::NetworkInterface;
 use super::list::Link;
@@ -212,6 +213,7 @@ impl<'a> Slot<'a> {
         set.add(socket);
         let kind = Kind::Datagram {
             owner: Owner::Free,
+            to: UNSPECIFIED.addr,
             queued: false,
             refused: false,
         };

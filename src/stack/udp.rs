@@ -7,7 +7,7 @@ use smoltcp::socket::udp::UdpMetadata;
 use smoltcp::wire::IpListenEndpoint;
 
 use super::fd::Socket;
-use super::flow::Endpoint;
+use super::flow::{Endpoint, UNSPECIFIED};
 use super::slot::{Kind, Owner};
 use super::{Fd, Readiness, Received, Stack};
 use crate::trace::Observer;
@@ -94,6 +94,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let place = &mut self.slots[usize::from(slot)];
         place.kind = Kind::Datagram {
             owner: Owner::Descriptor(descriptor),
+            to: UNSPECIFIED.addr,
             queued: false,
             refused: false,
         };
@@ -169,11 +170,15 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let is_queued = !waits && socket.send_slice(data, metadata).is_ok();
         if let Kind::Datagram {
-            queued, refused, ..
+            queued,
+            refused,
+            to: last,
+            ..
         } = &mut place.kind
         {
             *queued |= is_queued;
             *refused = !is_queued;
+            *last = to.addr;
         }
         if !is_queued {
             return Err(Error::WouldBlock);
@@ -231,6 +236,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             owner,
             queued,
             refused,
+            ..
         } = &mut self.slots[usize::from(slot)].kind
         else {
             return;
@@ -271,6 +277,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let place = &mut self.slots[usize::from(slot)];
         place.kind = Kind::Datagram {
             owner: Owner::Free,
+            to: UNSPECIFIED.addr,
             queued: false,
             refused: false,
         };
