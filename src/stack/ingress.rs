@@ -3,6 +3,7 @@
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::{DeviceCapabilities, PacketMeta, TxToken};
 use smoltcp::socket::tcp::State;
+use smoltcp::wire::HardwareAddress;
 
 use super::Stack;
 use super::connection::Role;
@@ -29,6 +30,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Takes one frame in.
     pub(super) fn ingress<T: TxToken>(&mut self, incoming: Incoming<'_, T>) {
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
+            Frame::Ip { link, .. } if !self.is_for_us(incoming.interface, link) => {}
             Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
                 let now = self.now;
                 let added = self.reassemblies.add(now, incoming.interface, link, packet);
@@ -50,6 +52,18 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
+    /// Whether a link header names this station, or a group: a device may hear what is for others, too.
+    fn is_for_us(&self, interface: u8, link: &[u8]) -> bool {
+        let Some(to) = link.first_chunk().filter(|_| is_link_unicast(link)) else {
+            return true;
+        };
+        let interface = self.interfaces[usize::from(interface)].as_ref();
+        interface.is_some_and(|interface| match interface.inner.hardware_addr() {
+            HardwareAddress::Ethernet(own) => own.0 == *to,
+            HardwareAddress::Ip => true,
+        })
+    }
+
     /// Takes in a frame with a whole IP packet.
     fn ingress_packet<T: TxToken>(&mut self, incoming: Incoming<'_, T>) {
         let Frame::Ip { link, packet } = Frame::parse(incoming.capabilities.medium, incoming.frame)
@@ -59,8 +73,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(packet) = Packet::parse(packet) else {
             return;
         };
-        // Nobody else sends from our addresses, or from 127.0.0.0/8 (RFC 1122 §3.2.1.3).
-        if incoming.interface != LOOPBACK && self.is_own(packet.source) {
+        // Nobody else sends from our addresses, or from or to 127.0.0.0/8 (RFC 1122 §3.2.1.3).
+        let is_martian = self.is_own(packet.source) || packet.destination.is_loopback();
+        if incoming.interface != LOOPBACK && is_martian {
             return;
         }
         match packet.protocol {
@@ -80,7 +95,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (Some(flow), Some(segment)) = (packet.flow(), Segment::parse(packet.transport)) else {
             return;
         };
-        if !is_link_unicast(link) || !self.is_own(flow.local.addr) || self.is_broadcast(flow.remote.addr) {
+        // An address belongs to its link: the strong host model (RFC 1122 §3.3.4.2), smoltcp's too.
+        let is_ours = self.is_local_to(incoming.interface, &flow);
+        if !is_link_unicast(link) || !is_ours || self.is_broadcast(flow.remote.addr) {
             return;
         }
         if let Some(slot) = self.find_flow(&flow) {
