@@ -3,6 +3,7 @@
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::{DeviceCapabilities, PacketMeta, TxToken};
 use smoltcp::socket::tcp::State;
+use smoltcp::wire::HardwareAddress;
 
 use super::Stack;
 use super::connection::Role;
@@ -17,51 +18,70 @@ use super::resolver::Step;
 use super::slot::{Kind, Slot};
 use crate::trace::Observer;
 
-/// A frame on its way in, with the device's token for an answer.
-pub(super) struct Incoming<'f, T> {
+/// A frame on its way in. The device's token for an answer goes beside it: it is given away, this is only looked at.
+pub(super) struct Incoming<'f> {
     pub(super) interface: u8,
     pub(super) frame: &'f [u8],
     pub(super) meta: PacketMeta,
-    pub(super) token: T,
     pub(super) capabilities: &'f DeviceCapabilities,
 }
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes one frame in.
-    pub(super) fn ingress<T: TxToken>(&mut self, incoming: Incoming<'_, T>) {
+    pub(super) fn ingress<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
             Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
-                let now = self.now;
-                match self.reassemblies.add(now, incoming.interface, link, packet) {
-                    Outcome::Incomplete => {}
-                    Outcome::Complete(complete) => {
-                        let frame = complete.frame();
-                        let parts = Frame::parse(incoming.capabilities.medium, frame);
-                        if let Frame::Ip { link, packet } = parts {
-                            self.ingress_packet(Incoming { frame, ..incoming }, link, packet);
-                        }
-                        self.reassemblies.restore(complete);
-                    }
-                    #[cfg(feature = "log")]
-                    Outcome::Dropped(reason) => log::debug!("a fragment is dropped: {reason:?}"),
-                    #[cfg(not(feature = "log"))]
-                    Outcome::Dropped(_) => {}
-                }
+                self.ingress_fragment(incoming, token, link, packet);
             }
-            Frame::Ip { link, packet } => self.ingress_packet(incoming, link, packet),
+            Frame::Ip { link, packet } => self.ingress_packet(incoming, token, link, packet),
             Frame::Other => {
                 // ARP, or nothing we know.
-                let interface = incoming.interface;
-                self.deliver(incoming, None);
-                self.unblock(interface);
+                self.deliver(incoming, token, None);
+                self.unblock(incoming.interface);
             }
         }
     }
 
+    /// Takes in a fragment, and the packet that it makes whole.
+    fn ingress_fragment<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        link: &[u8],
+        packet: &[u8],
+    ) {
+        if !self.is_for_us(incoming.interface, link) {
+            return;
+        }
+        match self
+            .reassemblies
+            .add(self.now, incoming.interface, link, packet)
+        {
+            Outcome::Incomplete => {}
+            Outcome::Complete(complete) => {
+                let whole = Incoming {
+                    frame: complete.frame(),
+                    ..*incoming
+                };
+                let parts = Frame::parse(incoming.capabilities.medium, whole.frame);
+                if let Frame::Ip { link, packet } = parts {
+                    self.ingress_packet(&whole, token, link, packet);
+                }
+                self.reassemblies.restore(complete);
+            }
+            #[cfg(feature = "log")]
+            Outcome::Dropped(reason) => log::debug!("a fragment is dropped: {reason:?}"),
+            #[cfg(not(feature = "log"))]
+            Outcome::Dropped(_) => {}
+        }
+    }
+
     /// Takes in a frame with a whole IP packet.
+    #[inline]
     fn ingress_packet<T: TxToken>(
         &mut self,
-        incoming: Incoming<'_, T>,
+        incoming: &Incoming<'_>,
+        token: T,
         link: &[u8],
         packet: &[u8],
     ) {
@@ -69,49 +89,49 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         };
         if packet.protocol == TCP {
-            return self.ingress_tcp(incoming, link, &packet);
+            return self.ingress_tcp(incoming, token, link, &packet);
         }
-        if self.is_martian(incoming.interface, &packet) {
+        if !self.is_for_us(incoming.interface, link) || self.is_martian(incoming, &packet) {
             return;
         }
         match packet.protocol {
-            UDP => self.ingress_udp(incoming, &packet),
+            UDP => self.ingress_udp(incoming, token, &packet),
             ICMP | ICMPV6 => {
                 self.hear_icmp(incoming.interface, incoming.capabilities, &packet);
-                let interface = incoming.interface;
-                self.deliver(incoming, None);
-                self.unblock(interface);
+                self.deliver(incoming, token, None);
+                self.unblock(incoming.interface);
             }
-            _ => self.deliver(incoming, None),
+            _ => self.deliver(incoming, token, None),
         }
     }
 
     #[inline]
     fn ingress_tcp<T: TxToken>(
         &mut self,
-        incoming: Incoming<'_, T>,
+        incoming: &Incoming<'_>,
+        token: T,
         link: &[u8],
         packet: &Packet<'_>,
     ) {
         let (Some(flow), Some(segment)) = (packet.flow(), Segment::parse(packet.transport)) else {
             return;
         };
-        if !is_link_unicast(link) {
-            return;
-        }
-        // A flow that is in the table has passed the tests below.
+        // A flow that is in the table has passed the tests below; smoltcp compares the hardware address itself.
         if let Some(slot) = self.recent_flow(&flow) {
             if self.slots[usize::from(slot)].interface != incoming.interface {
                 return; // a connection stays on the interface it began on
             }
             if !(segment.is_syn() && self.is_succeeded(slot, segment.seq)) {
-                self.deliver(incoming, Some((slot, Some(segment))));
+                self.deliver(incoming, token, Some((slot, Some(segment))));
                 return;
             }
             self.release(slot);
         }
-        if self.is_martian(incoming.interface, packet)
-            || !self.is_own(flow.local.addr)
+        // An address belongs to its link: the strong host model (RFC 1122 §3.3.4.2), smoltcp's too.
+        if !is_link_unicast(link)
+            || !self.is_for_us(incoming.interface, link)
+            || !self.is_local_to(incoming.interface, &flow)
+            || self.is_martian(incoming, packet)
             || self.is_broadcast(flow.remote.addr)
         {
             return;
@@ -126,7 +146,25 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         }
         // For nobody: smoltcp answers with RST.
-        self.deliver(incoming, None);
+        self.deliver(incoming, token, None);
+    }
+
+    /// Whether a link header names this station, or a group: a device may hear what is for others, too.
+    fn is_for_us(&self, interface: u8, link: &[u8]) -> bool {
+        let Some(to) = link.first_chunk().filter(|_| is_link_unicast(link)) else {
+            return true;
+        };
+        let interface = self.interfaces[usize::from(interface)].as_ref();
+        interface.is_some_and(|interface| match interface.inner.hardware_addr() {
+            HardwareAddress::Ethernet(own) => own.0 == *to,
+            HardwareAddress::Ip => true,
+        })
+    }
+
+    /// Nobody else sends from our addresses, or from or to 127.0.0.0/8 (RFC 1122 §3.2.1.3).
+    fn is_martian(&self, incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
+        incoming.interface != LOOPBACK
+            && (self.is_own(packet.source) || packet.destination.is_loopback())
     }
 
     /// A SYN beyond the last connection of a flow in TIME-WAIT begins the next one (RFC 9293 §3.10.7.8).
@@ -140,7 +178,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             })
     }
 
-    fn ingress_udp<T: TxToken>(&mut self, incoming: Incoming<'_, T>, packet: &Packet<'_>) {
+    fn ingress_udp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T, packet: &Packet<'_>) {
         let Some(flow) = packet.flow() else {
             return;
         };
@@ -157,15 +195,11 @@ impl<'a, O: Observer> Stack<'a, O> {
             None if !self.is_own(flow.local.addr) => return,
             None => None,
         };
-        self.deliver(incoming, slot.map(|slot| (slot, None)));
-    }
-
-    /// Nobody else sends from our addresses, or from 127.0.0.0/8 (RFC 1122 §3.2.1.3).
-    fn is_martian(&self, interface: u8, packet: &Packet<'_>) -> bool {
-        interface != LOOPBACK && self.is_own(packet.source)
+        self.deliver(incoming, token, slot.map(|slot| (slot, None)));
     }
 
     /// The connection of a flow; the one that the last segment was for comes first, as frames come in trains.
+    #[inline]
     fn recent_flow(&mut self, flow: &Flow) -> Option<u16> {
         let recent = self.slots.get(usize::from(self.recent));
         let recent = recent.and_then(Slot::connection);
@@ -215,7 +249,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Hands a frame to smoltcp, with the socket it is for or with none.
     fn deliver<T: TxToken>(
         &mut self,
-        incoming: Incoming<'_, T>,
+        incoming: &Incoming<'_>,
+        token: T,
         to: Option<(u16, Option<Segment>)>,
     ) {
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
@@ -225,7 +260,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut door = DoorIn {
             frame: Some(incoming.frame),
             meta: incoming.meta,
-            token: Some(incoming.token),
+            token: Some(token),
             capabilities: incoming.capabilities,
             sent: &mut sent,
         };

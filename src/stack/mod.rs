@@ -384,13 +384,13 @@ impl<'a, O: Observer> Stack<'a, O> {
             };
             let meta = received.meta();
             received.consume(|frame| {
-                self.ingress(Incoming {
+                let incoming = Incoming {
                     interface,
                     frame,
                     meta,
-                    token,
                     capabilities: &capabilities,
-                });
+                };
+                self.ingress(&incoming, token);
             });
         }
         self.reassemblies.expire(self.now);

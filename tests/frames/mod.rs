@@ -18,6 +18,7 @@ use glasstack::smoltcp::{
     time::Instant,
 };
 
+pub(crate) mod ethernet;
 pub(crate) mod packet;
 
 /// A link with nobody at the other end but the test.
