@@ -121,6 +121,14 @@ impl Connection {
         self.unacknowledged = unacknowledged;
     }
 
+    /// A peer that answers, if only to say that its window is shut, is alive: it is waited for without end (RFC 9293
+    /// §3.8.6.1), unless a user timeout says otherwise or nobody here waits any more.
+    pub(super) fn hold(&mut self, now: Instant) {
+        if self.user_timeout.is_none() && self.role != Role::Orphan {
+            self.waiting = self.waiting.map(|_| now);
+        }
+    }
+
     /// When the heart gives up on the peer.
     pub(super) fn deadline(&self, keep_alive: Option<smoltcp::time::Duration>) -> Option<Instant> {
         let patience = match self.role {
