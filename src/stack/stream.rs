@@ -38,6 +38,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_over = state == State::Closed && socket.remote_endpoint().is_none();
         let role = connection.role;
         if state != before {
+            if state == State::FinWait2 && role == Role::Orphan {
+                connection.orphaned = now;
+            }
             if state == State::Closed && connection.error.is_none() {
                 let reset = arrived.is_some_and(|segment| segment.has_rst());
                 connection.error = cause(before, reset, arrived.is_some());
