@@ -4,10 +4,11 @@
 mod net;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Duration as Time;
-use glasstack::stack::option::{Congestion, CongestionControl};
+use glasstack::stack::option::{Congestion, CongestionControl, KeepAlive};
 use glasstack::stack::{CLOSE_TIMEOUT, Capacity, Domain, Shutdown, Type};
 use glasstack::trace::State;
 use glasstack::{Error, Fd};
@@ -254,6 +255,18 @@ fn an_orphan_in_fin_wait_2_ends_after_the_close_timeout() {
     net.run_until(closed + CLOSE_TIMEOUT.into() - Time::from_micros(1));
     assert_eq!(net.client.stack.usage().connections, 1);
     net.run_until(closed + CLOSE_TIMEOUT.into());
+    assert_eq!(net.client.stack.usage().connections, 0);
+}
+
+#[test]
+fn an_orphan_in_fin_wait_2_ends_however_often_its_peer_speaks() {
+    let mut net = Net::new();
+    let (client, _accepted, _) = net.pair(SERVER);
+    net.client.stack.setsockopt(client, KeepAlive, Some(Duration::from_secs(1))).unwrap();
+    net.client.stack.close(client).unwrap();
+    net.run_for(Time::from_secs(59));
+    assert_eq!(net.client.stack.usage().connections, 1);
+    net.run_for(Time::from_secs(1));
     assert_eq!(net.client.stack.usage().connections, 0);
 }
 

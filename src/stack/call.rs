@@ -206,7 +206,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             socket.close();
         }
         // The clock of `CLOSE_TIMEOUT` starts here.
-        connection.heard = self.now;
+        connection.orphaned = self.now;
         self.settle(slot, None);
         if state == State::TimeWait {
             self.enter_time_wait(slot);

@@ -50,6 +50,8 @@ pub(super) struct Connection {
     pub(super) opened: Instant,
     /// When the peer was last heard.
     pub(super) heard: Instant,
+    /// Since when it is an orphan, or one in FIN-WAIT-2: what the peer says meanwhile keeps it no longer.
+    pub(super) orphaned: Instant,
     /// The first sequence number that was sent, and the one after the last.
     pub(super) initial: Option<u32>,
     pub(super) next: u32,
@@ -82,6 +84,7 @@ impl Connection {
         state: State::Closed,
         opened: Instant::ZERO,
         heard: Instant::ZERO,
+        orphaned: Instant::ZERO,
         initial: None,
         next: 0,
         receive_next: 0,
@@ -121,6 +124,14 @@ impl Connection {
         self.unacknowledged = unacknowledged;
     }
 
+    /// A peer that answers, if only to say that its window is shut, is alive: it is waited for without end (RFC 9293
+    /// §3.8.6.1), unless a user timeout says otherwise or nobody here waits any more.
+    pub(super) fn hold(&mut self, now: Instant) {
+        if self.user_timeout.is_none() && self.role != Role::Orphan {
+            self.waiting = self.waiting.map(|_| now);
+        }
+    }
+
     /// When the heart gives up on the peer.
     pub(super) fn deadline(&self, keep_alive: Option<smoltcp::time::Duration>) -> Option<Instant> {
         let patience = match self.role {
@@ -136,7 +147,7 @@ impl Connection {
             (Role::Free, _) | (_, State::Closed | State::TimeWait) => None,
             (Role::HalfOpen(_), _) => Some(self.opened),
             // FIN-WAIT-2 has nothing unacknowledged, yet an orphan must not wait for ever (RFC 9293 §3.6).
-            (Role::Orphan, State::FinWait2) => Some(self.heard),
+            (Role::Orphan, State::FinWait2) => Some(self.orphaned),
             _ => self.waiting,
         };
         let unanswered = unanswered.map(|since| since + patience.into());

@@ -127,6 +127,8 @@ pub(crate) struct Segment {
     pub(crate) seq: u32,
     pub(crate) ack: u32,
     flags: u8,
+    /// As it stands in the header, without its scale.
+    pub(crate) window: u16,
     /// Sequence numbers it takes up: payload, SYN and FIN.
     pub(crate) len: u32,
 }
@@ -142,6 +144,7 @@ impl Segment {
             seq: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
             ack: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
             flags,
+            window: u16::from_be_bytes([fixed[14], fixed[15]]),
             len: payload as u32 + u32::from(flags & 1) + u32::from(flags >> 1 & 1),
         })
     }
@@ -151,9 +154,9 @@ impl Segment {
         self.flags & 0x16 == 0x02
     }
 
-    /// Neither SYN, FIN nor RST.
+    /// Neither SYN, FIN nor RST, and its sender takes more.
     pub(crate) fn is_plain(&self) -> bool {
-        self.flags & 0x07 == 0
+        self.flags & 0x07 == 0 && self.window != 0
     }
 
     pub(crate) fn has_rst(&self) -> bool {

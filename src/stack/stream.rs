@@ -23,8 +23,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let (before, state) = (connection.state, socket.state());
         connection.watch(now, socket.send_queue() + control_len(state));
-        if arrived.is_some() {
+        if let Some(segment) = arrived {
             connection.heard = now;
+            if segment.window == 0 {
+                connection.hold(now);
+            }
         }
         // New data for a closed socket has no reader: it is refused (RFC 9293 §3.10.4, RFC 2525 §2.17).
         if connection.role == Role::Orphan && socket.recv_queue() > 0 && state != State::Closed {
@@ -35,6 +38,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_over = state == State::Closed && socket.remote_endpoint().is_none();
         let role = connection.role;
         if state != before {
+            if state == State::FinWait2 && role == Role::Orphan {
+                connection.orphaned = now;
+            }
             if state == State::Closed && connection.error.is_none() {
                 let reset = arrived.is_some_and(|segment| segment.has_rst());
                 connection.error = cause(before, reset, arrived.is_some());
