@@ -262,7 +262,10 @@ fn an_orphan_in_fin_wait_2_ends_after_the_close_timeout() {
 fn an_orphan_in_fin_wait_2_ends_however_often_its_peer_speaks() {
     let mut net = Net::new();
     let (client, _accepted, _) = net.pair(SERVER);
-    net.client.stack.setsockopt(client, KeepAlive, Some(Duration::from_secs(1))).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, KeepAlive, Some(Duration::from_secs(1)))
+        .unwrap();
     net.client.stack.close(client).unwrap();
     net.run_for(Time::from_secs(59));
     assert_eq!(net.client.stack.usage().connections, 1);

@@ -28,7 +28,9 @@ fn bound(host: &mut Host, to: &str) -> Fd {
 
 /// Everything that waits in a socket, as text.
 fn texts(host: &mut Host, fd: Fd) -> Vec<String> {
-    std::iter::from_fn(|| host.recv(fd).ok()).map(|data| String::from_utf8(data).unwrap()).collect()
+    std::iter::from_fn(|| host.recv(fd).ok())
+        .map(|data| String::from_utf8(data).unwrap())
+        .collect()
 }
 
 #[test]
@@ -39,21 +41,38 @@ fn message_boundaries_are_kept_and_empty_datagrams_are_datagrams() {
         let socket = net.server.datagram(domain_of(to), PORT);
         let client = open(&mut net.client, domain_of(to));
         for text in ["one", "", "three"] {
-            assert_eq!(net.client.stack.sendto(client, text.as_bytes(), to), Ok(text.len()));
+            assert_eq!(
+                net.client.stack.sendto(client, text.as_bytes(), to),
+                Ok(text.len())
+            );
         }
         net.run();
         let from = SocketAddr::new(
-            if to.is_ipv4() { [10, 0, 0, 1].into() } else { "fd00::1".parse().unwrap() },
+            if to.is_ipv4() {
+                [10, 0, 0, 1].into()
+            } else {
+                "fd00::1".parse().unwrap()
+            },
             net.client.stack.getsockname(client).unwrap().port(),
         );
         let mut buffer = [0; 100];
         for text in ["one", "", "three"] {
             let received = net.server.stack.recvfrom(socket, &mut buffer);
             let len = text.len();
-            assert_eq!(received, Ok(Received { len, size: len, from }));
+            assert_eq!(
+                received,
+                Ok(Received {
+                    len,
+                    size: len,
+                    from
+                })
+            );
             assert_eq!(&buffer[..len], text.as_bytes());
         }
-        assert_eq!(net.server.stack.recvfrom(socket, &mut buffer), Err(Error::WouldBlock));
+        assert_eq!(
+            net.server.stack.recvfrom(socket, &mut buffer),
+            Err(Error::WouldBlock)
+        );
     }
 }
 
@@ -63,7 +82,10 @@ fn what_is_queued_at_close_still_leaves_empty_datagrams_too() {
     let socket = net.server.datagram(Domain::Inet, PORT);
     let client = open(&mut net.client, Domain::Inet);
     for text in ["a", "", "b", ""] {
-        net.client.stack.sendto(client, text.as_bytes(), address(SERVER)).unwrap();
+        net.client
+            .stack
+            .sendto(client, text.as_bytes(), address(SERVER))
+            .unwrap();
     }
     net.client.stack.close(client).unwrap();
     assert_eq!(net.client.stack.usage().datagrams, 1);
@@ -77,7 +99,10 @@ fn only_an_empty_datagram_queued_at_close_still_leaves() {
     let mut net = Net::new();
     let socket = net.server.datagram(Domain::Inet, PORT);
     let client = open(&mut net.client, Domain::Inet);
-    net.client.stack.sendto(client, b"", address(SERVER)).unwrap();
+    net.client
+        .stack
+        .sendto(client, b"", address(SERVER))
+        .unwrap();
     net.client.stack.close(client).unwrap();
     net.run();
     assert_eq!(texts(&mut net.server, socket), [""]);
@@ -89,7 +114,10 @@ fn closing_after_sending_to_a_neighbor_that_is_not_there_gives_the_slot_back() {
     let mut net = Net::new();
     let client = open(&mut net.client, Domain::Inet);
     for text in ["a", "", "b", ""] {
-        net.client.stack.sendto(client, text.as_bytes(), address("10.0.0.9:1")).unwrap();
+        net.client
+            .stack
+            .sendto(client, text.as_bytes(), address("10.0.0.9:1"))
+            .unwrap();
     }
     net.client.stack.close(client).unwrap();
     net.run_for(Time::from_secs(20));
@@ -103,7 +131,10 @@ fn a_datagram_longer_than_the_buffer_is_cut_and_says_so() {
     let socket = net.server.datagram(Domain::Inet, PORT);
     let client = open(&mut net.client, Domain::Inet);
     for text in ["hello, world", "next"] {
-        net.client.stack.sendto(client, text.as_bytes(), address(SERVER)).unwrap();
+        net.client
+            .stack
+            .sendto(client, text.as_bytes(), address(SERVER))
+            .unwrap();
     }
     net.run();
     let mut buffer = [0; 5];
@@ -122,8 +153,14 @@ fn a_datagram_that_does_not_fit_the_link_is_too_long() {
         let to = address(server);
         let socket = net.server.datagram(domain_of(to), PORT);
         let client = open(&mut net.client, domain_of(to));
-        assert_eq!(net.client.stack.sendto(client, &vec![7; most + 1], to), Err(Error::MessageTooLong));
-        assert_eq!(net.client.stack.sendto(client, &vec![7; most], to), Ok(most));
+        assert_eq!(
+            net.client.stack.sendto(client, &vec![7; most + 1], to),
+            Err(Error::MessageTooLong)
+        );
+        assert_eq!(
+            net.client.stack.sendto(client, &vec![7; most], to),
+            Ok(most)
+        );
         net.run();
         assert_eq!(net.server.recv(socket), Ok(vec![7; most]));
     }
@@ -135,9 +172,15 @@ fn a_datagram_that_never_fits_the_buffer_is_too_long_and_one_that_will_fit_would
     let socket = net.client.datagram(Domain::Inet, PORT);
     // To itself: the loopback's MTU is 5,461 octets, the socket's buffer 4,096.
     let to = address("127.0.0.1:9999");
-    assert_eq!(net.client.stack.sendto(socket, &[7; 4_097], to), Err(Error::MessageTooLong));
+    assert_eq!(
+        net.client.stack.sendto(socket, &[7; 4_097], to),
+        Err(Error::MessageTooLong)
+    );
     assert_eq!(net.client.stack.sendto(socket, &[7; 4_096], to), Ok(4_096));
-    assert_eq!(net.client.stack.sendto(socket, b"x", to), Err(Error::WouldBlock));
+    assert_eq!(
+        net.client.stack.sendto(socket, b"x", to),
+        Err(Error::WouldBlock)
+    );
     net.run();
     assert_eq!(net.client.recv(socket), Ok(vec![7; 4_096]));
     assert_eq!(net.client.stack.sendto(socket, b"x", to), Ok(1));
@@ -149,14 +192,23 @@ fn a_full_queue_would_block_and_has_room_again_when_it_was_sent() {
     let socket = net.server.datagram(Domain::Inet, PORT);
     let client = open(&mut net.client, Domain::Inet);
     for text in ["a", "b", "c", "d"] {
-        net.client.stack.sendto(client, text.as_bytes(), address(SERVER)).unwrap();
+        net.client
+            .stack
+            .sendto(client, text.as_bytes(), address(SERVER))
+            .unwrap();
     }
-    assert_eq!(net.client.stack.sendto(client, b"e", address(SERVER)), Err(Error::WouldBlock));
+    assert_eq!(
+        net.client.stack.sendto(client, b"e", address(SERVER)),
+        Err(Error::WouldBlock)
+    );
     assert!(!net.client.stack.readiness(client).unwrap().writable);
     net.run();
     assert!(net.client.stack.readiness(client).unwrap().writable);
     assert_eq!(texts(&mut net.server, socket), ["a", "b", "c", "d"]);
-    assert_eq!(net.client.stack.sendto(client, b"e", address(SERVER)), Ok(1));
+    assert_eq!(
+        net.client.stack.sendto(client, b"e", address(SERVER)),
+        Ok(1)
+    );
     net.run();
     assert_eq!(texts(&mut net.server, socket), ["e"]);
 }
@@ -167,7 +219,10 @@ fn a_receiver_whose_queue_is_full_loses_the_newest() {
     let socket = net.server.datagram(Domain::Inet, PORT);
     let client = open(&mut net.client, Domain::Inet);
     for text in ["a", "b", "c", "d", "e", "f"] {
-        net.client.stack.sendto(client, text.as_bytes(), address(SERVER)).unwrap();
+        net.client
+            .stack
+            .sendto(client, text.as_bytes(), address(SERVER))
+            .unwrap();
         net.run();
     }
     assert_eq!(texts(&mut net.server, socket), ["a", "b", "c", "d"]);
@@ -182,7 +237,10 @@ fn a_connected_socket_hears_its_peer_only() {
     net.client.stack.connect(client, address(SERVER)).unwrap();
     assert_eq!(net.client.stack.getpeername(client), Ok(address(SERVER)));
     for fd in [stranger, server] {
-        net.server.stack.sendto(fd, b"hello", address("10.0.0.1:5000")).unwrap();
+        net.server
+            .stack
+            .sendto(fd, b"hello", address("10.0.0.1:5000"))
+            .unwrap();
     }
     net.run();
     assert_eq!(texts(&mut net.client, client), ["hello"]);
@@ -190,7 +248,10 @@ fn a_connected_socket_hears_its_peer_only() {
     net.run();
     assert_eq!(texts(&mut net.server, server), ["hi"]);
     // `connect` again moves it to another peer.
-    net.client.stack.connect(client, address("10.0.0.2:8888")).unwrap();
+    net.client
+        .stack
+        .connect(client, address("10.0.0.2:8888"))
+        .unwrap();
     net.client.stack.send(client, b"hi").unwrap();
     net.run();
     assert_eq!(texts(&mut net.server, stranger), ["hi"]);
@@ -201,7 +262,10 @@ fn what_waited_before_connect_from_others_can_still_be_read() {
     let mut net = Net::new();
     let stranger = net.server.datagram(Domain::Inet, 8_888);
     let client = bound(&mut net.client, "10.0.0.1:5000");
-    net.server.stack.sendto(stranger, b"early", address("10.0.0.1:5000")).unwrap();
+    net.server
+        .stack
+        .sendto(stranger, b"early", address("10.0.0.1:5000"))
+        .unwrap();
     net.run();
     net.client.stack.connect(client, address(SERVER)).unwrap();
     assert_eq!(texts(&mut net.client, client), ["early"]);
@@ -234,25 +298,46 @@ fn the_best_match_gets_it_connected_then_specific_then_wildcard_of_the_family_th
     let v6_sender = bound(&mut net.client, "[fd00::1]:5000");
     // Ports may be shared where the addresses differ; the wildcards overlap, so each has a port of its own.
     let specific = bound(&mut net.server, "10.0.0.2:7000");
-    net.server.stack.connect(specific, address("10.0.0.1:6000")).unwrap();
-    net.client.stack.sendto(sender, b"not from the peer", address("10.0.0.2:7000")).unwrap();
+    net.server
+        .stack
+        .connect(specific, address("10.0.0.1:6000"))
+        .unwrap();
+    net.client
+        .stack
+        .sendto(sender, b"not from the peer", address("10.0.0.2:7000"))
+        .unwrap();
     net.run();
     assert_eq!(texts(&mut net.server, specific), [""; 0]);
 
     let v6_only = open(&mut net.server, Domain::Inet6);
     net.server.stack.setsockopt(v6_only, V6Only, true).unwrap();
-    net.server.stack.bind(v6_only, address("[::]:7001")).unwrap();
+    net.server
+        .stack
+        .bind(v6_only, address("[::]:7001"))
+        .unwrap();
     let v4 = bound(&mut net.server, "0.0.0.0:7001");
-    net.client.stack.sendto(sender, b"v4", address("10.0.0.2:7001")).unwrap();
-    net.client.stack.sendto(v6_sender, b"v6", address("[fd00::2]:7001")).unwrap();
+    net.client
+        .stack
+        .sendto(sender, b"v4", address("10.0.0.2:7001"))
+        .unwrap();
+    net.client
+        .stack
+        .sendto(v6_sender, b"v6", address("[fd00::2]:7001"))
+        .unwrap();
     net.run_for(Time::from_secs(2));
     assert_eq!(texts(&mut net.server, v4), ["v4"]);
     assert_eq!(texts(&mut net.server, v6_only), ["v6"]);
 
     let loopback = bound(&mut net.server, "127.0.0.1:7002");
     let outer = bound(&mut net.server, "10.0.0.2:7002");
-    net.client.stack.sendto(sender, b"outer", address("10.0.0.2:7002")).unwrap();
-    net.server.stack.sendto(v4, b"inner", address("127.0.0.1:7002")).unwrap();
+    net.client
+        .stack
+        .sendto(sender, b"outer", address("10.0.0.2:7002"))
+        .unwrap();
+    net.server
+        .stack
+        .sendto(v4, b"inner", address("127.0.0.1:7002"))
+        .unwrap();
     net.run();
     assert_eq!(texts(&mut net.server, outer), ["outer"]);
     assert_eq!(texts(&mut net.server, loopback), ["inner"]);
@@ -281,9 +366,17 @@ fn overlapping_binds_are_in_use_and_disjoint_ones_are_not() {
             stack.bind(one, address(first)).unwrap();
             let other = stack.socket(domain_of(address(second)), kind).unwrap();
             let expected = if fits { Ok(()) } else { Err(Error::AddrInUse) };
-            assert_eq!(stack.bind(other, address(second)), expected, "{kind:?} {first} {second}");
+            assert_eq!(
+                stack.bind(other, address(second)),
+                expected,
+                "{kind:?} {first} {second}"
+            );
             // The other protocol has ports of its own.
-            let kind = if kind == Type::Stream { Type::Datagram } else { Type::Stream };
+            let kind = if kind == Type::Stream {
+                Type::Datagram
+            } else {
+                Type::Stream
+            };
             let third = stack.socket(domain_of(address(first)), kind).unwrap();
             assert_eq!(stack.bind(third, address(first)), Ok(()));
         }
@@ -295,18 +388,33 @@ fn an_ipv6_socket_speaks_ipv4_by_mapped_addresses() {
     let mut net = Net::new();
     let dual = bound(&mut net.server, "[::]:9999");
     let v4 = bound(&mut net.client, "10.0.0.1:5000");
-    net.client.stack.sendto(v4, b"hello", address(SERVER)).unwrap();
+    net.client
+        .stack
+        .sendto(v4, b"hello", address(SERVER))
+        .unwrap();
     net.run();
     let mut buffer = [0; 10];
     let received = net.server.stack.recvfrom(dual, &mut buffer).unwrap();
     assert_eq!(received.from, address("[::ffff:10.0.0.1]:5000"));
-    net.server.stack.sendto(dual, b"back", received.from).unwrap();
+    net.server
+        .stack
+        .sendto(dual, b"back", received.from)
+        .unwrap();
     net.run();
     let received = net.client.stack.recvfrom(v4, &mut buffer).unwrap();
     assert_eq!(received.from, address(SERVER));
-    net.server.stack.connect(dual, address("[::ffff:10.0.0.1]:5000")).unwrap();
-    assert_eq!(net.server.stack.getsockname(dual), Ok(address("[::ffff:10.0.0.2]:9999")));
-    assert_eq!(net.server.stack.getpeername(dual), Ok(address("[::ffff:10.0.0.1]:5000")));
+    net.server
+        .stack
+        .connect(dual, address("[::ffff:10.0.0.1]:5000"))
+        .unwrap();
+    assert_eq!(
+        net.server.stack.getsockname(dual),
+        Ok(address("[::ffff:10.0.0.2]:9999"))
+    );
+    assert_eq!(
+        net.server.stack.getpeername(dual),
+        Ok(address("[::ffff:10.0.0.1]:5000"))
+    );
 }
 
 #[test]
@@ -314,10 +422,21 @@ fn a_v6_only_socket_has_nothing_to_do_with_ipv4() {
     let mut net = Net::new();
     let fd = open(&mut net.server, Domain::Inet6);
     net.server.stack.setsockopt(fd, V6Only, true).unwrap();
-    assert_eq!(net.server.stack.bind(fd, address("[::ffff:10.0.0.2]:9999")), Err(Error::InvalidArgument));
+    assert_eq!(
+        net.server.stack.bind(fd, address("[::ffff:10.0.0.2]:9999")),
+        Err(Error::InvalidArgument)
+    );
     net.server.stack.bind(fd, address("[::]:9999")).unwrap();
-    assert_eq!(net.server.stack.setsockopt(fd, V6Only, false), Err(Error::InvalidArgument));
-    assert!(net.server.stack.sendto(fd, b"x", address("[::ffff:10.0.0.1]:1")).is_err());
+    assert_eq!(
+        net.server.stack.setsockopt(fd, V6Only, false),
+        Err(Error::InvalidArgument)
+    );
+    assert!(
+        net.server
+            .stack
+            .sendto(fd, b"x", address("[::ffff:10.0.0.1]:1"))
+            .is_err()
+    );
     let client = open(&mut net.client, Domain::Inet);
     net.client.stack.connect(client, address(SERVER)).unwrap();
     net.client.stack.send(client, b"x").unwrap();
@@ -336,9 +455,15 @@ fn port_0_picks_a_free_port_and_sending_binds() {
     assert_ne!(port(&net, one), port(&net, other));
     let third = open(&mut net.client, Domain::Inet);
     assert_eq!(port(&net, third), 0);
-    net.client.stack.sendto(third, b"x", address(SERVER)).unwrap();
+    net.client
+        .stack
+        .sendto(third, b"x", address(SERVER))
+        .unwrap();
     assert!(port(&net, third) >= 49_152);
-    assert_eq!(net.client.stack.bind(third, address("0.0.0.0:5")), Err(Error::InvalidArgument));
+    assert_eq!(
+        net.client.stack.bind(third, address("0.0.0.0:5")),
+        Err(Error::InvalidArgument)
+    );
 }
 
 #[test]
@@ -346,25 +471,42 @@ fn broadcast_is_refused() {
     let mut net = Net::new();
     let fd = open(&mut net.client, Domain::Inet);
     for to in ["255.255.255.255:9999", "10.0.0.255:9999"] {
-        assert_eq!(net.client.stack.sendto(fd, b"x", address(to)), Err(Error::PermissionDenied));
-        assert_eq!(net.client.stack.connect(fd, address(to)), Err(Error::PermissionDenied));
+        assert_eq!(
+            net.client.stack.sendto(fd, b"x", address(to)),
+            Err(Error::PermissionDenied)
+        );
+        assert_eq!(
+            net.client.stack.connect(fd, address(to)),
+            Err(Error::PermissionDenied)
+        );
     }
-    assert_eq!(net.client.stack.send(fd, b"x"), Err(Error::DestinationRequired));
+    assert_eq!(
+        net.client.stack.send(fd, b"x"),
+        Err(Error::DestinationRequired)
+    );
 }
 
 #[test]
 fn no_route_is_network_unreachable() {
     let mut net = Net::new();
     let fd = open(&mut net.client, Domain::Inet);
-    assert_eq!(net.client.stack.sendto(fd, b"x", address("192.0.2.1:1")), Err(Error::NetworkUnreachable));
-    assert_eq!(net.client.stack.connect(fd, address("192.0.2.1:1")), Err(Error::NetworkUnreachable));
+    assert_eq!(
+        net.client.stack.sendto(fd, b"x", address("192.0.2.1:1")),
+        Err(Error::NetworkUnreachable)
+    );
+    assert_eq!(
+        net.client.stack.connect(fd, address("192.0.2.1:1")),
+        Err(Error::NetworkUnreachable)
+    );
 }
 
 #[test]
 fn sockets_are_freed_and_exhaustion_names_its_limit() {
     let mut net = Net::new();
     for _ in 0..3 {
-        let all: Vec<Fd> = (0..8).map(|_| open(&mut net.client, Domain::Inet)).collect();
+        let all: Vec<Fd> = (0..8)
+            .map(|_| open(&mut net.client, Domain::Inet))
+            .collect();
         let next = net.client.stack.socket(Domain::Inet, Type::Datagram);
         assert_eq!(next, Err(Error::Exhausted(glasstack::Limit::Datagrams)));
         for fd in all {
@@ -379,7 +521,10 @@ fn a_new_socket_hears_nothing_that_was_meant_for_the_last_one() {
     let mut net = Net::new();
     let first = net.server.datagram(Domain::Inet, PORT);
     let client = open(&mut net.client, Domain::Inet);
-    net.client.stack.sendto(client, b"for the first", address(SERVER)).unwrap();
+    net.client
+        .stack
+        .sendto(client, b"for the first", address(SERVER))
+        .unwrap();
     net.run();
     net.server.stack.close(first).unwrap();
     for _ in 0..8 {
@@ -393,9 +538,18 @@ fn an_unreachable_neighbor_is_told_to_the_sender_and_others_still_get_theirs() {
     let mut net = Net::new();
     let socket = net.server.datagram(Domain::Inet, PORT);
     let client = open(&mut net.client, Domain::Inet);
-    net.client.stack.sendto(client, b"lost", address("10.0.0.9:1")).unwrap();
-    net.client.stack.sendto(client, b"found", address(SERVER)).unwrap();
+    net.client
+        .stack
+        .sendto(client, b"lost", address("10.0.0.9:1"))
+        .unwrap();
+    net.client
+        .stack
+        .sendto(client, b"found", address(SERVER))
+        .unwrap();
     net.run_for(Time::from_secs(6));
     assert_eq!(texts(&mut net.server, socket), ["found"]);
-    assert_eq!(net.client.stack.take_error(client), Ok(Some(Error::HostUnreachable)));
+    assert_eq!(
+        net.client.stack.take_error(client),
+        Ok(Some(Error::HostUnreachable))
+    );
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use glasstack::smoltcp::time::Duration as Time;
 use glasstack::smoltcp::wire::{Ipv4Packet, Ipv6Packet};
-use glasstack::stack::option::{Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout, V6Only};
+use glasstack::stack::option::{
+    Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout, V6Only,
+};
 use glasstack::stack::{Domain, Type};
 use glasstack::{Error, Fd};
 use net::segment::SYN;
@@ -20,7 +22,12 @@ fn every_option_reads_back(net: &mut Net, fd: Fd) {
         stack.setsockopt(fd, NoDelay, value).unwrap();
         assert_eq!(stack.getsockopt(fd, NoDelay), Ok(value));
     }
-    for value in [None, Some(Duration::from_millis(1)), Some(Duration::from_secs(7_200)), None] {
+    for value in [
+        None,
+        Some(Duration::from_millis(1)),
+        Some(Duration::from_secs(7_200)),
+        None,
+    ] {
         stack.setsockopt(fd, KeepAlive, value).unwrap();
         assert_eq!(stack.getsockopt(fd, KeepAlive), Ok(value));
         stack.setsockopt(fd, UserTimeout, value).unwrap();
@@ -30,16 +37,29 @@ fn every_option_reads_back(net: &mut Net, fd: Fd) {
         stack.setsockopt(fd, HopLimit, value).unwrap();
         assert_eq!(stack.getsockopt(fd, HopLimit), Ok(value));
     }
-    for value in [CongestionControl::None, CongestionControl::Cubic, CongestionControl::Reno] {
+    for value in [
+        CongestionControl::None,
+        CongestionControl::Cubic,
+        CongestionControl::Reno,
+    ] {
         stack.setsockopt(fd, Congestion, value).unwrap();
         assert_eq!(stack.getsockopt(fd, Congestion), Ok(value));
     }
     // Out of range: refused, and the old value stays.
-    assert_eq!(stack.setsockopt(fd, HopLimit, 0), Err(Error::InvalidArgument));
+    assert_eq!(
+        stack.setsockopt(fd, HopLimit, 0),
+        Err(Error::InvalidArgument)
+    );
     assert_eq!(stack.getsockopt(fd, HopLimit), Ok(64));
     let zero = Some(Duration::ZERO);
-    assert_eq!(stack.setsockopt(fd, KeepAlive, zero), Err(Error::InvalidArgument));
-    assert_eq!(stack.setsockopt(fd, UserTimeout, zero), Err(Error::InvalidArgument));
+    assert_eq!(
+        stack.setsockopt(fd, KeepAlive, zero),
+        Err(Error::InvalidArgument)
+    );
+    assert_eq!(
+        stack.setsockopt(fd, UserTimeout, zero),
+        Err(Error::InvalidArgument)
+    );
     assert_eq!(stack.getsockopt(fd, UserTimeout), Ok(None));
 }
 
@@ -54,7 +74,10 @@ fn the_defaults_are_the_documented_ones() {
         assert_eq!(stack.getsockopt(fd, HopLimit), Ok(64));
         assert_eq!(stack.getsockopt(fd, V6Only), Ok(false));
         assert_eq!(stack.getsockopt(fd, UserTimeout), Ok(None));
-        assert_eq!(stack.getsockopt(fd, Congestion), Ok(CongestionControl::Reno));
+        assert_eq!(
+            stack.getsockopt(fd, Congestion),
+            Ok(CongestionControl::Reno)
+        );
     }
 }
 
@@ -63,7 +86,11 @@ fn a_getter_gives_what_was_set_in_every_state() {
     let mut net = Net::new();
     let idle = net.client.stack.socket(Domain::Inet, Type::Stream).unwrap();
     every_option_reads_back(&mut net, idle);
-    let datagram = net.client.stack.socket(Domain::Inet, Type::Datagram).unwrap();
+    let datagram = net
+        .client
+        .stack
+        .socket(Domain::Inet, Type::Datagram)
+        .unwrap();
     every_option_reads_back(&mut net, datagram);
     let listener = net.client.listen(Domain::Inet, 1, 1);
     every_option_reads_back(&mut net, listener);
@@ -72,18 +99,34 @@ fn a_getter_gives_what_was_set_in_every_state() {
     let connecting = net.client.connect(SERVER);
     every_option_reads_back(&mut net, connecting);
     net.client.stack.close(idle).unwrap();
-    assert_eq!(net.client.stack.getsockopt(idle, NoDelay), Err(Error::BadDescriptor));
-    assert_eq!(net.client.stack.setsockopt(idle, NoDelay, true), Err(Error::BadDescriptor));
+    assert_eq!(
+        net.client.stack.getsockopt(idle, NoDelay),
+        Err(Error::BadDescriptor)
+    );
+    assert_eq!(
+        net.client.stack.setsockopt(idle, NoDelay, true),
+        Err(Error::BadDescriptor)
+    );
 }
 
 #[test]
 fn v6_only_reads_back_and_is_fixed_once_bound() {
     let mut net = Net::new();
-    let fd = net.client.stack.socket(Domain::Inet6, Type::Stream).unwrap();
+    let fd = net
+        .client
+        .stack
+        .socket(Domain::Inet6, Type::Stream)
+        .unwrap();
     net.client.stack.setsockopt(fd, V6Only, true).unwrap();
     assert_eq!(net.client.stack.getsockopt(fd, V6Only), Ok(true));
-    net.client.stack.bind(fd, "[::]:1".parse().unwrap()).unwrap();
-    assert_eq!(net.client.stack.setsockopt(fd, V6Only, false), Err(Error::InvalidArgument));
+    net.client
+        .stack
+        .bind(fd, "[::]:1".parse().unwrap())
+        .unwrap();
+    assert_eq!(
+        net.client.stack.setsockopt(fd, V6Only, false),
+        Err(Error::InvalidArgument)
+    );
     assert_eq!(net.client.stack.getsockopt(fd, V6Only), Ok(true));
 }
 
@@ -94,10 +137,17 @@ fn the_next_socket_of_the_same_slot_has_the_defaults_again() {
         datagrams: 1,
         ..capacity()
     };
-    let mut net = Net::with(glasstack::smoltcp::phy::Medium::Ethernet, capacity, net::capacity());
+    let mut net = Net::with(
+        glasstack::smoltcp::phy::Medium::Ethernet,
+        capacity,
+        net::capacity(),
+    );
     let (client, ..) = net.pair(SERVER);
     net.client.stack.setsockopt(client, HopLimit, 3).unwrap();
-    net.client.stack.setsockopt(client, KeepAlive, Some(Duration::from_secs(1))).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, KeepAlive, Some(Duration::from_secs(1)))
+        .unwrap();
     net.client.stack.close(client).unwrap();
     net.run_for(Time::from_secs(100));
     net.frames.clear();
@@ -113,7 +163,10 @@ fn the_next_socket_of_the_same_slot_has_the_defaults_again() {
             net.client.stack.setsockopt(fd, HopLimit, hops).unwrap();
         }
         net.frames.clear();
-        net.client.stack.sendto(fd, b"x", SERVER.parse().unwrap()).unwrap();
+        net.client
+            .stack
+            .sendto(fd, b"x", SERVER.parse().unwrap())
+            .unwrap();
         net.run_for(Time::from_secs(2));
         assert!(hop_limits(&net).contains(&hops));
         net.client.stack.close(fd).unwrap();
@@ -125,11 +178,18 @@ fn the_next_socket_of_the_same_slot_has_the_defaults_again() {
 fn hop_limits(net: &Net) -> Vec<u8> {
     let sent = net.frames.iter().filter(|frame| frame.from == Side::Client);
     let hop_limit = |packet: &[u8]| match packet[0] >> 4 {
-        4 => Ipv4Packet::new_checked(packet).ok().filter(|p| u8::from(p.next_header()) == 17).map(|p| p.hop_limit()),
-        6 => Ipv6Packet::new_checked(packet).ok().filter(|p| u8::from(p.next_header()) == 17).map(|p| p.hop_limit()),
+        4 => Ipv4Packet::new_checked(packet)
+            .ok()
+            .filter(|p| u8::from(p.next_header()) == 17)
+            .map(|p| p.hop_limit()),
+        6 => Ipv6Packet::new_checked(packet)
+            .ok()
+            .filter(|p| u8::from(p.next_header()) == 17)
+            .map(|p| p.hop_limit()),
         _ => None,
     };
-    sent.filter_map(|frame| hop_limit(&frame.octets[14..])).collect()
+    sent.filter_map(|frame| hop_limit(&frame.octets[14..]))
+        .collect()
 }
 
 #[test]
@@ -167,14 +227,22 @@ fn nagle_holds_small_segments_back_until_the_first_is_acknowledged_and_no_delay_
     for (no_delay, at_once) in [(false, vec![1]), (true, vec![1, 2, 3])] {
         let mut net = Net::new();
         let (client, ..) = net.pair(SERVER);
-        net.client.stack.setsockopt(client, NoDelay, no_delay).unwrap();
+        net.client
+            .stack
+            .setsockopt(client, NoDelay, no_delay)
+            .unwrap();
         net.run_for(Time::from_secs(1));
         net.frames.clear();
         for len in [1, 2, 3] {
             net.client.stack.send(client, &vec![7; len]).unwrap();
             net.run();
         }
-        let lens = |net: &Net| -> Vec<usize> { net.segments(Side::Client).iter().map(|s| s.payload.len()).collect() };
+        let lens = |net: &Net| -> Vec<usize> {
+            net.segments(Side::Client)
+                .iter()
+                .map(|s| s.payload.len())
+                .collect()
+        };
         assert_eq!(lens(&net), at_once);
         // The peer's delayed ACK lets the rest go, as one segment.
         net.run_for(Time::from_millis(20));
@@ -203,9 +271,15 @@ fn turning_no_delay_on_sends_what_nagle_held_back() {
 fn keep_alive_turned_off_again_is_silent_after_one_last_probe() {
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
-    net.client.stack.setsockopt(client, KeepAlive, Some(Duration::from_secs(1))).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, KeepAlive, Some(Duration::from_secs(1)))
+        .unwrap();
     net.run_for(Time::from_secs(10));
-    net.client.stack.setsockopt(client, KeepAlive, None).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, KeepAlive, None)
+        .unwrap();
     net.run();
     net.frames.clear();
     net.run_for(Time::from_secs(1_000));
@@ -219,13 +293,19 @@ fn congestion_control_decides_how_much_leaves_at_first() {
     let first_flight = |congestion| {
         let mut net = Net::new();
         let (client, ..) = net.pair(SERVER);
-        net.client.stack.setsockopt(client, Congestion, congestion).unwrap();
+        net.client
+            .stack
+            .setsockopt(client, Congestion, congestion)
+            .unwrap();
         net.run_for(Time::from_secs(1));
         net.frames.clear();
         net.cut();
         net.client.stack.send(client, &[7; 8_192]).unwrap();
         net.run();
-        net.segments(Side::Client).iter().map(|segment| segment.payload.len()).sum::<usize>()
+        net.segments(Side::Client)
+            .iter()
+            .map(|segment| segment.payload.len())
+            .sum::<usize>()
     };
     // Nagle holds back what does not fill a segment.
     assert_eq!(first_flight(CongestionControl::None), 5 * 1_460);

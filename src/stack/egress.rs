@@ -28,11 +28,15 @@ pub(super) const DEVICE_RETRY: Duration = Duration::from_millis(1);
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Puts a slot on its interface's list of work.
+    #[inline]
     pub(super) fn make_due(&mut self, slot: u16) {
-        let place = &mut self.slots[usize::from(slot)];
-        if place.agenda == Agenda::Due {
-            return;
+        if self.slots[usize::from(slot)].agenda != Agenda::Due {
+            self.put_on_agenda(slot);
         }
+    }
+
+    fn put_on_agenda(&mut self, slot: u16) {
+        let place = &mut self.slots[usize::from(slot)];
         let Some(interface) = &mut self.interfaces[usize::from(place.interface)] else {
             return;
         };
@@ -179,10 +183,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
             connection.give_up_at = connection.deadline(socket.keep_alive());
-            next = match (next, connection.give_up_at) {
-                _ if connection.silent => None,
-                (Some(next), Some(own)) => Some(next.min(own)),
-                (next, own) => next.or(own),
+            next = match connection.silent {
+                true => None,
+                false => earlier(next, connection.give_up_at),
             };
         }
         self.deadlines.set(slot, next);
@@ -266,8 +269,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// The earliest time at which something is to be done.
     pub(super) fn next_deadline(&self, refused: bool) -> Option<Instant> {
-        let is_due = !self.loopback.is_empty()
-            || self.interfaces.iter().flatten().any(|i| !i.due.is_empty());
+        let is_due = self.due > 0 || !self.loopback.is_empty();
         let at_once = is_due.then(|| {
             if refused {
                 self.now + DEVICE_RETRY
@@ -275,13 +277,15 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.now
             }
         });
-        [
-            at_once,
-            self.deadlines.next(),
-            self.reassemblies.next_deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
+        earlier(at_once, waiting)
+    }
+}
+
+/// The earlier of two times, where "never" is the latest.
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
