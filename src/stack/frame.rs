@@ -94,6 +94,16 @@ impl<'f> Packet<'f> {
         }
     }
 
+    /// Whether this packet belongs to a flow. Compared where it lies: most packets belong to the flow of the last one.
+    #[inline]
+    pub(crate) fn is_of(&self, flow: &Flow) -> bool {
+        let remote = flow.remote.port.to_be_bytes();
+        let local = flow.local.port.to_be_bytes();
+        self.transport.first_chunk() == Some(&[remote[0], remote[1], local[0], local[1]])
+            && self.source == flow.remote.addr
+            && self.destination == flow.local.addr
+    }
+
     /// The flow this packet belongs to, seen from its receiver.
     #[inline]
     pub(crate) fn flow(&self) -> Option<Flow> {

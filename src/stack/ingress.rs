@@ -113,11 +113,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         link: &[u8],
         packet: &Packet<'_>,
     ) {
-        let (Some(flow), Some(segment)) = (packet.flow(), Segment::parse(packet.transport)) else {
+        let Some(segment) = Segment::parse(packet.transport) else {
             return;
         };
         // A flow that is in the table has passed the tests below; smoltcp compares the hardware address itself.
-        if let Some(slot) = self.recent_flow(&flow) {
+        if let Some(slot) = self.flow_of(packet) {
             if self.slots[usize::from(slot)].interface != incoming.interface {
                 return; // a connection stays on the interface it began on
             }
@@ -127,6 +127,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             self.release(slot);
         }
+        let Some(flow) = packet.flow() else {
+            return;
+        };
         // An address belongs to its link: the strong host model (RFC 1122 §3.3.4.2), smoltcp's too.
         if !is_link_unicast(link)
             || !self.is_for_us(incoming.interface, link)
@@ -198,15 +201,15 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.deliver(incoming, token, slot.map(|slot| (slot, None)));
     }
 
-    /// The connection of a flow; the one that the last segment was for comes first, as frames come in trains.
+    /// The connection of a packet; the one that the last segment was for comes first, as frames come in trains.
     #[inline]
-    fn recent_flow(&mut self, flow: &Flow) -> Option<u16> {
+    fn flow_of(&mut self, packet: &Packet<'_>) -> Option<u16> {
         let recent = self.slots.get(usize::from(self.recent));
         let recent = recent.and_then(Slot::connection);
-        if recent.is_some_and(|connection| connection.routed && connection.flow == *flow) {
+        if recent.is_some_and(|connection| connection.routed && packet.is_of(&connection.flow)) {
             return Some(self.recent);
         }
-        let found = self.find_flow(flow)?;
+        let found = self.find_flow(&packet.flow()?)?;
         self.recent = found;
         Some(found)
     }
@@ -287,6 +290,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 if connection.is_conversing() && segment.is_plain() =>
             {
                 connection.heard = self.now;
+                return self.make_due(slot);
             }
             (Some(segment), _) => self.settle(slot, Some(segment)),
             (None, Kind::Resolver) => self.settle_lookups(Step::Answer),
