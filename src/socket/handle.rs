@@ -15,8 +15,11 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// RFC 1700, and what a new socket has.
+const DEFAULT_TTL: u32 = 64;
 
 /// An open socket; dropping it closes it. The clones of a socket share one (as the kernel's share a file description).
 pub(super) struct Handle {
@@ -149,8 +152,9 @@ impl Handle {
     }
 
     /// `std` has the hop limit as an `u32`; the header has eight bits for it, and zero would not leave the host.
+    /// `ip(7)`: -1 is the default.
     pub(super) fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        match u8::try_from(ttl) {
+        match u8::try_from(if ttl == u32::MAX { DEFAULT_TTL } else { ttl }) {
             Ok(ttl) if ttl > 0 => self.set(HopLimit, ttl),
             _ => Err(Error::InvalidArgument.into()),
         }
@@ -178,6 +182,8 @@ impl Timeout {
 
     pub(super) fn set(&self, timeout: Option<Duration>) -> io::Result<()> {
         refuse_zero(timeout)?;
+        // As in the kernel, what no clock can hold is for ever.
+        let timeout = timeout.filter(|timeout| Instant::now().checked_add(*timeout).is_some());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = timeout;
         Ok(())
     }

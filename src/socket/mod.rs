@@ -23,6 +23,8 @@
 //!
 //! # Differences from `std::net`, and why
 //!
+//! All else is the same, to the kind of each error: `tests/parity` runs one source against both.
+//!
 //! | `std::net` | here | because |
 //! |---|---|---|
 //! | `bind(addr)`, `connect(addr)` | `bind(&host, addr)`, `connect(&host, addr)` | a process can have several hosts; the kernel is one |
@@ -34,6 +36,9 @@
 //! | errors without a stable kind are uncategorised | `ErrorKind::Other` | only the standard library can make the former |
 //! | timeouts are rounded to the kernel's tick | kept to the nanosecond | nothing here ticks |
 //! | `set_ttl` on IPv6: sets an option that IPv6 ignores | sets the hop limit | that is what was meant |
+//! | a datagram longer than the MTU leaves in fragments | `MessageTooLong` (as `ErrorKind::Other`) | the stack puts fragments together, and sends none |
+//! | an IPv6 datagram to this host: up to 65,527 bytes | up to 65,487 bytes | the loopback's packets are of 65,535 bytes at most |
+//! | `send` on a UDP socket that is connected to port 0: sent, to nobody | `InvalidInput`, as from `send_to` | smoltcp sends nothing to port 0 |
 //! | `set_linger`, `set_keepalive` (unstable or absent) | [`TcpStream::set_keep_alive`], [`TcpStream::set_user_timeout`], [`TcpStream::set_congestion_control`] | smoltcp has them; so has Linux, behind `setsockopt(2)` |
 //! | a cut datagram is not told from a whole one | [`UdpSocket::recv_message`] tells | `MSG_TRUNC` is not in `std` |
 //! | `TcpListener::bind` has a backlog of 128 | the same, and [`TcpListener::bind_with_backlog`] | the classic server says `listen(5)` |

@@ -4,8 +4,8 @@ use super::{ToSocketAddrs, address::each, handle::Handle, tcp_stream::TcpStream}
 use crate::{host::Host, stack::Type};
 use std::{fmt, io, iter::FusedIterator, net::SocketAddr, sync::Arc};
 
-/// How many connections `std` lets wait to be accepted.
-const BACKLOG: usize = 128;
+/// How many connections `std` lets wait to be accepted: it asks for 128, and Linux lets one more wait than it was asked for.
+const BACKLOG: usize = 129;
 
 /// A TCP server's socket: `std::net::TcpListener` on a [`Host`].
 ///
@@ -22,7 +22,7 @@ impl TcpListener {
     }
 
     /// As [`bind`](TcpListener::bind), with the number of connections that may wait to be accepted: `listen(2)`'s argument.
-    /// Not in `std`, where it is 128.
+    /// Exactly so many; one at least. Not in `std`, where it is 128.
     ///
     /// # Errors
     /// Those of [`bind`](TcpListener::bind).

@@ -6,8 +6,8 @@ use super::{
     handle::{Handle, refuse_zero},
 };
 use crate::{
-    Error,
-    host::{Deadline, Host},
+    Error, Fd, Result,
+    host::{Deadline, Host, HostStack},
     stack::{
         self, Interest, Type,
         option::{Congestion, CongestionControl, KeepAlive, NoDelay, UserTimeout},
@@ -15,7 +15,7 @@ use crate::{
 };
 use std::{
     fmt,
-    io::{self, Read, Write},
+    io::{self, IoSlice, IoSliceMut, Read, Write},
     net::{Shutdown, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -140,9 +140,6 @@ impl TcpStream {
     /// # Errors
     /// Those of `read`.
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
         self.0.read(|stack, fd| stack.peek(fd, buffer))
     }
 
@@ -251,10 +248,19 @@ impl TcpStream {
 /// `ConnectionReset` and `TimedOut` end the connection; `WouldBlock` is the read timeout or nonblocking mode.
 impl Read for &TcpStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
+        self.0.read(|stack, fd| stack.recv(fd, buffer))
+    }
+
+    /// Fills one buffer after the other, as far as there is something to read.
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        // `readv(2)`, unlike `recv(2)`, does not wait to read nothing.
+        if buffers.iter().all(|buffer| buffer.is_empty()) {
             return Ok(0);
         }
-        self.0.read(|stack, fd| stack.recv(fd, buffer))
+        self.0.read(|stack, fd| {
+            let buffers = buffers.iter_mut().map(|buffer| (buffer.len(), buffer));
+            one_after_the_other(stack, fd, buffers, |stack, buffer| stack.recv(fd, buffer))
+        })
     }
 }
 
@@ -267,20 +273,67 @@ impl Write for &TcpStream {
         self.0.write(|stack, fd| stack.send(fd, data))
     }
 
+    /// Takes one buffer after the other, as far as there is room.
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        if buffers.iter().all(|buffer| buffer.is_empty()) {
+            return Ok(0);
+        }
+        self.0.write(|stack, fd| {
+            let buffers = buffers.iter().map(|buffer| (buffer.len(), buffer));
+            one_after_the_other(stack, fd, buffers, |stack, buffer| stack.send(fd, buffer))
+        })
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Calls `operation` with each buffer that has a length, up to the first that is not used up.
+fn one_after_the_other<B>(
+    stack: &mut HostStack,
+    fd: Fd,
+    buffers: impl Iterator<Item = (usize, B)>,
+    mut operation: impl FnMut(&mut HostStack, B) -> Result<usize>,
+) -> Result<usize> {
+    let mut total = 0;
+    for (len, buffer) in buffers.filter(|(len, _)| *len > 0) {
+        // An error is told once: it waits for a call that has nothing else to tell.
+        if total > 0 && stack.readiness(fd)?.error {
+            break;
+        }
+        match operation(stack, buffer) {
+            Ok(count) => {
+                total += count;
+                if count < len {
+                    break;
+                }
+            }
+            // There is nothing more to read, or no more room: what was done counts.
+            Err(Error::WouldBlock) if total > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
 }
 
 impl Read for TcpStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         (&*self).read(buffer)
     }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(buffers)
+    }
 }
 
 impl Write for TcpStream {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         (&*self).write(data)
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(buffers)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -230,7 +230,8 @@ impl<'a, O: Observer> Stack<'a, O> {
                 .connection()
                 .filter(|connection| connection.state != State::Closed)
                 .map(|connection| connection.flow.remote),
-            Socket::Datagram { peer, .. } => peer,
+            // Connected to port 0 is connected to nobody (as Linux).
+            Socket::Datagram { peer, .. } => peer.filter(|peer| peer.port != 0),
             _ => None,
         };
         peer.map(|peer| peer.to_socket_addr(row.domain))

@@ -16,6 +16,10 @@ use crate::{Error, Limit, Result};
 /// The internal interface that carries 127.0.0.0/8, `::1` and the host's own addresses.
 pub(super) const LOOPBACK: u8 = 0;
 
+/// 127.0.0.0/8 has one as any network (RFC 919 §7).
+#[cfg(feature = "ipv4")]
+const LOOPBACK_BROADCAST: core::net::Ipv4Addr = core::net::Ipv4Addr::new(127, 255, 255, 255);
+
 /// An interface: smoltcp's, and the slots that have work on it.
 pub(super) struct NetworkInterface {
     pub(super) inner: Interface,
@@ -189,6 +193,7 @@ impl<O: Observer> Stack<'_, O> {
                 };
                 let mut interfaces = self.interfaces.iter().flatten();
                 v4.is_broadcast()
+                    || v4 == LOOPBACK_BROADCAST
                     || interfaces.any(|interface| interface.inner.ip_addrs().iter().any(is_of))
             }
             _ => false,
