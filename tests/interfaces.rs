@@ -113,8 +113,6 @@ impl Host {
 
     /// The one packet that is sent, and the link and station it goes to.
     fn poll_one(&mut self) -> (usize, Mac, Packet) {
-        // smoltcp asks for one neighbor a second.
-        self.now += Duration::from_secs(1);
         let [first, second] = self.poll();
         match (&first[..], &second[..]) {
             ([(station, packet)], []) => (0, *station, packet.clone()),
@@ -563,21 +561,16 @@ fn others_go_on_while_one_neighbor_is_silent() {
         let mut host = Host::new();
         let [silent, awake] = neighbors.map(|neighbor| at(ip(neighbor), 80));
         host.silent.push(silent.ip());
-        let other = host.socket(awake.ip(), Type::Datagram);
-        host.stack.sendto(other, b"first", awake).unwrap();
-        host.poll_one();
-        host.now += Duration::from_secs(1);
-
         let stuck = host.socket(silent.ip(), Type::Datagram);
         host.stack.sendto(stuck, b"lost", silent).unwrap();
         host.stack.sendto(stuck, b"lost too", silent).unwrap();
         host.stack.sendto(stuck, b"late", awake).unwrap();
+        host.poll();
+        let other = host.socket(awake.ip(), Type::Datagram);
         for _ in 0..3 {
             host.stack.sendto(other, b"prompt", awake).unwrap();
-            host.now += Duration::from_millis(100);
-            let [sent, _] = host.poll();
-            assert_eq!(sent.len(), 1);
-            assert_eq!(sent[0].1.datagram(), b"prompt");
+            let (_, _, packet) = host.poll_one();
+            assert_eq!(packet.datagram(), b"prompt");
         }
 
         let mut arrived = Vec::new();
@@ -594,6 +587,73 @@ fn others_go_on_while_one_neighbor_is_silent() {
             host.stack.take_error(stuck),
             Ok(Some(Error::HostUnreachable))
         );
+    }
+}
+
+/// A scan of a link that is mostly empty does not keep the host from those who are there.
+#[test]
+fn fifty_silent_neighbors_do_not_delay_another() {
+    for prefix in ["10.0.0.", "fd00::"] {
+        let mut host = Host::new();
+        let awake = at(ip(&format!("{prefix}99")), 80);
+        let silent: Vec<_> = (10..60)
+            .map(|i| at(ip(&format!("{prefix}{i}")), 80))
+            .collect();
+        host.silent.extend(silent.iter().map(SocketAddr::ip));
+        let scan: Vec<_> = silent.iter().map(|peer| host.connect(*peer)).collect();
+        assert_eq!(host.poll(), [vec![], vec![]]);
+        host.connect(awake);
+        let (_, station, packet) = host.poll_one();
+        assert_eq!((station, packet.to()), (mac_of(awake.ip()), awake));
+
+        host.run_until(Instant::from_millis(3_001));
+        for (fd, peer) in scan.into_iter().zip(silent) {
+            let outcome = host.stack.connect(fd, peer);
+            assert_eq!(outcome, Err(Error::HostUnreachable), "{peer}");
+            let asked = host
+                .requests
+                .iter()
+                .filter(|neighbor| **neighbor == peer.ip());
+            assert!((3..=4).contains(&asked.count()), "{peer}");
+        }
+    }
+}
+
+/// More silent neighbors than can be asked for in a second: each gets its turn, and none is given up unasked.
+#[test]
+fn nobody_is_unreachable_who_was_not_asked_for() {
+    for prefix in ["10.0.0.", "fd00::"] {
+        let mut host = Host::new();
+        let peer = |i: usize| at(ip(&format!("{prefix}{i}")), 80);
+        let silent: Vec<_> = (10..200).map(peer).collect();
+        host.silent.extend(silent.iter().map(SocketAddr::ip));
+        let scan: Vec<_> = silent.iter().map(|peer| host.connect(*peer)).collect();
+        let awake = peer(250);
+        let datagram = host.socket(awake.ip(), Type::Datagram);
+        host.stack.sendto(datagram, b"hello", awake).unwrap();
+        let mut arrived = 0;
+        let mut over = 0;
+        while over < scan.len() && host.now < Instant::from_secs(60) {
+            let [sent, _] = host.poll();
+            arrived += sent
+                .iter()
+                .filter(|(_, packet)| packet.to() == awake)
+                .count();
+            for (fd, peer) in scan.iter().zip(&silent) {
+                if host.stack.take_error(*fd) == Ok(Some(Error::HostUnreachable)) {
+                    over += 1;
+                    let asked = host
+                        .requests
+                        .iter()
+                        .filter(|neighbor| **neighbor == peer.ip());
+                    assert!(asked.count() >= 3, "{peer} at {}", host.now);
+                }
+            }
+            host.now += Duration::from_millis(250);
+        }
+        assert_eq!(over, scan.len());
+        assert_eq!(arrived, 1);
+        assert_eq!(host.stack.take_error(datagram), Ok(None));
     }
 }
 

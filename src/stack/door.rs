@@ -1,5 +1,7 @@
 //! The door between smoltcp and a device: frames are handed in one at a time, and those that leave are seen.
 
+use core::net::IpAddr;
+
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
@@ -16,8 +18,8 @@ pub(super) struct Sent {
     link_len: usize,
     /// Packets of the socket itself.
     pub(super) packets: u32,
-    /// A question for a neighbor's hardware address.
-    pub(super) solicited: bool,
+    /// The neighbor whose hardware address was asked for.
+    pub(super) solicited: Option<IpAddr>,
     /// The device had no room for another frame.
     pub(super) exhausted: bool,
     /// The furthest TCP sequence number taken up, and the latest acknowledgment.
@@ -34,7 +36,7 @@ impl Sent {
                 _ => 0,
             },
             packets: 0,
-            solicited: false,
+            solicited: None,
             exhausted: false,
             sequence: None,
             first: None,
@@ -54,10 +56,14 @@ impl Sent {
             }
             _ => (ARP, &[][..]),
         };
-        if protocol == ARP
-            || protocol == ICMPV6 && transport.first() == Some(&NEIGHBOR_SOLICITATION)
-        {
-            self.solicited = true;
+        if protocol == ARP {
+            let target = packet.get(24..).and_then(<[u8]>::first_chunk::<4>);
+            self.solicited = target.map(|target| IpAddr::from(*target));
+            return;
+        }
+        if protocol == ICMPV6 && transport.first() == Some(&NEIGHBOR_SOLICITATION) {
+            let target = transport.get(8..).and_then(<[u8]>::first_chunk::<16>);
+            self.solicited = target.map(|target| IpAddr::from(*target));
             return;
         }
         self.packets += 1;

@@ -149,8 +149,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             _ => None,
         };
         let is_blocked = place.blocked.is_some();
-        if is_blocked {
-            self.solicit(index, slot, sent.solicited, device);
+        if is_blocked && !self.solicit(index, slot, sent.solicited, device) {
+            // Too many are asked for: the wait begins with its next turn.
+            let blocked = &mut self.slots[usize::from(slot)].blocked;
+            *blocked = blocked.map(|(_, until)| (until, until));
         }
         self.note_sent(slot, &sent);
         match self.slots[usize::from(slot)].kind {

@@ -32,24 +32,29 @@ pub(super) type Questions = Vec<(IpAddress, Instant), QUESTIONS>;
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Asks for the neighbor that a slot waits for, unless it has just been asked for.
-    /// `asked`: smoltcp has asked for it itself.
+    /// Says whether it is being asked for: a neighbor that was not has had no chance to answer.
+    /// `asked`: whom smoltcp has asked for itself. That need not be whom a datagram socket wrote to last.
     pub(super) fn solicit<D: Device + ?Sized>(
         &mut self,
         interface: u8,
         slot: u16,
-        asked: bool,
+        asked: Option<IpAddr>,
         device: &mut D,
-    ) {
-        let remote = match &self.slots[usize::from(slot)].kind {
+    ) -> bool {
+        let waits_for = match &self.slots[usize::from(slot)].kind {
             Kind::Connection(connection) => Some(connection.flow.remote.addr),
             Kind::Datagram { to, .. } => Some(*to),
             Kind::Resolver => self.resolver.server(),
             Kind::Unused => None,
         };
-        if let (Some(remote), Some(Some(interface))) =
-            (remote, self.interfaces.get_mut(usize::from(interface)))
-        {
-            interface.solicit(remote, asked, self.now, device);
+        match (
+            asked.or(waits_for),
+            self.interfaces.get_mut(usize::from(interface)),
+        ) {
+            (Some(remote), Some(Some(interface))) => {
+                interface.solicit(remote, asked.is_some(), self.now, device)
+            }
+            _ => true,
         }
     }
 }
@@ -61,12 +66,12 @@ impl NetworkInterface {
         asked: bool,
         now: Instant,
         device: &mut D,
-    ) {
+    ) -> bool {
         let Some(neighbor) = to_smoltcp(remote).and_then(|remote| self.next_hop(remote)) else {
-            return;
+            return true;
         };
         let HardwareAddress::Ethernet(own) = self.inner.hardware_addr() else {
-            return;
+            return true;
         };
         self.questions.retain(|(_, asked)| now < *asked + INTERVAL);
         if self
@@ -74,16 +79,17 @@ impl NetworkInterface {
             .iter()
             .any(|(asked_for, _)| *asked_for == neighbor)
         {
-            return;
+            return true;
         }
-        if self.questions.push((neighbor, now)).is_err() || asked {
-            return;
+        let is_noted = self.questions.push((neighbor, now)).is_ok();
+        if asked || !is_noted {
+            return asked;
         }
         match neighbor {
             #[cfg(feature = "ipv4")]
             IpAddress::Ipv4(target) => {
                 let Some(source) = self.inner.get_source_address_ipv4(&target) else {
-                    return;
+                    return true;
                 };
                 let request = ArpRepr::EthernetIpv4 {
                     operation: ArpOperation::Request,
@@ -145,6 +151,7 @@ impl NetworkInterface {
                 );
             }
         }
+        true
     }
 
     /// Who is asked to carry a packet: the destination itself, or the gateway.
