@@ -1,4 +1,31 @@
-//! A TCP/IP host made of glass.
+//! A TCP/IP host made of glass: BSD sockets for `no_std`, without a heap, on smoltcp's userspace stack.
+//!
+//! ```text
+//!             application
+//!    Fd calls │ blocking sockets                       faces
+//!             ▼
+//!         ┌─────────┐   events    ┌──────────┐
+//!         │  Stack  │────────────▶│ Observer │         the glass
+//!         └─────────┘             └──────────┘
+//!    frames ▲   │ frames
+//!           │   ▼
+//!    smoltcp `phy::Device`: Tap · Tun · Loopback · Wire · any driver        devices
+//! ```
+//!
+//! | you have | take |
+//! |---|---|
+//! | a microcontroller, a main loop, a test with a clock of its own | [`Stack`], its memory in a [`stack::Storage`] |
+//! | Linux and threads | `host::Host` and the sockets of `socket`, which mirror `std::net` (feature `std`) |
+//! | the wish to see what happens | an [`Observer`](trace::Observer) |
+//!
+//! The heart asks no clock, starts no thread, makes no system call and allocates nothing: it is told the time and lent a
+//! device, does the work that is due, and says when it wants to be called next. See [`stack`] for its loop.
+//!
+//! # Features
+//!
+//! `ipv4` and `ipv6` are the address families: with neither there is no stack, and this crate is its [`Error`]. `std` (with
+//! `alloc`) adds the Linux host, the blocking sockets and CUBIC; `alloc` storage on the heap; `tap` Linux's TAP and TUN
+//! devices and the lab; `log` messages through the `log` crate.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
@@ -27,3 +54,6 @@ pub use stack::{Fd, Stack};
 
 #[cfg(feature = "_family")]
 pub use smoltcp;
+#[cfg(all(doctest, feature = "std", feature = "ipv4"))]
+#[doc = include_str!("../README.md")]
+struct ReadmePrograms;

@@ -45,7 +45,8 @@ const BLOCK: usize = 8;
 /// Bytes of payload that one byte of the bitmap speaks of.
 const BLOCKS_PER_BYTE: usize = 8;
 
-/// The bytes that [`Reassembly::new`] needs for datagrams of up to `payload` bytes behind the IP header.
+/// The bytes of storage that putting together a packet of up to `payload` bytes behind the IP header takes: the payload,
+/// its headers, and a bit for each eight bytes of it.
 pub const fn storage_for(payload: usize) -> usize {
     HEAD + payload + payload.div_ceil(BLOCK * BLOCKS_PER_BYTE)
 }

@@ -247,7 +247,11 @@ impl<'a, O: Observer> Stack<'a, O> {
             Ok(_) => {}
         }
         // Linux waits even where there is no room for what comes: it is how one waits without reading.
-        if connection.read_shutdown { Ok(0) } else { Err(Error::WouldBlock) }
+        if connection.read_shutdown {
+            Ok(0)
+        } else {
+            Err(Error::WouldBlock)
+        }
     }
 
     /// `shutdown(2)`: ends one direction or both; a half-closed connection goes on in the other.
