@@ -197,7 +197,7 @@ pub struct InterfaceId(u8);
 
 /// A TCP/IP host. See the [module](self) for how it is driven.
 ///
-/// Its memory is a [`Storage`] (or the heap's, of a [`Capacity`]); an [`Observer`] hears what it does.
+/// Its memory is a [`Storage`] (or the heap's, of a `Capacity`); an [`Observer`] hears what it does.
 pub struct Stack<'a, O: Observer = ()> {
     now: Instant,
     secret: Secret,
