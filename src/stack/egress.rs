@@ -78,8 +78,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// Slots whose deadline has come have work.
+    /// Slots whose deadline has come have work; packets whose fragments are missing for too long are given up.
     pub(super) fn expire(&mut self) {
+        self.reassemblies.expire(self.now);
         while let Some(slot) = self.deadlines.pop_due(self.now) {
             self.make_due(slot);
         }

@@ -2,13 +2,14 @@
 
 use core::net::IpAddr;
 
+use heapless::Vec;
 use smoltcp::iface::{Config, Interface};
 use smoltcp::phy::{Device, Medium};
+use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
 
 use super::flow::to_smoltcp;
 use super::list::List;
-use super::neighbor::Questions;
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
@@ -19,6 +20,12 @@ pub(super) const LOOPBACK: u8 = 0;
 /// 127.0.0.0/8 has one as any network (RFC 919 §7).
 #[cfg(feature = "ipv4")]
 const LOOPBACK_BROADCAST: core::net::Ipv4Addr = core::net::Ipv4Addr::new(127, 255, 255, 255);
+
+/// Neighbors that are asked for within a second; further ones wait for the next.
+const QUESTIONS: usize = if cfg!(feature = "std") { 64 } else { 4 };
+
+/// Who was asked for, and when.
+type Questions = Vec<(IpAddress, Instant), QUESTIONS>;
 
 /// An interface: smoltcp's, and the slots that have work on it.
 pub(super) struct NetworkInterface {
@@ -37,7 +44,7 @@ impl NetworkInterface {
         device: &mut D,
         hardware_address: HardwareAddress,
         random_seed: u64,
-        now: smoltcp::time::Instant,
+        now: Instant,
     ) -> NetworkInterface {
         let capabilities = device.capabilities();
         let mut config = Config::new(hardware_address);

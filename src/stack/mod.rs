@@ -224,6 +224,8 @@ pub struct Stack<'a, O: Observer = ()> {
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
+    /// The device may have more frames than one `poll` takes in.
+    unread: bool,
     /// A waiting SYN may find room now.
     room: bool,
     reassemblies: Reassemblies<'a>,
@@ -316,6 +318,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             interfaces,
             loopback,
             pending: parts.pending,
+            unread: false,
             room: false,
             reassemblies: parts.reassemblies,
             resolver: parts.resolver,
@@ -346,6 +349,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.set_now(now);
         self.expire();
         let mut refused = self.poll_interface(interface.0, device);
+        let unread = self.unread;
         refused |= self.poll_own_loopback();
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
@@ -353,6 +357,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         // What came over the loopback may have an answer that goes over the link, and the other way round.
         refused |= self.egress(interface.0, device);
         refused |= self.poll_own_loopback();
+        if unread {
+            return Some(self.now);
+        }
         self.next_deadline(refused)
     }
 
@@ -378,8 +385,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             return false;
         }
         let capabilities = device.capabilities();
+        self.unread = true;
         for _ in 0..INGRESS_BURST {
             let Some((received, token)) = device.receive(self.now) else {
+                self.unread = false;
                 break;
             };
             let meta = received.meta();
@@ -393,7 +402,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.ingress(&incoming, token);
             });
         }
-        self.reassemblies.expire(self.now);
         self.egress(interface, device)
     }
 

@@ -4,7 +4,6 @@
 
 use core::net::IpAddr;
 
-use heapless::Vec;
 use smoltcp::phy::{ChecksumCapabilities, Device, Medium, TxToken};
 use smoltcp::time::{Duration, Instant};
 #[cfg(feature = "ipv4")]
@@ -23,12 +22,6 @@ use crate::trace::Observer;
 
 /// One question a second for each neighbor (RFC 1122 §2.3.2.1, RFC 4861 §10).
 const INTERVAL: Duration = Duration::from_secs(1);
-
-/// Neighbors that are asked for within a second; further ones wait for the next.
-const QUESTIONS: usize = if cfg!(feature = "std") { 64 } else { 4 };
-
-/// Who was asked for, and when.
-pub(super) type Questions = Vec<(IpAddress, Instant), QUESTIONS>;
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Asks for the neighbor that a slot waits for, unless it has just been asked for.
