@@ -283,7 +283,9 @@ fn converse(client: &mut Host<'_, '_>, server: &mut Host<'_, '_>) -> Result<Outc
         for fd in served.iter().flatten() {
             let len = or_none(server.stack.peek(*fd, &mut buffer))?;
             let sent = or_none(server.stack.send(*fd, &buffer[..len]))?;
-            server.stack.recv(*fd, &mut buffer[..sent])?;
+            if sent > 0 {
+                server.stack.recv(*fd, &mut buffer[..sent])?;
+            }
         }
         now = step(client, server, now);
     }

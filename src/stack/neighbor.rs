@@ -4,7 +4,9 @@
 
 use core::net::IpAddr;
 
-use smoltcp::phy::{ChecksumCapabilities, Device, Medium, TxToken};
+#[cfg(feature = "ipv6")]
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::phy::{Device, Medium, TxToken};
 use smoltcp::time::{Duration, Instant};
 #[cfg(feature = "ipv4")]
 use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr};

@@ -1,7 +1,12 @@
 //! One host whose link is in the test's hands: frames are built and read octet by octet, and time is a number.
 //!
 //! Written without the stack's own parsers, so that a mistake in those is not made twice.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test file uses its part; a test says what broke by panicking"
+)]
 
 use std::{
     collections::VecDeque,

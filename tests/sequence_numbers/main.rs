@@ -3,6 +3,11 @@
 //! The key is fixed, so each test gives the same verdict on every run. Statistics are held to six standard
 //! deviations: chance is outside of them once in 500 million.
 #![cfg(all(feature = "std", feature = "ipv4", feature = "ipv6"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what broke by panicking"
+)]
 
 #[path = "../frames/mod.rs"]
 mod frames;
