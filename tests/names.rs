@@ -40,7 +40,9 @@ impl Query {
     }
 
     fn kind(&self) -> u16 {
-        let [.., high, low, _, _] = self.message[..] else { panic!("a question ends in its type and class") };
+        let [.., high, low, _, _] = self.message[..] else {
+            panic!("a question ends in its type and class")
+        };
         u16::from_be_bytes([high, low])
     }
 
@@ -73,9 +75,19 @@ impl Query {
 /// A client that asks 10.0.0.2, and the socket that its queries come to.
 fn start() -> (Net, Fd) {
     let mut net = Net::new();
-    net.client.stack.add_name_server(Ipv4Addr::new(10, 0, 0, 2).into()).unwrap();
-    let server = net.server.stack.socket(Domain::Inet, Type::Datagram).unwrap();
-    net.server.stack.bind(server, "10.0.0.2:53".parse().unwrap()).unwrap();
+    net.client
+        .stack
+        .add_name_server(Ipv4Addr::new(10, 0, 0, 2).into())
+        .unwrap();
+    let server = net
+        .server
+        .stack
+        .socket(Domain::Inet, Type::Datagram)
+        .unwrap();
+    net.server
+        .stack
+        .bind(server, "10.0.0.2:53".parse().unwrap())
+        .unwrap();
     (net, server)
 }
 
@@ -83,9 +95,16 @@ fn start() -> (Net, Fd) {
 fn add_second_server(net: &mut Net) -> Fd {
     let address: IpAddr = Ipv4Addr::new(10, 0, 0, 3).into();
     let interface = net.server.interface;
-    net.server.stack.add_address(interface, address, 24).unwrap();
+    net.server
+        .stack
+        .add_address(interface, address, 24)
+        .unwrap();
     net.client.stack.add_name_server(address).unwrap();
-    let fd = net.server.stack.socket(Domain::Inet, Type::Datagram).unwrap();
+    let fd = net
+        .server
+        .stack
+        .socket(Domain::Inet, Type::Datagram)
+        .unwrap();
     net.server.stack.bind(fd, (address, 53).into()).unwrap();
     fd
 }
@@ -107,7 +126,10 @@ fn queries(net: &mut Net, server: Fd) -> Vec<Query> {
 fn serve(net: &mut Net, server: Fd, answer: impl Fn(&Query) -> Vec<u8>) -> usize {
     let all = queries(net, server);
     for query in &all {
-        net.server.stack.sendto(server, &answer(query), query.from).unwrap();
+        net.server
+            .stack
+            .sendto(server, &answer(query), query.from)
+            .unwrap();
     }
     net.run();
     all.len()
@@ -120,7 +142,10 @@ fn resolve(net: &mut Net, name: &str) -> Lookup {
 }
 
 fn resolved(net: &mut Net, lookup: Lookup) -> Result<Vec<IpAddr>, Error> {
-    net.client.stack.resolved(lookup).map(|addresses| addresses.to_vec())
+    net.client
+        .stack
+        .resolved(lookup)
+        .map(|addresses| addresses.to_vec())
 }
 
 /// Whether a new lookup gets its answers: nothing that came before is in the way.
@@ -153,7 +178,10 @@ fn literals_need_no_server() {
     let mut net = Net::new();
     for literal in ["192.0.2.7", "2001:db8::7", "::1", "255.255.255.255"] {
         let lookup = resolve(&mut net, literal);
-        assert_eq!(resolved(&mut net, lookup), Ok(vec![literal.parse().unwrap()]));
+        assert_eq!(
+            resolved(&mut net, lookup),
+            Ok(vec![literal.parse().unwrap()])
+        );
     }
     assert!(net.frames.is_empty());
     assert_eq!(net.client.stack.resolve(NAME), Err(Error::NameNotFound));
@@ -172,7 +200,10 @@ fn the_static_table_comes_before_the_servers() {
     for _ in 0..6 {
         net.client.stack.add_name("more", V4).unwrap();
     }
-    assert_eq!(net.client.stack.add_name("more", V4), Err(Error::Exhausted(Limit::Names)));
+    assert_eq!(
+        net.client.stack.add_name("more", V4),
+        Err(Error::Exhausted(Limit::Names))
+    );
 }
 
 #[test]
@@ -191,7 +222,13 @@ fn a_name_with_one_family_only_gives_that_one() {
     for (kind, address) in [(A, V4), (AAAA, V6)] {
         let (mut net, server) = start();
         let lookup = resolve(&mut net, NAME);
-        serve(&mut net, server, |query| if query.kind() == kind { query.address() } else { query.answer(NO_ERROR, &[]) });
+        serve(&mut net, server, |query| {
+            if query.kind() == kind {
+                query.address()
+            } else {
+                query.answer(NO_ERROR, &[])
+            }
+        });
         assert_eq!(resolved(&mut net, lookup), Ok(vec![address]));
     }
 }
@@ -232,7 +269,10 @@ fn one_family_answered_and_the_other_silent_gives_what_there_is_in_the_end() {
     let lookup = resolve(&mut net, NAME);
     for query in queries(&mut net, server) {
         if query.kind() == A {
-            net.server.stack.sendto(server, &query.address(), query.from).unwrap();
+            net.server
+                .stack
+                .sendto(server, &query.address(), query.from)
+                .unwrap();
         }
     }
     net.run();
@@ -254,7 +294,10 @@ fn a_lost_query_is_repeated_after_1_2_4_seconds() {
         assert_eq!(again.len(), 2, "after {seconds} s more");
         if seconds == 4 {
             for query in again {
-                net.server.stack.sendto(server, &query.address(), query.from).unwrap();
+                net.server
+                    .stack
+                    .sendto(server, &query.address(), query.from)
+                    .unwrap();
             }
             net.run();
         }
@@ -277,10 +320,16 @@ fn a_silent_server_times_out() {
 #[test]
 fn a_server_that_is_not_there_times_out() {
     let mut net = Net::new();
-    net.client.stack.add_name_server(Ipv4Addr::new(10, 0, 0, 9).into()).unwrap();
+    net.client
+        .stack
+        .add_name_server(Ipv4Addr::new(10, 0, 0, 9).into())
+        .unwrap();
     let lookup = resolve(&mut net, NAME);
     net.run_for(Time::from_secs(60));
-    assert!(matches!(resolved(&mut net, lookup), Err(Error::TimedOut | Error::HostUnreachable)));
+    assert!(matches!(
+        resolved(&mut net, lookup),
+        Err(Error::TimedOut | Error::HostUnreachable)
+    ));
     net.run_for(Time::from_secs(60));
     assert_eq!(net.client.deadline, None);
 }
@@ -342,13 +391,19 @@ fn answers_with_another_id_are_ignored() {
         for rcode in [NO_ERROR, SERVFAIL, NXDOMAIN] {
             let mut forged = query.answer(rcode, &[(A, &[6, 6, 6, 6])]);
             forged[0] ^= 1;
-            net.server.stack.sendto(server, &forged, query.from).unwrap();
+            net.server
+                .stack
+                .sendto(server, &forged, query.from)
+                .unwrap();
             net.run();
         }
     }
     assert_eq!(resolved(&mut net, lookup), Err(Error::WouldBlock));
     for query in &asked {
-        net.server.stack.sendto(server, &query.address(), query.from).unwrap();
+        net.server
+            .stack
+            .sendto(server, &query.address(), query.from)
+            .unwrap();
     }
     net.run();
     assert_eq!(resolved(&mut net, lookup), Ok(vec![V4, V6]));
@@ -360,24 +415,54 @@ fn answers_to_another_port_or_from_another_port_or_server_are_ignored() {
     let stranger = net.server.datagram(Domain::Inet, 54);
     let interface = net.server.interface;
     let address: IpAddr = Ipv4Addr::new(10, 0, 0, 3).into();
-    net.server.stack.add_address(interface, address, 24).unwrap();
-    let impostor = net.server.stack.socket(Domain::Inet, Type::Datagram).unwrap();
-    net.server.stack.bind(impostor, (address, 53).into()).unwrap();
+    net.server
+        .stack
+        .add_address(interface, address, 24)
+        .unwrap();
+    let impostor = net
+        .server
+        .stack
+        .socket(Domain::Inet, Type::Datagram)
+        .unwrap();
+    net.server
+        .stack
+        .bind(impostor, (address, 53).into())
+        .unwrap();
 
     let lookup = resolve(&mut net, NAME);
     let asked = queries(&mut net, server);
     assert_ne!(asked[0].from.port(), asked[1].from.port());
-    let forged = |query: &Query| query.answer(NO_ERROR, &[(query.kind(), &[6; 16][..if query.kind() == A { 4 } else { 16 }])]);
+    let forged = |query: &Query| {
+        query.answer(
+            NO_ERROR,
+            &[(
+                query.kind(),
+                &[6; 16][..if query.kind() == A { 4 } else { 16 }],
+            )],
+        )
+    };
     for (index, query) in asked.iter().enumerate() {
         let other_port = SocketAddr::new(query.from.ip(), asked[1 - index].from.port());
-        net.server.stack.sendto(server, &forged(query), other_port).unwrap();
-        net.server.stack.sendto(stranger, &forged(query), query.from).unwrap();
-        net.server.stack.sendto(impostor, &forged(query), query.from).unwrap();
+        net.server
+            .stack
+            .sendto(server, &forged(query), other_port)
+            .unwrap();
+        net.server
+            .stack
+            .sendto(stranger, &forged(query), query.from)
+            .unwrap();
+        net.server
+            .stack
+            .sendto(impostor, &forged(query), query.from)
+            .unwrap();
         net.run_for(Time::from_millis(10));
     }
     assert_eq!(resolved(&mut net, lookup), Err(Error::WouldBlock));
     for query in &asked {
-        net.server.stack.sendto(server, &query.address(), query.from).unwrap();
+        net.server
+            .stack
+            .sendto(server, &query.address(), query.from)
+            .unwrap();
     }
     net.run();
     assert_eq!(resolved(&mut net, lookup), Ok(vec![V4, V6]));
@@ -391,12 +476,22 @@ fn answers_truncated_at_every_length_are_ignored_or_not_found_and_do_no_harm() {
     let whole = asked[0].address();
     // Up to the answer's last octet; what lacks its answer only is "no address" at worst.
     for len in 0..whole.len() {
-        net.server.stack.sendto(server, &whole[..len], asked[0].from).unwrap();
+        net.server
+            .stack
+            .sendto(server, &whole[..len], asked[0].from)
+            .unwrap();
         net.run();
-        assert_eq!(resolved(&mut net, lookup), Err(Error::WouldBlock), "at {len}");
+        assert_eq!(
+            resolved(&mut net, lookup),
+            Err(Error::WouldBlock),
+            "at {len}"
+        );
     }
     for query in &asked {
-        net.server.stack.sendto(server, &query.address(), query.from).unwrap();
+        net.server
+            .stack
+            .sendto(server, &query.address(), query.from)
+            .unwrap();
     }
     net.run();
     assert_eq!(resolved(&mut net, lookup), Ok(vec![V4, V6]));
@@ -411,9 +506,14 @@ fn answers_with_any_octet_flipped_do_no_harm() {
         let asked = queries(&mut net, server);
         for query in &asked {
             let mut message = query.address();
-            let Some(octet) = message.get_mut(position) else { continue };
+            let Some(octet) = message.get_mut(position) else {
+                continue;
+            };
             *octet ^= 0xff;
-            net.server.stack.sendto(server, &message, query.from).unwrap();
+            net.server
+                .stack
+                .sendto(server, &message, query.from)
+                .unwrap();
         }
         net.run();
         net.client.stack.cancel(lookup);
@@ -443,9 +543,17 @@ fn cancel_frees_the_row_its_queries_and_their_ports() {
 #[test]
 fn too_many_lookups_at_once_are_exhausted_until_one_is_asked_for() {
     let (mut net, server) = start();
-    let all: Vec<Lookup> = (0..capacity().lookups).map(|_| resolve(&mut net, NAME)).collect();
-    assert_eq!(net.client.stack.resolve(NAME), Err(Error::Exhausted(Limit::Lookups)));
-    assert_eq!(net.client.stack.resolve("192.0.2.1"), Err(Error::Exhausted(Limit::Lookups)));
+    let all: Vec<Lookup> = (0..capacity().lookups)
+        .map(|_| resolve(&mut net, NAME))
+        .collect();
+    assert_eq!(
+        net.client.stack.resolve(NAME),
+        Err(Error::Exhausted(Limit::Lookups))
+    );
+    assert_eq!(
+        net.client.stack.resolve("192.0.2.1"),
+        Err(Error::Exhausted(Limit::Lookups))
+    );
     // The server's queue is short: what it lost is asked again.
     for _ in 0..8 {
         serve(&mut net, server, Query::address);
@@ -463,18 +571,33 @@ fn what_cannot_be_a_name_is_invalid() {
     let long_label = format!("{}.example", "a".repeat(64));
     let long_name = "abcdefg.".repeat(40);
     for name in ["", ".", "a..b", ".a", &long_label, &long_name] {
-        assert_eq!(net.client.stack.resolve(name), Err(Error::InvalidArgument), "{name:?}");
+        assert_eq!(
+            net.client.stack.resolve(name),
+            Err(Error::InvalidArgument),
+            "{name:?}"
+        );
     }
-    assert_eq!(net.client.stack.add_name_server(Ipv4Addr::UNSPECIFIED.into()), Err(Error::InvalidArgument));
+    assert_eq!(
+        net.client
+            .stack
+            .add_name_server(Ipv4Addr::UNSPECIFIED.into()),
+        Err(Error::InvalidArgument)
+    );
 }
 
 #[test]
 fn more_name_servers_than_there_is_room_for_are_exhausted() {
     let mut net = Net::new();
     for number in 0..4 {
-        net.client.stack.add_name_server(Ipv4Addr::new(10, 0, 0, 50 + number).into()).unwrap();
+        net.client
+            .stack
+            .add_name_server(Ipv4Addr::new(10, 0, 0, 50 + number).into())
+            .unwrap();
     }
-    let fifth = net.client.stack.add_name_server(Ipv4Addr::new(10, 0, 0, 60).into());
+    let fifth = net
+        .client
+        .stack
+        .add_name_server(Ipv4Addr::new(10, 0, 0, 60).into());
     assert_eq!(fifth, Err(Error::Exhausted(Limit::NameServers)));
 }
 
@@ -496,13 +619,22 @@ fn ids_and_ports_differ_from_query_to_query() {
         net.client.stack.cancel(lookup);
     }
     // 400 draws of 65,536: a few repeat by chance, and no step is the rule.
-    assert!(ids.len() > 390 && ports.len() > 380 && steps.len() > 390, "{} {} {}", ids.len(), ports.len(), steps.len());
+    assert!(
+        ids.len() > 390 && ports.len() > 380 && steps.len() > 390,
+        "{} {} {}",
+        ids.len(),
+        ports.len(),
+        steps.len()
+    );
 }
 
 #[test]
 fn a_query_over_ipv6_works_as_well() {
     let mut net = Net::new();
-    net.client.stack.add_name_server("fd00::2".parse().unwrap()).unwrap();
+    net.client
+        .stack
+        .add_name_server("fd00::2".parse().unwrap())
+        .unwrap();
     let server = net.server.datagram(Domain::Inet6, 53);
     let lookup = resolve(&mut net, NAME);
     assert_eq!(serve(&mut net, server, Query::address), 2);

@@ -126,20 +126,35 @@ fn a_bulk_transfer_driven_by_wakers_alone_arrives_whole() {
     let (writer, write_waker) = Bell::new();
     let (reader, read_waker) = Bell::new();
     let (mut writes_seen, mut reads_seen) = (0, 0);
-    net.client.stack.register_waker(client, Interest::Writable, &write_waker).unwrap();
-    net.server.stack.register_waker(accepted, Interest::Readable, &read_waker).unwrap();
+    net.client
+        .stack
+        .register_waker(client, Interest::Writable, &write_waker)
+        .unwrap();
+    net.server
+        .stack
+        .register_waker(accepted, Interest::Readable, &read_waker)
+        .unwrap();
     let end = net.now + Time::from_secs(600);
     while received < TOTAL {
-        assert!(net.now < end, "a wake-up was lost: {sent} octets sent, {received} received");
+        assert!(
+            net.now < end,
+            "a wake-up was lost: {sent} octets sent, {received} received"
+        );
         if writer.rings() > writes_seen {
             writes_seen = writer.rings();
             while sent < TOTAL
-                && let Ok(count) = net.client.stack.send(client, &[7; 3_000][..3_000.min(TOTAL - sent)])
+                && let Ok(count) = net
+                    .client
+                    .stack
+                    .send(client, &[7; 3_000][..3_000.min(TOTAL - sent)])
             {
                 sent += count;
             }
             if sent < TOTAL {
-                net.client.stack.register_waker(client, Interest::Writable, &write_waker).unwrap();
+                net.client
+                    .stack
+                    .register_waker(client, Interest::Writable, &write_waker)
+                    .unwrap();
             }
         }
         if reader.rings() > reads_seen {
@@ -147,7 +162,10 @@ fn a_bulk_transfer_driven_by_wakers_alone_arrives_whole() {
             while let Ok(data) = net.server.recv(accepted) {
                 received += data.len();
             }
-            net.server.stack.register_waker(accepted, Interest::Readable, &read_waker).unwrap();
+            net.server
+                .stack
+                .register_waker(accepted, Interest::Readable, &read_waker)
+                .unwrap();
         }
         net.run_for(Time::from_millis(5));
     }
@@ -192,7 +210,13 @@ fn a_half_open_connection_does_not_wake_the_listener() {
 fn the_end_of_connect_wakes_the_writer_however_it_ends() {
     let refused: fn(&mut Net) = |net| net.run();
     let timed_out: fn(&mut Net) = |net| {
-        net.filter(|frame| if frame.segment().is_some() { Verdict::Drop } else { Verdict::Pass });
+        net.filter(|frame| {
+            if frame.segment().is_some() {
+                Verdict::Drop
+            } else {
+                Verdict::Pass
+            }
+        });
         net.run_for(Time::from_secs(5));
     };
     let unreachable: fn(&mut Net) = |net| {
@@ -212,8 +236,14 @@ fn the_end_of_connect_wakes_the_writer_however_it_ends() {
     for (event, outcome) in outcomes {
         let mut net = Net::new();
         let client = net.client.stack.socket(Domain::Inet, Type::Stream).unwrap();
-        net.client.stack.setsockopt(client, UserTimeout, Some(Duration::from_secs(5))).unwrap();
-        assert_eq!(net.client.stack.connect(client, address()), Err(Error::WouldBlock));
+        net.client
+            .stack
+            .setsockopt(client, UserTimeout, Some(Duration::from_secs(5)))
+            .unwrap();
+        assert_eq!(
+            net.client.stack.connect(client, address()),
+            Err(Error::WouldBlock)
+        );
         let writer = wait(&mut net.client, client, Interest::Writable);
         let reader = wait(&mut net.client, client, Interest::Readable);
         event(&mut net);
@@ -272,7 +302,10 @@ fn a_reset_wakes_both_directions() {
 fn a_time_out_wakes_both_directions() {
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
-    net.client.stack.setsockopt(client, UserTimeout, Some(Duration::from_secs(5))).unwrap();
+    net.client
+        .stack
+        .setsockopt(client, UserTimeout, Some(Duration::from_secs(5)))
+        .unwrap();
     fill(&mut net, client);
     net.cut();
     let reader = wait(&mut net.client, client, Interest::Readable);
@@ -290,7 +323,14 @@ fn closing_the_descriptor_wakes_whoever_waits_on_it() {
     let datagram = net.client.datagram(Domain::Inet, 1);
     fill(&mut net, client);
     for fd in [client, connecting] {
-        let reader = net.client.stack.readiness(fd).unwrap().readable.then_some(()).is_none();
+        let reader = net
+            .client
+            .stack
+            .readiness(fd)
+            .unwrap()
+            .readable
+            .then_some(())
+            .is_none();
         if reader {
             let bell = wait(&mut net.client, fd, Interest::Readable);
             net.client.stack.close(fd).unwrap();
@@ -304,7 +344,10 @@ fn closing_the_descriptor_wakes_whoever_waits_on_it() {
     net.server.stack.close(listener).unwrap();
     assert_eq!(bell.rings(), 1);
     let (_, waker) = Bell::new();
-    let stale = net.server.stack.register_waker(listener, Interest::Readable, &waker);
+    let stale = net
+        .server
+        .stack
+        .register_waker(listener, Interest::Readable, &waker);
     assert_eq!(stale, Err(Error::BadDescriptor));
 }
 
@@ -329,7 +372,10 @@ fn a_datagram_wakes_the_reader_and_an_empty_one_too() {
     let client = net.client.datagram(Domain::Inet, PORT);
     for text in ["hello", ""] {
         let bell = wait(&mut net.server, server, Interest::Readable);
-        net.client.stack.sendto(client, text.as_bytes(), address()).unwrap();
+        net.client
+            .stack
+            .sendto(client, text.as_bytes(), address())
+            .unwrap();
         net.run();
         assert_eq!(bell.rings(), 1);
         assert_eq!(net.server.recv(server), Ok(text.as_bytes().to_vec()));
@@ -353,14 +399,25 @@ fn a_datagram_that_did_not_fit_although_others_would_waits_for_room_and_is_woken
     let mut net = Net::new();
     let client = net.client.datagram(Domain::Inet, PORT);
     for _ in 0..2 {
-        net.client.stack.sendto(client, &[7; 1_400], address()).unwrap();
+        net.client
+            .stack
+            .sendto(client, &[7; 1_400], address())
+            .unwrap();
     }
     // 4,096 octets of buffer: a third one does not fit in one piece.
-    assert_eq!(net.client.stack.sendto(client, &[7; 1_400], address()), Err(Error::WouldBlock));
+    assert_eq!(
+        net.client.stack.sendto(client, &[7; 1_400], address()),
+        Err(Error::WouldBlock)
+    );
     let bell = wait(&mut net.client, client, Interest::Writable);
     net.run();
     assert_eq!(bell.rings(), 1);
-    assert!(net.client.stack.sendto(client, &[7; 1_400], address()).is_ok());
+    assert!(
+        net.client
+            .stack
+            .sendto(client, &[7; 1_400], address())
+            .is_ok()
+    );
 }
 
 #[test]
@@ -381,9 +438,15 @@ fn a_waker_that_is_replaced_is_woken_and_the_same_one_again_is_not() {
     let (_client, accepted, _) = net.pair(SERVER);
     let first = wait(&mut net.server, accepted, Interest::Readable);
     let (second, waker) = Bell::new();
-    net.server.stack.register_waker(accepted, Interest::Readable, &waker).unwrap();
+    net.server
+        .stack
+        .register_waker(accepted, Interest::Readable, &waker)
+        .unwrap();
     assert_eq!((first.rings(), second.rings()), (1, 0));
-    net.server.stack.register_waker(accepted, Interest::Readable, &waker).unwrap();
+    net.server
+        .stack
+        .register_waker(accepted, Interest::Readable, &waker)
+        .unwrap();
     assert_eq!(second.rings(), 0);
 }
 
@@ -405,16 +468,25 @@ fn the_directions_are_separate() {
 #[test]
 fn a_lookup_wakes_when_it_is_done_when_it_times_out_and_when_it_is_given_up() {
     let mut net = Net::new();
-    net.client.stack.add_name_server("10.0.0.2".parse().unwrap()).unwrap();
+    net.client
+        .stack
+        .add_name_server("10.0.0.2".parse().unwrap())
+        .unwrap();
     let (bell, waker) = Bell::new();
     let lookup = net.client.stack.resolve("192.0.2.1").unwrap();
-    net.client.stack.register_lookup_waker(lookup, &waker).unwrap();
+    net.client
+        .stack
+        .register_lookup_waker(lookup, &waker)
+        .unwrap();
     assert_eq!(bell.rings(), 1);
     net.client.stack.resolved(lookup).unwrap();
 
     let lookup = net.client.stack.resolve("silent.example").unwrap();
     let (bell, waker) = Bell::new();
-    net.client.stack.register_lookup_waker(lookup, &waker).unwrap();
+    net.client
+        .stack
+        .register_lookup_waker(lookup, &waker)
+        .unwrap();
     net.server.datagram(Domain::Inet, 53);
     net.run_for(Time::from_secs(5));
     assert_eq!(bell.rings(), 0);
@@ -424,11 +496,20 @@ fn a_lookup_wakes_when_it_is_done_when_it_times_out_and_when_it_is_given_up() {
 
     let lookup = net.client.stack.resolve("silent.example").unwrap();
     let (first, waker) = Bell::new();
-    net.client.stack.register_lookup_waker(lookup, &waker).unwrap();
+    net.client
+        .stack
+        .register_lookup_waker(lookup, &waker)
+        .unwrap();
     let (second, waker) = Bell::new();
-    net.client.stack.register_lookup_waker(lookup, &waker).unwrap();
+    net.client
+        .stack
+        .register_lookup_waker(lookup, &waker)
+        .unwrap();
     assert_eq!((first.rings(), second.rings()), (1, 0));
     net.client.stack.cancel(lookup);
     assert_eq!((first.rings(), second.rings()), (1, 1));
-    assert_eq!(net.client.stack.register_lookup_waker(lookup, &waker), Err(Error::BadDescriptor));
+    assert_eq!(
+        net.client.stack.register_lookup_waker(lookup, &waker),
+        Err(Error::BadDescriptor)
+    );
 }
