@@ -95,22 +95,26 @@ impl Descriptor {
     }
 
     pub(super) fn register(&mut self, interest: Interest, waker: &Waker) {
-        let place = &mut self.wakers[interest as usize];
-        match place {
-            Some(registered) if registered.will_wake(waker) => {}
-            // Whoever waited here before would never hear of it again.
-            Some(registered) => {
-                registered.wake_by_ref();
-                registered.clone_from(waker);
-            }
-            None => *place = Some(waker.clone()),
-        }
+        register(&mut self.wakers[interest as usize], waker);
     }
 
     pub(super) fn wake(&mut self, interest: Interest) {
         if let Some(waker) = self.wakers[interest as usize].take() {
             waker.wake();
         }
+    }
+}
+
+/// Puts a waker where another may wait already.
+pub(super) fn register(place: &mut Option<Waker>, waker: &Waker) {
+    match place {
+        Some(registered) if registered.will_wake(waker) => {}
+        // Whoever waited here before would never hear of it again.
+        Some(registered) => {
+            registered.wake_by_ref();
+            registered.clone_from(waker);
+        }
+        None => *place = Some(waker.clone()),
     }
 }
 

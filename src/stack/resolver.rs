@@ -14,6 +14,7 @@ use smoltcp::socket::dns::{GetQueryResultError, QueryHandle, StartQueryError};
 use smoltcp::wire::{DnsQueryType, IpAddress};
 
 use super::Stack;
+use super::fd::register;
 use super::flow::{Flow, to_smoltcp, unspecified};
 use super::sequence::{query_draws, throw_away};
 use super::{Domain, Type};
@@ -339,23 +340,26 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// Gives a lookup up.
+    /// Gives a lookup up; whoever waits for it is woken and finds it stale.
     pub fn cancel(&mut self, lookup: Lookup) {
         let Ok(row) = self.resolver.row(lookup) else {
             return;
         };
         let state = core::mem::replace(&mut row.state, State::Free);
         row.generation = row.generation.wrapping_add(1);
+        if let Some(waker) = row.waker.take() {
+            waker.wake();
+        }
         if let State::Pending { queries, .. } = state {
             self.cancel_queries(queries);
         }
     }
 
-    /// Has `waker` woken, once, when the lookup is done.
+    /// Has `waker` woken, once, when the lookup is done or given up. One that is replaced by another is woken.
     pub fn register_lookup_waker(&mut self, lookup: Lookup, waker: &Waker) -> Result<()> {
         let row = self.resolver.row(lookup)?;
         if matches!(row.state, State::Pending { .. }) {
-            row.waker = Some(waker.clone());
+            register(&mut row.waker, waker);
         } else {
             waker.wake_by_ref();
         }
