@@ -7,13 +7,19 @@
 ))]
 
 use glasstack::{
+    device::Loopback,
     host::Host,
+    smoltcp::{
+        phy::{Device, DeviceCapabilities, Medium, TxToken},
+        time::Instant as Time,
+    },
     socket::{TcpListener, TcpStream, UdpSocket},
     stack::Capacity,
 };
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{IpAddr, Shutdown, SocketAddr},
+    os::fd::{AsFd, BorrowedFd},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -457,6 +463,85 @@ fn the_driver_ends_with_the_last_handle() -> io::Result<()> {
     drop(client);
     drop(server);
     while dead.recv().is_ok() {}
+    Ok(())
+}
+
+#[test]
+fn a_panic_of_the_observer_ends_the_host_and_hangs_nobody() -> io::Result<()> {
+    let host = Host::builder()
+        .observer(|_: &glasstack::trace::Event| panic!("this observer's first event is its last"))
+        .start_loopback()?;
+    let listener = TcpListener::bind(&host, "127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let accept = thread::spawn(move || listener.accept().map(drop));
+    let client = host.clone();
+    let connect = thread::spawn(move || TcpStream::connect(&client, address).map(drop));
+    assert!(connect.join().is_err(), "the panic is the caller's");
+    let error = join(accept).expect_err("nobody will come");
+    assert_eq!(error.kind(), ErrorKind::NetworkDown);
+    let error = UdpSocket::bind(&host, "127.0.0.1:0").expect_err("the host is gone");
+    assert_eq!(error.kind(), ErrorKind::NetworkDown);
+    let error = host
+        .shutdown(Duration::ZERO)
+        .expect_err("what was sent is not known");
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    Ok(())
+}
+
+/// A device whose other side is gone: `poll(2)` says so at once, every time, and no frame comes.
+struct Gone(io::PipeReader);
+
+impl Device for Gone {
+    type RxToken<'a> = <Loopback<'static> as Device>::RxToken<'a>;
+    type TxToken<'a> = Void;
+
+    fn receive(&mut self, _: Time) -> Option<(Self::RxToken<'_>, Void)> {
+        None
+    }
+
+    fn transmit(&mut self, _: Time) -> Option<Void> {
+        Some(Void)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = 1500;
+        capabilities
+    }
+}
+
+impl AsFd for Gone {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+struct Void;
+
+impl TxToken for Void {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        f(&mut vec![0; len])
+    }
+}
+
+#[test]
+fn a_device_that_is_gone_is_no_longer_waited_for() -> io::Result<()> {
+    let (reader, writer) = io::pipe()?;
+    drop(writer);
+    let host = Host::builder()
+        .address(IpAddr::from([10, 0, 0, 1]), 24)
+        .start(Gone(reader))?;
+    // Its connections end by their own timers, and all else goes on: the driver is alive, and does not spin.
+    let timeout = Duration::from_millis(100);
+    let address = SocketAddr::from(([10, 0, 0, 2], 9999));
+    let error = TcpStream::connect_timeout(&host, &address, timeout).expect_err("nobody is there");
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    let (mut client, mut server) = connection(&host, "127.0.0.1:0")?;
+    client.write_all(b"still here")?;
+    assert_eq!(server.read(&mut [0; 16])?, 10);
+    // A spinning driver makes a million turns a second; this one a few for the timers of what was sent.
+    assert!(host.turns() < 100, "{} turns", host.turns());
     Ok(())
 }
 

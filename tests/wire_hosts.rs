@@ -153,6 +153,28 @@ fn shutdown_of_the_host_says_what_did_not_arrive() -> io::Result<()> {
 }
 
 #[test]
+fn shutdown_of_the_host_closes_what_is_accepted_meanwhile() -> io::Result<()> {
+    let (client, server) = hosts(Medium::Ip)?;
+    let listener = TcpListener::bind(&server, SERVERS[0])?;
+    let streams: Vec<_> = (0..64)
+        .map(|_| TcpStream::connect(&client, SERVERS[0]))
+        .collect::<io::Result<_>>()?;
+    let accept =
+        thread::spawn(move || -> Vec<_> { listener.incoming().map_while(Result::ok).collect() });
+    server.shutdown(LONG)?;
+    // Accepted or not, no client waits for a host that is gone: it sees the end, or a reset.
+    for mut stream in streams {
+        stream.set_read_timeout(Some(LONG))?;
+        match stream.read(&mut [0; 8]) {
+            Ok(len) => assert_eq!(len, 0),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+        }
+    }
+    drop(accept.join().expect("the thread does not panic"));
+    Ok(())
+}
+
+#[test]
 fn connect_gives_up_on_a_silent_peer() -> io::Result<()> {
     let (left, _nobody) = Wire::pair(Medium::Ip, 1500);
     let host = start(left, 1)?;

@@ -95,7 +95,8 @@ impl Builder {
     }
 
     /// Hears every event of the stack, in order, in whichever thread causes it and under the host's lock: it must not call the
-    /// sockets of this host (that would wait for itself).
+    /// sockets of this host (that would wait for itself). If it panics, the host ends: every call, waiting or new, then fails
+    /// with `ErrorKind::NetworkDown`.
     pub fn observer(mut self, observer: impl Observer + Send + 'static) -> Builder {
         self.observer = Some(Box::new(observer));
         self

@@ -32,7 +32,7 @@ fn run(shared: &Shared, mut device: Option<OwnedFd>) {
     }
 }
 
-/// Ends the host even if an observer panics in this thread: nobody may wait for a driver that is gone.
+/// Ends the host even if an observer panics, in this thread or in another: nobody may wait for a driver that is gone.
 struct End<'a>(&'a Shared);
 
 impl Drop for End<'_> {
@@ -45,6 +45,9 @@ impl Drop for End<'_> {
 fn turn(shared: &Shared) -> Option<PollTimeout> {
     shared.turns.fetch_add(1, Ordering::Relaxed);
     let mut engine = shared.lock();
+    if shared.is_broken() {
+        return None;
+    }
     let mut next = engine.poll();
     let now = engine.now();
     if let Some((until, done)) = engine.drains_until() {

@@ -77,10 +77,18 @@ impl Engine {
         }
     }
 
-    /// No call from now on. The device is dropped, and with it what Linux holds for it.
-    fn end(&mut self) {
+    /// Takes note of a socket, under the lock under which it was made: the end of the host misses none.
+    pub(super) fn opened(&mut self, fd: Fd) -> Waiters {
+        let waiters = Waiters::default();
+        self.open.insert(fd, waiters.clone());
+        waiters
+    }
+
+    /// No call from now on; whether all was sent is known only of a stack that is whole. The device is dropped, and with it
+    /// what Linux holds for it.
+    fn end(&mut self, is_whole: bool) {
         if !matches!(self.phase, Phase::Ended { .. }) {
-            let drained = self.stack.observer().is_done();
+            let drained = is_whole && self.stack.observer().is_done();
             self.phase = Phase::Ended { drained };
             self.link = Box::new(super::link::Loopback);
         }
@@ -109,9 +117,14 @@ impl Shared {
         }
     }
 
+    /// Who calls the stack under the lock sounds the [`Alarm`], and does not call it once it is [broken](Shared::is_broken).
     pub(super) fn lock(&self) -> MutexGuard<'_, Engine> {
-        // Only an observer or a device can panic under the lock, and that leaves the stack between two of its own steps.
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An observer or a device panicked under the lock: the stack stands between two of its own steps, and the host is at its end.
+    pub(super) fn is_broken(&self) -> bool {
+        self.engine.is_poisoned()
     }
 
     pub(super) fn turns(&self) -> u64 {
@@ -120,8 +133,9 @@ impl Shared {
 
     pub(super) fn call<R>(
         &self,
-        operation: impl FnOnce(&mut HostStack) -> Result<R>,
+        operation: impl FnOnce(&mut Engine) -> Result<R>,
     ) -> io::Result<R> {
+        let _alarm = Alarm(self);
         Ok(self.attempt(&mut self.lock(), operation)??)
     }
 
@@ -131,9 +145,10 @@ impl Shared {
         &self,
         waiter: &Waiter,
         deadline: Deadline,
-        mut operation: impl FnMut(&mut HostStack) -> Result<R>,
+        mut operation: impl FnMut(&mut Engine) -> Result<R>,
         register: impl Fn(&mut HostStack, &Waker) -> Result<()>,
     ) -> io::Result<R> {
+        let _alarm = Alarm(self);
         let mut engine = self.lock();
         loop {
             let seen = waiter.wakes();
@@ -159,9 +174,9 @@ impl Shared {
     fn attempt<R>(
         &self,
         engine: &mut Engine,
-        operation: impl FnOnce(&mut HostStack) -> Result<R>,
+        operation: impl FnOnce(&mut Engine) -> Result<R>,
     ) -> io::Result<Result<R>> {
-        if engine.phase != Phase::Running {
+        if engine.phase != Phase::Running || self.is_broken() {
             return Err(io::Error::new(
                 io::ErrorKind::NetworkDown,
                 "the host was shut down",
@@ -169,7 +184,7 @@ impl Shared {
         }
         let now = engine.now();
         engine.stack.set_now(now);
-        let result = operation(&mut engine.stack);
+        let result = operation(engine);
         self.work(engine);
         Ok(result)
     }
@@ -193,15 +208,11 @@ impl Shared {
         let _ = self.wake.write(1);
     }
 
-    pub(super) fn opened(&self, fd: Fd) -> Waiters {
-        let waiters = Waiters::default();
-        self.lock().open.insert(fd, waiters.clone());
-        waiters
-    }
-
     pub(super) fn close(&self, fd: Fd) {
+        let _alarm = Alarm(self);
         let mut engine = self.lock();
-        if engine.open.remove(&fd).is_none() || matches!(engine.phase, Phase::Ended { .. }) {
+        let is_open = engine.open.remove(&fd).is_some();
+        if !is_open || matches!(engine.phase, Phase::Ended { .. }) || self.is_broken() {
             return;
         }
         let now = engine.now();
@@ -216,8 +227,9 @@ impl Shared {
 
     /// Closes all sockets and lets the driver end when all is sent, or after `linger`.
     pub(super) fn stop(&self, linger: Duration) {
+        let _alarm = Alarm(self);
         let mut engine = self.lock();
-        if engine.phase != Phase::Running {
+        if engine.phase != Phase::Running || self.is_broken() {
             return;
         }
         let now = engine.now();
@@ -241,7 +253,7 @@ impl Shared {
 
     /// The driver's last act, also when it panics.
     pub(super) fn end(&self) {
-        self.lock().end();
+        self.lock().end(!self.is_broken());
         self.ended.notify_all();
     }
 
@@ -256,6 +268,19 @@ impl Shared {
                 .ended
                 .wait(engine)
                 .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Wakes the driver if this thread panics in the stack: the driver then ends the host, and nobody waits for what cannot come.
+///
+/// To be declared before the lock is taken, so that it is dropped after the lock.
+struct Alarm<'a>(&'a Shared);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if self.0.is_broken() {
+            self.0.wake_driver();
         }
     }
 }

@@ -51,9 +51,17 @@ pub use peer::{Peer, exit_code};
 pub(crate) use engine::HostStack;
 pub(crate) use waiter::{Deadline, Waiter, Waiters};
 
-use crate::{Error, Fd, Result, stack::Interest};
+use crate::{
+    Error, Fd, Result,
+    stack::{Domain, Interest, Type},
+};
 use engine::Shared;
-use std::{fmt, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long the driver goes on for connections that were closed, after the last handle of a host is gone.
 ///
@@ -100,7 +108,7 @@ impl Host {
         let found = self.0.0.block(
             &waiter,
             Deadline::NEVER,
-            |stack| stack.resolved(lookup),
+            |engine| engine.stack.resolved(lookup),
             |stack, waker| stack.register_lookup_waker(lookup, waker),
         )?;
         Ok(found.to_vec())
@@ -133,7 +141,7 @@ impl Host {
         &self,
         operation: impl FnOnce(&mut HostStack) -> Result<R>,
     ) -> io::Result<R> {
-        self.0.0.call(operation)
+        self.0.0.call(|engine| operation(&mut engine.stack))
     }
 
     /// Repeats a socket call until it does anything but `WouldBlock`, waiting for `interest` in between.
@@ -143,18 +151,40 @@ impl Host {
         waiters: &Waiters,
         interest: Interest,
         deadline: Deadline,
-        operation: impl FnMut(&mut HostStack) -> Result<R>,
+        mut operation: impl FnMut(&mut HostStack) -> Result<R>,
     ) -> io::Result<R> {
-        self.0
-            .0
-            .block(waiters.of(interest), deadline, operation, |stack, waker| {
-                stack.register_waker(fd, interest, waker)
-            })
+        self.0.0.block(
+            waiters.of(interest),
+            deadline,
+            |engine| operation(&mut engine.stack),
+            |stack, waker| stack.register_waker(fd, interest, waker),
+        )
     }
 
-    /// Makes `fd` known as an open socket: the host closes it when it shuts down, and wakes its waiters.
-    pub(crate) fn opened(&self, fd: Fd) -> Waiters {
-        self.0.0.opened(fd)
+    /// `socket(2)`: the host closes it when it shuts down, and wakes its waiters.
+    pub(crate) fn open(&self, domain: Domain, kind: Type) -> io::Result<(Fd, Waiters)> {
+        self.0.0.call(|engine| {
+            let fd = engine.stack.socket(domain, kind)?;
+            Ok((fd, engine.opened(fd)))
+        })
+    }
+
+    /// `accept(2)`: waits for a connection; its socket, as from [`open`](Host::open), and the peer.
+    pub(crate) fn accept(
+        &self,
+        listener: Fd,
+        waiters: &Waiters,
+        deadline: Deadline,
+    ) -> io::Result<(Fd, Waiters, SocketAddr)> {
+        self.0.0.block(
+            waiters.of(Interest::Readable),
+            deadline,
+            |engine| {
+                let (fd, peer) = engine.stack.accept(listener)?;
+                Ok((fd, engine.opened(fd), peer))
+            },
+            |stack, waker| stack.register_waker(listener, Interest::Readable, waker),
+        )
     }
 
     /// Closes `fd`, unless the host's own end was quicker.

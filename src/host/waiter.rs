@@ -67,7 +67,7 @@ impl Waiter {
         timeout: Option<Duration>,
     ) -> MutexGuard<'a, T> {
         let condvar = &self.place.condvar;
-        // Why poison does not matter: see `Shared::lock`.
+        // Whoever tries the stack again looks at the poison first: see `Shared::is_broken`.
         match timeout {
             None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
             Some(timeout) => {

@@ -38,16 +38,22 @@ impl Handle {
             SocketAddr::V4(_) => Domain::Inet,
             SocketAddr::V6(_) => Domain::Inet6,
         };
-        let fd = host.call(|stack| stack.socket(domain, kind))?;
-        Ok(Handle::of(host, fd))
+        let (fd, waiters) = host.open(domain, kind)?;
+        Ok(Handle::of(host, fd, waiters))
     }
 
-    /// Takes charge of a socket that the stack made.
-    pub(super) fn of(host: &Host, fd: Fd) -> Handle {
+    /// Waits for a connection, as long as this socket waits.
+    pub(super) fn accept(&self) -> io::Result<(Handle, SocketAddr)> {
+        let deadline = self.deadline(&self.read_timeout);
+        let (fd, waiters, peer) = self.host.accept(self.fd, &self.waiters, deadline)?;
+        Ok((Handle::of(&self.host, fd, waiters), peer))
+    }
+
+    fn of(host: &Host, fd: Fd, waiters: Waiters) -> Handle {
         Handle {
             host: host.clone(),
             fd,
-            waiters: host.opened(fd),
+            waiters,
             nonblocking: AtomicBool::new(false),
             read_timeout: Timeout::default(),
             write_timeout: Timeout::default(),

@@ -62,8 +62,8 @@ impl TcpListener {
     /// # Errors
     /// `WouldBlock` on a nonblocking listener without a connection.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (fd, peer) = self.0.read(|stack, fd| stack.accept(fd))?;
-        Ok((TcpStream::of(Handle::of(self.0.host(), fd)), peer))
+        let (handle, peer) = self.0.accept()?;
+        Ok((TcpStream::of(handle), peer))
     }
 
     /// The connections, one after the other; it never ends.
