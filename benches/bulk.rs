@@ -146,6 +146,9 @@ impl Glasstack {
         port: &mut Port,
     ) -> glasstack::Result<Self> {
         let capacity = Capacity {
+            sockets: 2,
+            connections: 1,
+            datagrams: 0,
             receive_buffer: BUFFER,
             send_buffer: BUFFER,
             ..Capacity::default()
