@@ -71,7 +71,7 @@ fn every_octet_arrives_once_and_in_order_through_loss() {
             let mut random: u32 = nth;
             net.filter(move |_| {
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                if (random >> 16) % nth == 0 {
+                if (random >> 16).is_multiple_of(nth) {
                     Verdict::Drop
                 } else {
                     Verdict::Pass
