@@ -1,5 +1,7 @@
 //! Timers: when a connection gives up, when it tries again, and that nothing happens in between.
 #![cfg(all(feature = "std", feature = "ipv4", feature = "ipv6"))]
+// A step that fails fails its test.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod net;
 
@@ -387,7 +389,7 @@ fn a_peer_that_answers_zero_window_probes_is_not_timed_out() {
 fn no_state_makes_poll_ask_for_itself_without_end() {
     // Each of these leaves hosts that wait for something; a second of waiting may not take many polls.
     type Scene = (&'static str, fn(&mut Net));
-    let scenes: [Scene; 10] = [
+    let scenes: [Scene; 12] = [
         ("idle", |net| {
             net.pair(SERVER);
         }),
@@ -436,6 +438,21 @@ fn no_state_makes_poll_ask_for_itself_without_end() {
                 .stack
                 .sendto(fd, b"x", "10.0.0.9:1".parse().unwrap())
                 .unwrap();
+        }),
+        ("a lookup that nobody answers", |net| {
+            net.client
+                .stack
+                .add_name_server("10.0.0.2".parse().unwrap())
+                .unwrap();
+            net.server.datagram(Domain::Inet, 53);
+            net.client.stack.resolve("www.example.com").unwrap();
+        }),
+        ("TIME-WAIT and an end that is never closed", |net| {
+            let (client, accepted, _) = net.pair(SERVER);
+            net.client.stack.close(client).unwrap();
+            net.run();
+            let both = glasstack::stack::Shutdown::Both;
+            net.server.stack.shutdown(accepted, both).unwrap();
         }),
         ("keep-alive", |net| {
             let (client, ..) = net.pair(SERVER);
