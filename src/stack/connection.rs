@@ -7,6 +7,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
 use super::flow::{Flow, UNSPECIFIED};
+use super::frame::Segment;
 use super::option::Options;
 use crate::Error;
 
@@ -23,6 +24,9 @@ pub const KEEP_ALIVE_PROBES: u32 = 9;
 
 /// A half-open connection younger than this is never given up for another: its ACK may be on the way.
 pub(super) const HALF_OPEN_GRACE: Duration = Duration::from_secs(1);
+
+/// How far from the numbers that are due a segment's may be: a megabyte, a guess in 2²⁴ for who cannot see them.
+const PLAUSIBLE: u32 = 1 << 20;
 
 /// Whom a connection belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +116,20 @@ impl Connection {
     /// Established, with an application at this end.
     pub(super) fn is_conversing(&self) -> bool {
         self.state == State::Established && matches!(self.role, Role::Owned(_))
+    }
+
+    /// Hears a segment of the peer. One with numbers from nowhere may be anybody's (RFC 5961 §1): it proves nothing.
+    /// Says whether it counts.
+    #[inline]
+    pub(super) fn hear(&mut self, segment: &Segment, now: Instant) -> bool {
+        // A probe comes with the number before the next one (RFC 9293 §3.8.4).
+        let ahead = segment.seq.wrapping_add(1).wrapping_sub(self.receive_next);
+        let behind = self.next.wrapping_sub(segment.ack);
+        let is_heard = segment.has_ack() && ahead <= PLAUSIBLE && behind <= PLAUSIBLE;
+        if is_heard {
+            self.heard = now;
+        }
+        is_heard
     }
 
     /// Follows what is unacknowledged: smoltcp's own time-out would also end a connection that is merely idle.

@@ -289,7 +289,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             (Some(segment), Kind::Connection(connection))
                 if connection.is_conversing() && segment.is_plain() =>
             {
-                connection.heard = self.now;
+                connection.hear(&segment, self.now);
                 return self.make_due(slot);
             }
             (Some(segment), _) => self.settle(slot, Some(segment)),

@@ -23,11 +23,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let (before, state) = (connection.state, socket.state());
         connection.watch(now, socket.send_queue() + control_len(state));
-        if let Some(segment) = arrived {
-            connection.heard = now;
-            if segment.window == 0 {
-                connection.hold(now);
-            }
+        if let Some(segment) = arrived
+            && connection.hear(&segment, now)
+            && segment.window == 0
+        {
+            connection.hold(now);
         }
         // New data for a closed socket has no reader: it is refused (RFC 9293 §3.10.4, RFC 2525 §2.17).
         if connection.role == Role::Orphan && socket.recv_queue() > 0 && state != State::Closed {
