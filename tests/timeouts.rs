@@ -304,6 +304,34 @@ fn keep_alive_times_out_as_exactly_where_the_neighbor_vanished_with_its_address(
     assert_eq!(net.client.recv(client), Err(Error::TimedOut));
 }
 
+/// RFC 5961 §1: who cannot see the numbers may still send segments of the flow. They are no sign of the peer's life.
+#[test]
+fn a_blind_forger_does_not_keep_a_dead_connection_open() {
+    let mut net = Net::new();
+    let (client, ..) = net.pair(SERVER);
+    net.client
+        .stack
+        .setsockopt(client, KeepAlive, Some(Duration::from_secs(100)))
+        .unwrap();
+    net.run();
+    let heard = net.frames.last().unwrap().time;
+    let own = net.client.stack.getsockname(client).unwrap().to_string();
+    net.cut();
+    let end = heard + Time::from_secs(100 * (u64::from(KEEP_ALIVE_PROBES) + 1));
+    let mut number = 1u32;
+    while net.now + Time::from_secs(50) < end {
+        net.run_for(Time::from_secs(50));
+        number = number.wrapping_mul(2_654_435_761).wrapping_add(1);
+        let forged = Segment::new(SERVER, &own, ACK, number, number.rotate_left(16));
+        net.inject(Side::Client, &forged);
+        net.run();
+    }
+    net.run_until(end - MICROSECOND);
+    assert!(!net.client.stack.readiness(client).unwrap().closed);
+    net.run_until(end);
+    assert_eq!(net.client.recv(client), Err(Error::TimedOut));
+}
+
 #[test]
 fn a_half_open_connection_ends_at_the_handshake_timeout() {
     let mut net = Net::with(
