@@ -188,9 +188,8 @@ pub(super) fn check(
         let _ = done.send(());
         (result, log.lines)
     });
-    if wait.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-        panic!("{world}, {family:?}: a call hangs");
-    }
+    let hangs = wait.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+    assert!(!hangs, "{world}, {family:?}: a call hangs");
     let (result, lines) = thread.join().expect("the calls do not panic");
     let expected = expected.trim().lines().map(str::trim);
     let expected: Vec<_> = expected
@@ -204,7 +203,6 @@ pub(super) fn check(
         lines == expected,
         "{world}, {family:?}, showed\n{lines}\n--- and not\n{expected}\n---"
     );
-    if let Err(error) = result {
-        panic!("{world}, {family:?}: {error}");
-    }
+    let error = result.err();
+    assert!(error.is_none(), "{world}, {family:?}: {error:?}");
 }
