@@ -228,7 +228,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let peer = match row.socket {
             Socket::Connected { slot, .. } => self.slots[usize::from(slot)]
                 .connection()
-                .filter(|connection| connection.state != State::Closed)
+                .filter(|connection| !connection.is_over())
                 .map(|connection| connection.flow.remote),
             // Connected to port 0 is connected to nobody (as Linux).
             Socket::Datagram { peer, .. } => peer.filter(|peer| peer.port != 0),

@@ -215,10 +215,14 @@ impl<O: Observer> Stack<'_, O> {
             return Err(Error::NetworkUnreachable);
         }
         if self.is_own(remote) {
-            // To itself a host speaks from the address it speaks to.
+            // To itself a host speaks from the address it speaks to, and in all of 127.0.0.0/8 from 127.0.0.1 (as Linux).
+            let own = match remote {
+                IpAddr::V4(v4) if v4.is_loopback() => core::net::Ipv4Addr::LOCALHOST.into(),
+                _ => remote,
+            };
             return Ok(Route {
                 interface: LOOPBACK,
-                source: bound.unwrap_or(remote),
+                source: bound.unwrap_or(own),
                 mtu: self.loopback.mtu(),
             });
         }

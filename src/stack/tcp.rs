@@ -265,7 +265,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
             return Err(Error::NotConnected);
         };
-        if connection.state == State::Closed {
+        if connection.is_over() {
             return Err(Error::NotConnected);
         }
         if how != Shutdown::Write {

@@ -98,6 +98,45 @@ fn a_wildcard_listener_is_reached_by_every_address() {
 }
 
 #[test]
+fn all_of_127_is_this_host_which_speaks_from_127_0_0_1() {
+    fn body(world: &World, log: &mut Log) -> io::Result<()> {
+        let listener = world.listen("127.1.2.3:0")?;
+        let client = world.connect(listener.local_addr()?)?;
+        let ip = |address: SocketAddr| address.ip().to_string();
+        log.call("client, here", client.local_addr().map(ip));
+        log.call("client, there", client.peer_addr().map(ip));
+        log.call("accept", listener.accept().map(|(_, from)| ip(from)));
+        let (one, any) = (world.udp("127.0.0.2:0")?, world.udp("0.0.0.0:0")?);
+        let other = SocketAddr::from(([127, 0, 0, 3], one.local_addr()?.port()));
+        any.send_to(b"to another", other)?;
+        any.send_to(b"to this one", one.local_addr()?)?;
+        let (len, from) = one.recv_from(&mut [0; 16])?;
+        log.call("received", Ok(len));
+        log.call("from", Ok(ip(from)));
+        any.connect(one.local_addr()?)?;
+        log.call("connected, here", any.local_addr().map(ip));
+        log.call("send back", one.send_to(b"x", any.local_addr()?));
+        log.call(
+            "received",
+            any.recv_from(&mut [0; 16]).map(|(_, from)| ip(from)),
+        );
+        Ok(())
+    }
+    show_on(
+        &[Family::V4],
+        body,
+        r#"client, here: "127.0.0.1"
+         client, there: "127.1.2.3"
+         accept: "127.0.0.1"
+         received: 11
+         from: "127.0.0.1"
+         connected, here: "127.0.0.1"
+         send back: 1
+         received: "127.0.0.2""#,
+    );
+}
+
+#[test]
 fn an_ipv6_wildcard_takes_ipv4_too() {
     fn body(world: &World, log: &mut Log) -> io::Result<()> {
         let listener = world.listen("[::]:0")?;

@@ -82,6 +82,55 @@ fn the_server_may_be_the_first_to_close() {
 }
 
 #[test]
+fn after_both_sides_said_goodbye() {
+    fn body(world: &World, log: &mut Log) -> io::Result<()> {
+        // The first to close waits in TIME-WAIT, the second is done.
+        let (mut client, mut server) = pair(world)?;
+        client.shutdown(Shutdown::Write)?;
+        read(&server, 16)?;
+        server.write_all(b"goodbye")?;
+        server.shutdown(Shutdown::Write)?;
+        until(|| server.peer_addr().is_err())?;
+        log.call("client reads", read(&client, 16));
+        log.call("client reads on", read(&client, 16));
+        until(|| client.peer_addr().is_err())?;
+        for (name, stream) in [("client", &mut client), ("server", &mut server)] {
+            log.call(&format!("{name}, here"), stream.local_addr().map(drop));
+            log.call(&format!("{name}, there"), stream.peer_addr().map(drop));
+            log.call(&format!("{name} writes"), stream.write(b"x"));
+            log.call(&format!("{name} reads"), read(&*stream, 16));
+            log.call(&format!("{name}, pending"), stream.take_error());
+            for how in [Shutdown::Read, Shutdown::Write, Shutdown::Both] {
+                log.call(&format!("{name}, shutdown {how:?}"), stream.shutdown(how));
+            }
+        }
+        Ok(())
+    }
+    show_on(
+        BOTH,
+        body,
+        r#"client reads: "goodbye"
+         client reads on: ""
+         client, here: done
+         client, there: NotConnected
+         client writes: BrokenPipe
+         client reads: ""
+         client, pending: no error
+         client, shutdown Read: NotConnected
+         client, shutdown Write: NotConnected
+         client, shutdown Both: NotConnected
+         server, here: done
+         server, there: NotConnected
+         server writes: BrokenPipe
+         server reads: ""
+         server, pending: no error
+         server, shutdown Read: NotConnected
+         server, shutdown Write: NotConnected
+         server, shutdown Both: NotConnected"#,
+    );
+}
+
+#[test]
 fn shutdown_of_reading_is_this_sides_alone() {
     fn body(world: &World, log: &mut Log) -> io::Result<()> {
         let (mut client, mut server) = pair(world)?;
