@@ -132,6 +132,11 @@ impl Connection {
         is_heard
     }
 
+    /// Whether both sides have said goodbye: TIME-WAIT is TCP's business, and no longer the application's (as Linux).
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::TimeWait | State::Closed)
+    }
+
     /// Follows what is unacknowledged: smoltcp's own time-out would also end a connection that is merely idle.
     pub(super) fn watch(&mut self, now: Instant, unacknowledged: usize) {
         if unacknowledged == 0 {
