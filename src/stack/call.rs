@@ -55,9 +55,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Socket::Datagram { peer, .. } => peer.is_none(),
             _ => false,
         };
-        if row.is_bound() || !is_fresh {
-            return Err(Error::InvalidArgument);
-        }
+        let is_done = row.is_bound() || !is_fresh;
         let domain_fits = match row.domain {
             Domain::Inet => address.is_ipv4(),
             Domain::Inet6 => address.is_ipv6(),
@@ -72,6 +70,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         if !endpoint.addr.is_unspecified() && !self.is_own(endpoint.addr) {
             return Err(Error::AddrNotAvailable);
+        }
+        // Last, as on Linux: an address that can never be right is told as that.
+        if is_done {
+            return Err(Error::InvalidArgument);
         }
         self.bind_to(fd.index, endpoint)?;
         self.descriptors.row(fd.index).explicit = true;

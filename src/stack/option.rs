@@ -120,13 +120,23 @@ macro_rules! options {
     )*};
 }
 
+/// Linux's longest `TCP_KEEPIDLE`.
+const MAX_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
+/// Linux counts `TCP_USER_TIMEOUT` in 32 bits of milliseconds.
+const MAX_USER_TIMEOUT: Duration = Duration::from_millis(u32::MAX as u64);
+
+/// Longer, and the arithmetic of deadlines would overflow; shorter, and a timer would never rest.
+fn is_within(value: Option<Duration>, longest: Duration) -> bool {
+    value.is_none_or(|value| (Duration::from_millis(1)..=longest).contains(&value))
+}
+
 options! {
     /// `TCP_NODELAY`: small segments leave at once, without Nagle's algorithm (RFC 9293 §3.7.4). Default: off.
     NoDelay: bool = no_delay, if |_| true;
     /// `SO_KEEPALIVE` with `TCP_KEEPIDLE` and `TCP_KEEPINTVL` in one: after so long without a segment from the peer it
     /// is probed, and as often again (RFC 9293 §3.8.4). After nine unanswered probes the connection ends in
-    /// [`Error::TimedOut`]. Default: none. Zero is invalid.
-    KeepAlive: Option<Duration> = keep_alive, if |v| v != Some(Duration::ZERO);
+    /// [`Error::TimedOut`]. Default: none. Valid from 1 ms to 32,767 s.
+    KeepAlive: Option<Duration> = keep_alive, if |v| is_within(v, MAX_KEEP_ALIVE);
     /// `IP_TTL` or `IPV6_UNICAST_HOPS`: hops that a packet may take. Default: 64 (RFC 1700). Zero is invalid
     /// (RFC 1122 §3.2.1.7).
     HopLimit: u8 = hop_limit, if |v| v != 0;
@@ -134,8 +144,9 @@ options! {
     /// `bind`.
     V6Only: bool = v6_only, if |_| true;
     /// `TCP_USER_TIMEOUT`: how long sent data (or a SYN) may stay unacknowledged before the connection ends in
-    /// [`Error::TimedOut`] (RFC 5482). Default: 127 s for `connect`, 924 s after it, as Linux. Zero is invalid.
-    UserTimeout: Option<Duration> = user_timeout, if |v| v != Some(Duration::ZERO);
+    /// [`Error::TimedOut`] (RFC 5482). Default: 127 s for `connect`, 924 s after it, as Linux. Valid from 1 ms
+    /// to 2³² - 1 ms.
+    UserTimeout: Option<Duration> = user_timeout, if |v| is_within(v, MAX_USER_TIMEOUT);
     /// `TCP_CONGESTION`: the congestion control algorithm. Default: Reno.
     Congestion: CongestionControl = congestion_control, if |_| true;
 }

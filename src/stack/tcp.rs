@@ -76,7 +76,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// and learns when nobody listens there. The unspecified address means this host.
     pub fn connect(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
         let row = self.descriptors.get_mut(fd)?;
-        if let Some(error) = row.error.take() {
+        // A datagram's pending error is for `send` and `recv`.
+        if row.kind() == Type::Stream
+            && let Some(error) = row.error.take()
+        {
             return Err(error);
         }
         match &mut row.socket {
@@ -188,12 +191,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         port.ok_or(Error::AddrNotAvailable)
     }
 
-    /// The slot of a connected stream socket.
-    fn stream_slot(&self, fd: Fd) -> Result<u16> {
-        match self.descriptors.get(fd)?.socket {
+    /// The slot of a connected stream socket; else why there is none, which after a failed `connect` is its error.
+    pub(super) fn stream_slot(&mut self, fd: Fd) -> Result<u16> {
+        let row = self.descriptors.get_mut(fd)?;
+        match row.socket {
             Socket::Connected { slot, .. } => Ok(slot),
             Socket::Connecting(_) => Err(Error::WouldBlock),
-            _ => Err(Error::NotConnected),
+            _ => Err(row.error.take().unwrap_or(Error::NotConnected)),
         }
     }
 

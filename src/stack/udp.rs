@@ -42,9 +42,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 let to = self.destination(fd, to)?;
                 self.send_datagram(fd, data, to)
             }
-            Socket::Connected { .. } => Err(Error::AlreadyConnected),
-            Socket::Connecting(_) => Err(Error::WouldBlock),
-            _ => Err(Error::NotConnected),
+            _ => self.stream_slot(fd).and(Err(Error::AlreadyConnected)),
         }
     }
 
@@ -77,16 +75,20 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn receive(&mut self, fd: Fd, buffer: &mut [u8], peek: bool) -> Result<Received> {
-        if let Socket::Datagram { .. } = self.descriptors.get(fd)?.socket {
+        let row = self.descriptors.get(fd)?;
+        if let Socket::Datagram { .. } = row.socket {
             return self.recv_datagram(fd, buffer, peek);
         }
-        let from = self.getpeername(fd);
+        let domain = row.domain;
+        let slot = self.stream_slot(fd)?;
         let len = self.recv_stream(fd, buffer, peek)?;
-        let from = from?;
+        // Not `getpeername`: what has arrived, and the end, have a sender when the connection has none any more.
+        let connection = self.slots[usize::from(slot)].connection();
+        let from = connection.ok_or(Error::NotConnected)?.flow.remote;
         Ok(Received {
             len,
             size: len,
-            from,
+            from: from.to_socket_addr(domain),
         })
     }
 
@@ -133,13 +135,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Socket::Datagram { slot, .. } = row.socket else {
             return Err(Error::NotSupported);
         };
+        if to.port == 0 {
+            return Err(Error::InvalidArgument);
+        }
         if let Some(error) = row.error.take() {
             return Err(error);
         }
         let local = row.local;
-        if to.port == 0 {
-            return Err(Error::InvalidArgument);
-        }
         if self.is_broadcast(to.addr) {
             return Err(Error::PermissionDenied);
         }

@@ -1,0 +1,211 @@
+//! The rows: every call, with arguments that are in order and with arguments that are not.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use glasstack::stack::option::{
+    Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout, V6Only,
+};
+use glasstack::stack::{Domain, Interest, Shutdown, Type};
+use glasstack::{Error, Result};
+
+use crate::pair::{Bell, at};
+use crate::state::{SERVICE, TAKEN, World};
+
+macro_rules! calls {
+    ($($name:ident: $heart:ident,)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Call {
+            $($name,)*
+        }
+
+        impl Call {
+            pub(crate) const ALL: [Call; [$(Call::$name),*].len()] = [$(Call::$name),*];
+
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Call::$name => stringify!($name),)*
+                }
+            }
+
+            /// The heart's function that the row calls.
+            pub(crate) fn of_heart(self) -> &'static str {
+                match self {
+                    $(Call::$name => stringify!($heart),)*
+                }
+            }
+        }
+    };
+}
+
+calls! {
+    SocketStream: socket,
+    SocketDatagram: socket,
+    Bind: bind,
+    BindAnyPort: bind,
+    BindTakenPort: bind,
+    BindForeignAddress: bind,
+    BindOtherFamily: bind,
+    Listen: listen,
+    Accept: accept,
+    Connect: connect,
+    ConnectOtherFamily: connect,
+    ConnectUnroutable: connect,
+    Send: send,
+    SendNothing: send,
+    Sendto: sendto,
+    SendtoOtherFamily: sendto,
+    SendtoPortZero: sendto,
+    SendtoUnroutable: sendto,
+    SendtoTooLong: sendto,
+    Recv: recv,
+    RecvNothing: recv,
+    Recvfrom: recvfrom,
+    Peek: peek,
+    Peekfrom: peekfrom,
+    ShutdownRead: shutdown,
+    ShutdownWrite: shutdown,
+    ShutdownBoth: shutdown,
+    Close: close,
+    Getsockname: getsockname,
+    Getpeername: getpeername,
+    SetNoDelay: setsockopt,
+    GetNoDelay: getsockopt,
+    SetKeepAlive: setsockopt,
+    SetKeepAliveZero: setsockopt,
+    SetKeepAliveEndless: setsockopt,
+    GetKeepAlive: getsockopt,
+    SetHopLimit: setsockopt,
+    SetHopLimitZero: setsockopt,
+    GetHopLimit: getsockopt,
+    SetV6Only: setsockopt,
+    GetV6Only: getsockopt,
+    SetUserTimeout: setsockopt,
+    SetUserTimeoutZero: setsockopt,
+    SetUserTimeoutEndless: setsockopt,
+    GetUserTimeout: getsockopt,
+    SetCongestion: setsockopt,
+    GetCongestion: getsockopt,
+    TakeError: take_error,
+    Readiness: readiness,
+    WakerReadable: register_waker,
+    WakerWritable: register_waker,
+}
+
+fn ok<T>(result: Result<T>) -> String {
+    show(result.map(|_| "ok"))
+}
+
+fn show<T: ToString>(result: Result<T>) -> String {
+    match result {
+        Ok(value) => value.to_string(),
+        Err(error) => error.errno().to_owned(),
+    }
+}
+
+fn letters(readiness: glasstack::stack::Readiness) -> String {
+    let flags = [
+        (readiness.readable, 'r'),
+        (readiness.writable, 'w'),
+        (readiness.closed, 'c'),
+        (readiness.error, 'e'),
+    ];
+    flags
+        .map(|(is_set, letter)| if is_set { letter } else { '-' })
+        .iter()
+        .collect()
+}
+
+/// An address that no route leads to.
+fn unroutable(domain: Domain) -> SocketAddr {
+    match domain {
+        Domain::Inet => SocketAddr::from(([192, 0, 2, 1], SERVICE)),
+        Domain::Inet6 => SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], SERVICE)),
+    }
+}
+
+impl Call {
+    /// Makes the call and says what came of it.
+    pub(crate) fn make(self, world: &mut World) -> String {
+        let domain = world.domain;
+        let other = match domain {
+            Domain::Inet => Domain::Inet6,
+            Domain::Inet6 => Domain::Inet,
+        };
+        let service = at(domain, 2, SERVICE);
+        let fd = world.fd;
+        let stack = &mut world.pair.client.stack;
+        let mut buffer = [0; 64];
+        match self {
+            Call::SocketStream => ok(stack.socket(domain, Type::Stream)),
+            Call::SocketDatagram => ok(stack.socket(domain, Type::Datagram)),
+            Call::Bind => ok(stack.bind(fd, at(domain, 1, 7009))),
+            Call::BindAnyPort => ok(stack.bind(fd, at(domain, 1, 0))),
+            Call::BindTakenPort => ok(stack.bind(fd, at(domain, 1, TAKEN))),
+            Call::BindForeignAddress => ok(stack.bind(fd, at(domain, 9, 7009))),
+            Call::BindOtherFamily => ok(stack.bind(fd, at(other, 1, 7009))),
+            Call::Listen => ok(stack.listen(fd, 5)),
+            Call::Accept => ok(stack.accept(fd)),
+            Call::Connect => ok(stack.connect(fd, service)),
+            Call::ConnectOtherFamily => ok(stack.connect(fd, at(other, 2, SERVICE))),
+            Call::ConnectUnroutable => ok(stack.connect(fd, unroutable(domain))),
+            Call::Send => show(stack.send(fd, b"four")),
+            Call::SendNothing => show(stack.send(fd, b"")),
+            Call::Sendto => show(stack.sendto(fd, b"four", service)),
+            Call::SendtoOtherFamily => show(stack.sendto(fd, b"four", at(other, 2, SERVICE))),
+            Call::SendtoPortZero => show(stack.sendto(fd, b"four", at(domain, 2, 0))),
+            Call::SendtoUnroutable => show(stack.sendto(fd, b"four", unroutable(domain))),
+            Call::SendtoTooLong => show(stack.sendto(fd, &[0; 1473], service)),
+            Call::Recv => show(stack.recv(fd, &mut buffer)),
+            Call::RecvNothing => show(stack.recv(fd, &mut [])),
+            Call::Recvfrom => show(stack.recvfrom(fd, &mut buffer).map(|received| received.len)),
+            Call::Peek => show(stack.peek(fd, &mut buffer)),
+            Call::Peekfrom => show(stack.peekfrom(fd, &mut buffer).map(|received| received.len)),
+            Call::ShutdownRead => ok(stack.shutdown(fd, Shutdown::Read)),
+            Call::ShutdownWrite => ok(stack.shutdown(fd, Shutdown::Write)),
+            Call::ShutdownBoth => ok(stack.shutdown(fd, Shutdown::Both)),
+            Call::Close => ok(stack.close(fd)),
+            Call::Getsockname => ok(stack.getsockname(fd)),
+            Call::Getpeername => ok(stack.getpeername(fd)),
+            Call::SetNoDelay => ok(stack.setsockopt(fd, NoDelay, true)),
+            Call::GetNoDelay => ok(stack.getsockopt(fd, NoDelay)),
+            Call::SetKeepAlive => ok(stack.setsockopt(fd, KeepAlive, Some(Duration::from_secs(1)))),
+            Call::SetKeepAliveEndless => ok(stack.setsockopt(fd, KeepAlive, Some(Duration::MAX))),
+            Call::SetKeepAliveZero => ok(stack.setsockopt(fd, KeepAlive, Some(Duration::ZERO))),
+            Call::GetKeepAlive => ok(stack.getsockopt(fd, KeepAlive)),
+            Call::SetHopLimit => ok(stack.setsockopt(fd, HopLimit, 1)),
+            Call::SetHopLimitZero => ok(stack.setsockopt(fd, HopLimit, 0)),
+            Call::GetHopLimit => ok(stack.getsockopt(fd, HopLimit)),
+            Call::SetV6Only => ok(stack.setsockopt(fd, V6Only, true)),
+            Call::GetV6Only => ok(stack.getsockopt(fd, V6Only)),
+            Call::SetUserTimeout => {
+                ok(stack.setsockopt(fd, UserTimeout, Some(Duration::from_secs(1))))
+            }
+            Call::SetUserTimeoutEndless => {
+                ok(stack.setsockopt(fd, UserTimeout, Some(Duration::MAX)))
+            }
+            Call::SetUserTimeoutZero => ok(stack.setsockopt(fd, UserTimeout, Some(Duration::ZERO))),
+            Call::GetUserTimeout => ok(stack.getsockopt(fd, UserTimeout)),
+            Call::SetCongestion => ok(stack.setsockopt(fd, Congestion, CongestionControl::Cubic)),
+            Call::GetCongestion => ok(stack.getsockopt(fd, Congestion)),
+            Call::TakeError => show(
+                stack
+                    .take_error(fd)
+                    .map(|error| error.map_or("none", Error::errno)),
+            ),
+            Call::Readiness => show(stack.readiness(fd).map(letters)),
+            Call::WakerReadable => waker(world, Interest::Readable),
+            Call::WakerWritable => waker(world, Interest::Writable),
+        }
+    }
+}
+
+fn waker(world: &mut World, interest: Interest) -> String {
+    let (bell, waker) = Bell::new();
+    let registered = world
+        .pair
+        .client
+        .stack
+        .register_waker(world.fd, interest, &waker);
+    show(registered.map(|()| if bell.has_rung() { "woken" } else { "waits" }))
+}
