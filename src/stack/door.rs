@@ -10,9 +10,6 @@ use super::frame::{ETHERNET_HEADER, ICMPV6, Segment, TCP};
 /// ICMPv6's type (RFC 4861 §4.3).
 const NEIGHBOR_SOLICITATION: u8 = 135;
 
-/// Stands for "not IP": the number is reserved (IANA, assigned Internet protocol numbers).
-const ARP: u8 = 255;
-
 /// What left through the door during one call into smoltcp.
 pub(super) struct Sent {
     link_len: usize,
@@ -46,33 +43,42 @@ impl Sent {
     /// Looks at a finished frame. smoltcp writes its IP headers without options, so the places are fixed.
     #[inline]
     fn note(&mut self, frame: &[u8]) {
-        let Some(packet) = frame.get(self.link_len..) else {
-            return;
-        };
-        let (protocol, transport) = match packet {
-            [0x45, header @ ..] if header.len() >= 19 => (header[8], &header[19..]),
-            [first, header @ ..] if first >> 4 == 6 && header.len() >= 39 => {
-                (header[5], &header[39..])
-            }
-            _ => (ARP, &[][..]),
-        };
-        if protocol == ARP {
-            let target = packet.get(24..).and_then(<[u8]>::first_chunk::<4>);
-            self.solicited = target.map(|target| IpAddr::from(*target));
-            return;
+        let packet = frame.get(self.link_len..).unwrap_or_default();
+        match packet {
+            [0x45, _, _, _, _, _, _, _, _, TCP, ..] => self.note_segment(packet.get(20..)),
+            [0x60..0x70, _, _, _, _, _, TCP, ..] => self.note_segment(packet.get(40..)),
+            _ => self.note_other(packet),
         }
-        if protocol == ICMPV6 && transport.first() == Some(&NEIGHBOR_SOLICITATION) {
-            let target = transport.get(8..).and_then(<[u8]>::first_chunk::<16>);
-            self.solicited = target.map(|target| IpAddr::from(*target));
-            return;
-        }
+    }
+
+    #[inline]
+    fn note_segment(&mut self, transport: Option<&[u8]>) {
         self.packets += 1;
-        if protocol == TCP
-            && let Some(segment) = Segment::parse(transport)
-        {
+        if let Some(segment) = transport.and_then(Segment::parse) {
             self.first.get_or_insert(segment.seq);
             let ack = segment.has_ack().then_some(segment.ack);
             self.sequence = Some((segment.seq.wrapping_add(segment.len), ack));
+        }
+    }
+
+    /// A datagram, or a question for a neighbor: smoltcp wants to know whom it sends to first.
+    fn note_other(&mut self, packet: &[u8]) {
+        let target = match packet {
+            [0x40..0x50, ..] => None,
+            [0x60..0x70, _, _, _, _, _, ICMPV6, ..] => packet
+                .get(40..)
+                .filter(|message| message.first() == Some(&NEIGHBOR_SOLICITATION))
+                .and_then(|message| message.get(8..)?.first_chunk::<16>())
+                .map(|target| IpAddr::from(*target)),
+            [0x60..0x70, ..] => None,
+            _ => packet
+                .get(24..)
+                .and_then(<[u8]>::first_chunk::<4>)
+                .map(|target| IpAddr::from(*target)),
+        };
+        match target {
+            Some(target) => self.solicited = Some(target),
+            None => self.packets += 1,
         }
     }
 }

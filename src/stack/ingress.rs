@@ -28,6 +28,7 @@ pub(super) struct Incoming<'f> {
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes one frame in.
+    #[inline]
     pub(super) fn ingress<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
             Frame::Ip { link, packet } if fragment::is_fragment(packet) => {

@@ -405,11 +405,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.egress(interface, device)
     }
 
-    /// Carries what the host sends to itself, until it is quiet.
+    /// Carries what the host sends to itself, if it does.
+    #[inline]
     fn poll_own_loopback(&mut self) -> bool {
-        if self.due == 0 && self.loopback.is_empty() {
-            return false;
-        }
+        (self.due > 0 || !self.loopback.is_empty()) && self.poll_own_loopback_until_quiet()
+    }
+
+    fn poll_own_loopback_until_quiet(&mut self) -> bool {
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
             loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
