@@ -183,14 +183,8 @@ fn under_pressure_the_oldest_half_open_connection_goes_first() {
         .observer()
         .0
         .iter()
-        .filter_map(|event| match event {
-            glasstack::trace::Event::State {
-                remote,
-                to: State::Closed,
-                ..
-            } => Some(remote.port()),
-            _ => None,
-        });
+        .filter(|change| change.to == State::Closed)
+        .map(|change| change.remote.port());
     assert_eq!(closed.collect::<Vec<_>>(), [1]);
 }
 
@@ -220,14 +214,8 @@ fn under_pressure_the_oldest_time_wait_goes_when_no_half_open_one_is_old() {
         .observer()
         .0
         .iter()
-        .filter_map(|event| match event {
-            glasstack::trace::Event::State {
-                remote,
-                from: State::TimeWait,
-                ..
-            } => Some(*remote),
-            _ => None,
-        });
+        .filter(|change| change.from == State::TimeWait)
+        .map(|change| change.remote);
     assert_eq!(closed.collect::<Vec<_>>(), [remotes[0]]);
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use glasstack::trace::{Event, Observer, State};
+use glasstack::trace::{Event, Happening, Observer, State};
 
 /// The states that each end, named by its own address and the other's, has been in.
 type Table = HashMap<(SocketAddr, SocketAddr), Vec<State>>;
@@ -18,18 +18,11 @@ pub(crate) struct Walks(Arc<(Mutex<Table>, Condvar)>);
 
 impl Observer for Walks {
     fn event(&mut self, event: &Event) {
-        if let Event::State {
-            local,
-            remote,
-            from,
-            to,
-            ..
-        } = *event
-        {
+        if let (Some(flow), Happening::State { from, to, .. }) = (event.flow, event.happening) {
             let (table, changed) = &*self.0;
             let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
             table
-                .entry((local, remote))
+                .entry((flow.local, flow.remote))
                 .or_insert_with(|| vec![from])
                 .push(to);
             changed.notify_all();

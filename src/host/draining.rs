@@ -1,6 +1,6 @@
 //! Which connections still have something to say after their socket was closed.
 
-use crate::trace::{Event, Observer, State};
+use crate::trace::{Event, Happening, Observer, State};
 use std::{collections::HashSet, net::SocketAddr};
 
 /// Stands between the stack and the user's observer, and keeps the connections whose FIN (and all data before it) the peer has
@@ -27,12 +27,8 @@ impl Draining {
 
 impl Observer for Draining {
     fn event(&mut self, event: &Event) {
-        #[allow(irrefutable_let_patterns)] // Events of other kinds come with the trace.
-        if let Event::State {
-            local, remote, to, ..
-        } = event
-        {
-            let connection = (*local, *remote);
+        if let (Some(flow), Happening::State { to, .. }) = (event.flow, event.happening) {
+            let connection = (flow.local, flow.remote);
             if matches!(to, State::FinWait1 | State::Closing | State::LastAck) {
                 self.connections.insert(connection);
             } else {
@@ -48,15 +44,24 @@ impl Observer for Draining {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::{Cause, Flow, Protocol};
     use smoltcp::time::Instant;
 
-    fn state(from: State, to: State) -> Event {
-        Event::State {
+    fn state(from: State, to: State) -> Event<'static> {
+        Event {
             time: Instant::ZERO,
-            local: ([10, 0, 0, 1], 49152).into(),
-            remote: ([10, 0, 0, 2], 9999).into(),
-            from,
-            to,
+            interface: None,
+            socket: None,
+            flow: Some(Flow {
+                protocol: Protocol::Tcp,
+                local: ([10, 0, 0, 1], 49152).into(),
+                remote: ([10, 0, 0, 2], 9999).into(),
+            }),
+            happening: Happening::State {
+                from,
+                to,
+                cause: Cause::Segment,
+            },
         }
     }
 

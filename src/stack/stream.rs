@@ -9,7 +9,7 @@ use super::fd::Socket;
 use super::frame::Segment;
 use super::slot::Kind;
 use crate::Error;
-use crate::trace::{Event, Observer};
+use crate::trace::{Cause, Event, Flow, Happening, Observer, Protocol};
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Brings the heart up to date with a connection's socket, after a segment arrived or after its timers ran.
@@ -150,12 +150,21 @@ impl<'a, O: Observer> Stack<'a, O> {
         if from == to {
             return;
         }
-        self.observer.event(&Event::State {
-            time: self.now,
+        let flow = Flow {
+            protocol: Protocol::Tcp,
             local: connection.flow.local.pair().into(),
             remote: connection.flow.remote.pair().into(),
-            from,
-            to,
+        };
+        self.observer.event(&Event {
+            time: self.now,
+            interface: None,
+            socket: None,
+            flow: Some(flow),
+            happening: Happening::State {
+                from,
+                to,
+                cause: Cause::Segment,
+            },
         });
     }
 

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use glasstack::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use glasstack::smoltcp::time::{Duration, Instant};
 use glasstack::stack::{Capacity, Domain, InterfaceId, Type};
-use glasstack::trace::{Event, Observer, State};
+use glasstack::trace::{Event, Happening, Observer, State};
 use glasstack::{Error, Fd, Stack};
 use segment::Segment;
 
@@ -57,11 +57,22 @@ impl Frame {
 
 /// Keeps the events.
 #[derive(Default)]
-pub struct Recorder(pub Vec<Event>);
+pub struct Recorder(pub Vec<Change>);
+
+/// A connection's change of state.
+#[derive(Clone, Copy)]
+pub struct Change {
+    pub remote: SocketAddr,
+    pub from: State,
+    pub to: State,
+}
 
 impl Observer for Recorder {
     fn event(&mut self, event: &Event) {
-        self.0.push(*event);
+        if let (Some(flow), Happening::State { from, to, .. }) = (event.flow, event.happening) {
+            let remote = flow.remote;
+            self.0.push(Change { remote, from, to });
+        }
     }
 }
 
@@ -195,11 +206,8 @@ impl Host {
 
     /// The states that connections went to, in order.
     pub fn states(&mut self) -> Vec<State> {
-        let to = |event: &Event| match event {
-            Event::State { to, .. } => Some(*to),
-            _ => None,
-        };
-        self.stack.observer().0.iter().filter_map(to).collect()
+        let changes = self.stack.observer().0.iter();
+        changes.map(|change| change.to).collect()
     }
 }
 
