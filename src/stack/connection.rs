@@ -7,7 +7,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
 use super::flow::{Flow, UNSPECIFIED};
-use super::option::Options;
+use super::option::{Options, on_clock};
 use crate::Error;
 
 /// How long `connect` waits without [`UserTimeout`](super::option::UserTimeout): what Linux's six retries take.
@@ -150,7 +150,7 @@ impl Connection {
             (Role::Orphan, State::FinWait2) => Some(self.orphaned),
             _ => self.waiting,
         };
-        let unanswered = unanswered.map(|since| since + patience.into());
+        let unanswered = unanswered.map(|since| since + on_clock(patience));
         let unprobed = match self.state {
             State::Established | State::CloseWait | State::FinWait2 => {
                 keep_alive.map(|interval| self.heard + interval * (KEEP_ALIVE_PROBES + 1))

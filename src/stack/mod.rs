@@ -108,6 +108,9 @@ use table::Table;
 /// Frames that one `poll` takes in before it lets the caller go on; it then asks to be called again at once.
 const INGRESS_BURST: usize = 256;
 
+/// Where the clock stops, 146,000 years from its start: what is due later must still fit into it.
+const LAST_MOMENT: Instant = Instant::from_micros_const(i64::MAX / 2);
+
 /// The address family of a socket: `AF_INET` or `AF_INET6`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Domain {
@@ -333,7 +336,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Tells the time without doing any work, for calls that come long after the last `poll`. It never goes back.
     pub fn set_now(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.now = self.now.max(now.min(LAST_MOMENT));
     }
 
     /// Takes in what the interface's device has received, sends what is due, and returns when to call again at the

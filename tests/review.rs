@@ -1,0 +1,132 @@
+//! What an experienced reviewer tries first: limits of numbers, handles of another stack, memory of no size.
+#![cfg(all(feature = "std", feature = "ipv4", feature = "ipv6"))]
+#![allow(clippy::unwrap_used)]
+
+mod net;
+
+use core::time::Duration;
+use glasstack::device::Wire;
+use glasstack::smoltcp::phy::Medium;
+use glasstack::smoltcp::time::Instant;
+use glasstack::stack::option::{KeepAlive, UserTimeout};
+use glasstack::stack::{Capacity, Domain, Storage, Type};
+use glasstack::{Error, Stack};
+use net::{Net, SERVER, Side, capacity};
+
+#[test]
+fn a_time_out_beyond_the_clock_is_never() {
+    let mut net = Net::new();
+    let (client, server, listener) = net.pair(SERVER);
+    for (fd, side) in [
+        (client, Side::Client),
+        (server, Side::Server),
+        (listener, Side::Server),
+    ] {
+        let stack = &mut net.host(side).stack;
+        for longest in [Duration::MAX, Duration::from_secs(u64::MAX / 4)] {
+            stack.setsockopt(fd, UserTimeout, Some(longest)).unwrap();
+            stack.setsockopt(fd, KeepAlive, Some(longest)).unwrap();
+            assert_eq!(stack.getsockopt(fd, UserTimeout), Ok(Some(longest)));
+            assert_eq!(stack.getsockopt(fd, KeepAlive), Ok(Some(longest)));
+        }
+    }
+    net.run();
+    net.client.stack.send(client, b"hello").unwrap();
+    net.run();
+    assert_eq!(net.server.recv(server).unwrap(), b"hello");
+    let other = net.client.connect(SERVER);
+    net.run();
+    assert_eq!(
+        net.client.stack.connect(other, SERVER.parse().unwrap()),
+        Ok(())
+    );
+    net.cut();
+    net.client.stack.send(client, b"lost").unwrap();
+    net.run_for(glasstack::smoltcp::time::Duration::from_secs(10_000));
+    assert_eq!(net.client.recv(client), Err(Error::WouldBlock));
+}
+
+#[test]
+fn the_end_of_time_is_only_a_number() {
+    let mut net = Net::new();
+    let (client, server, _) = net.pair(SERVER);
+    net.now = Instant::from_micros(i64::MAX);
+    net.client.stack.send(client, b"late").unwrap();
+    for _ in 0..10 {
+        net.client.poll(net.now);
+        net.server.poll(net.now);
+        while let Some(frame) = net.client.card.sent.pop_front() {
+            net.server.card.received.push_back(frame);
+        }
+        while let Some(frame) = net.server.card.sent.pop_front() {
+            net.client.card.received.push_back(frame);
+        }
+    }
+    assert_eq!(net.server.recv(server).unwrap(), b"late");
+}
+
+#[test]
+fn the_smallest_buffers_still_carry_a_conversation() {
+    let tiny = Capacity {
+        sockets: 4,
+        connections: 1,
+        datagrams: 0,
+        receive_buffer: 1,
+        send_buffer: 1,
+        datagram_buffer: 0,
+        datagram_packets: 0,
+        pending_syns: 0,
+        interfaces: 1,
+        loopback_buffer: 0,
+        reassemblies: 0,
+        lookups: 0,
+    };
+    let mut net = Net::with(Medium::Ip, tiny.clone(), tiny);
+    let (client, server, _) = net.pair(SERVER);
+    for octet in 0..20 {
+        assert_eq!(net.client.stack.send(client, &[octet, 0]), Ok(1));
+        net.run_for(glasstack::smoltcp::time::Duration::from_secs(5));
+        assert_eq!(net.server.recv(server).unwrap(), [octet]);
+        net.run_for(glasstack::smoltcp::time::Duration::from_secs(5));
+    }
+    assert!(net.client.stack.resolve("name.example").is_err());
+    assert!(
+        net.client
+            .stack
+            .socket(Domain::Inet, Type::Datagram)
+            .is_err()
+    );
+}
+
+#[test]
+fn a_stack_of_nothing_answers_every_call() {
+    let nothing = Capacity {
+        sockets: 0,
+        connections: 0,
+        datagrams: 0,
+        receive_buffer: 0,
+        send_buffer: 0,
+        datagram_buffer: 0,
+        datagram_packets: 0,
+        pending_syns: 0,
+        interfaces: 0,
+        loopback_buffer: 0,
+        reassemblies: 0,
+        lookups: 0,
+    };
+    let mut stack = Stack::with_capacity(
+        Capacity {
+            sockets: 2,
+            ..nothing.clone()
+        },
+        [1; 16],
+        (),
+    );
+    let fd = stack.socket(Domain::Inet, Type::Stream).unwrap();
+    assert_eq!(stack.listen(fd, 5), Ok(()));
+    assert!(stack.socket(Domain::Inet, Type::Datagram).is_err());
+    assert_eq!(stack.poll_loopback(Instant::ZERO), None);
+    let mut stack = Stack::with_capacity(nothing, [1; 16], ());
+    assert!(stack.socket(Domain::Inet, Type::Stream).is_err());
+    assert_eq!(stack.poll_loopback(Instant::ZERO), None);
+}
