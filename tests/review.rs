@@ -66,6 +66,19 @@ fn the_end_of_time_is_only_a_number() {
 }
 
 #[test]
+fn an_interface_of_another_stack_is_nothing_to_this_one() {
+    let mut larger = Stack::with_capacity(capacity(), [1; 16], ());
+    let (mut end, _other) = Wire::pair(Medium::Ip, 1500);
+    let interface = larger.add_interface(&mut end, None).unwrap();
+    let none = Capacity {
+        interfaces: 0,
+        ..capacity()
+    };
+    let mut smaller = Stack::with_capacity(none, [2; 16], ());
+    assert_eq!(smaller.poll(interface, Instant::ZERO, &mut end), None);
+}
+
+#[test]
 fn the_smallest_buffers_still_carry_a_conversation() {
     let tiny = Capacity {
         sockets: 4,

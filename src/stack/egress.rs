@@ -88,9 +88,10 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Polls the slots that have work on an interface, each once; says whether the device refused a frame.
     pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
-        let count = match &self.interfaces[usize::from(interface)] {
-            Some(interface) => interface.due.len(),
-            None => 0,
+        let count = match self.interfaces.get(usize::from(interface)) {
+            Some(Some(interface)) => interface.due.len(),
+            // Another stack's interface, for all that can be known.
+            _ => 0,
         };
         for _ in 0..count {
             let Some(row) = &mut self.interfaces[usize::from(interface)] else {
