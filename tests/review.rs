@@ -79,6 +79,68 @@ fn an_interface_of_another_stack_is_nothing_to_this_one() {
 }
 
 #[test]
+fn without_a_loopback_a_host_has_no_way_to_itself() {
+    // Eight octets are a loopback too, and carry no header.
+    for octets in [0, 24, 3 * 67] {
+        let small = Capacity {
+            loopback_buffer: octets,
+            ..capacity()
+        };
+        let mut stack = Stack::with_capacity(small, [1; 16], ());
+        for to in ["127.0.0.1:9999", "[::1]:9999"] {
+            let to: core::net::SocketAddr = to.parse().unwrap();
+            let stream = stack.socket(net::domain_of(to), Type::Stream).unwrap();
+            assert_eq!(stack.connect(stream, to), Err(Error::NetworkUnreachable));
+            let datagram = stack.socket(net::domain_of(to), Type::Datagram).unwrap();
+            assert_eq!(
+                stack.sendto(datagram, b"", to),
+                Err(Error::NetworkUnreachable)
+            );
+            assert_eq!(stack.poll_loopback(Instant::ZERO), None);
+        }
+    }
+    let mut storage = Storage::<8, 4, 2, 2048>::new();
+    let mut stack = Stack::new(&mut storage, [7; 16], ());
+    let fd = stack.socket(Domain::Inet, Type::Stream).unwrap();
+    let to = "127.0.0.1:9999".parse().unwrap();
+    assert_eq!(stack.connect(fd, to), Err(Error::NetworkUnreachable));
+    assert_eq!(stack.poll_loopback(Instant::ZERO), None);
+}
+
+#[test]
+fn a_link_carries_at_least_what_its_addresses_need() {
+    // RFC 791 §3.2: 68 octets; RFC 8200 §5: 1,280.
+    for (medium, link) in [(Medium::Ip, 0), (Medium::Ethernet, 14)] {
+        let hardware = (medium == Medium::Ethernet).then_some([2, 0, 0, 0, 0, 1]);
+        for (mtu, fits) in [
+            (0, false),
+            (13, false),
+            (67, false),
+            (68, true),
+            (65_535, true),
+            (65_536, false),
+        ] {
+            let mtu = if mtu > 13 { mtu + link } else { mtu };
+            let (mut end, _other) = Wire::pair(medium, mtu);
+            let mut stack = Stack::with_capacity(capacity(), [1; 16], ());
+            let interface = stack.add_interface(&mut end, hardware);
+            assert_eq!(interface.is_ok(), fits, "{medium:?} {mtu}");
+        }
+        for (mtu, fits) in [(1_279, false), (1_280, true)] {
+            let (mut end, _other) = Wire::pair(medium, mtu + link);
+            let mut stack = Stack::with_capacity(capacity(), [1; 16], ());
+            let interface = stack.add_interface(&mut end, hardware).unwrap();
+            assert_eq!(
+                stack.add_address(interface, [10, 0, 0, 1].into(), 24),
+                Ok(())
+            );
+            let v6 = stack.add_address(interface, "fd00::1".parse().unwrap(), 64);
+            assert_eq!(v6.is_ok(), fits, "{medium:?} {mtu}");
+        }
+    }
+}
+
+#[test]
 fn the_smallest_buffers_still_carry_a_conversation() {
     let tiny = Capacity {
         sockets: 4,
