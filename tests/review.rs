@@ -205,3 +205,46 @@ fn a_stack_of_nothing_answers_every_call() {
     assert!(stack.socket(Domain::Inet, Type::Stream).is_err());
     assert_eq!(stack.poll_loopback(Instant::ZERO), None);
 }
+
+/// A connection's first flight, once its predecessor in the same slot has had the whole buffer in flight.
+#[test]
+fn a_connection_does_not_inherit_the_window_of_the_one_before() {
+    let one = Capacity {
+        connections: 1,
+        send_buffer: 65_536,
+        receive_buffer: 65_536,
+        ..capacity()
+    };
+    let mut net = Net::with(
+        Medium::Ip,
+        one.clone(),
+        Capacity {
+            connections: 4,
+            ..one
+        },
+    );
+    let listener = net.server.listen(Domain::Inet, 9999, 4);
+    let mut flights = [0; 2];
+    for flight in &mut flights {
+        let client = net.client.connect(SERVER);
+        net.run();
+        let (server, _) = net.server.stack.accept(listener).unwrap();
+        assert_eq!(
+            net.client.stack.connect(client, SERVER.parse().unwrap()),
+            Ok(())
+        );
+        net.run();
+        let before = net.frames.len();
+        net.client.stack.send(client, &[7; 50_000]).unwrap();
+        net.client.poll(net.now);
+        *flight = net.client.card.sent.len();
+        net.run_for(glasstack::smoltcp::time::Duration::from_secs(5));
+        assert!(net.frames.len() > before);
+        assert_eq!(net.server.recv(server).unwrap().len(), 50_000);
+        net.client.stack.close(client).unwrap();
+        net.server.stack.close(server).unwrap();
+        net.run_for(glasstack::smoltcp::time::Duration::from_secs(100));
+        assert_eq!(net.client.stack.usage().connections, 0);
+    }
+    assert_eq!(flights[0], flights[1]);
+}

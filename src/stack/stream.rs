@@ -261,6 +261,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         }
         socket.abort();
+        // smoltcp keeps it beyond the connection; the next one is to find out about its own path (RFC 5681 §3.1).
+        socket.set_congestion_control(socket.congestion_control());
         let waits = connection.in_time_wait;
         *connection = Connection::FREE;
         self.slots[usize::from(slot)].forget_neighbor();
