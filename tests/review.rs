@@ -11,6 +11,7 @@ use glasstack::smoltcp::time::Instant;
 use glasstack::stack::option::{KeepAlive, UserTimeout};
 use glasstack::stack::{Capacity, Domain, Storage, Type};
 use glasstack::{Error, Stack};
+use net::segment::{ACK, FIN, RST, SYN, Segment};
 use net::{Net, SERVER, Side, capacity};
 
 #[test]
@@ -247,4 +248,114 @@ fn a_connection_does_not_inherit_the_window_of_the_one_before() {
         assert_eq!(net.client.stack.usage().connections, 0);
     }
     assert_eq!(flights[0], flights[1]);
+}
+
+/// RFC 5961 §3.2: a reset counts at exactly the next sequence number; elsewhere in the window it is asked back.
+#[test]
+fn a_reset_that_only_hits_the_window_ends_nothing() {
+    let mut net = Net::new();
+    let (client, server, _) = net.pair(SERVER);
+    net.server.stack.send(server, b"hello").unwrap();
+    net.run();
+    let last = net.segments(Side::Server).last().unwrap().clone();
+    let next = last.end();
+    let (source, destination) = (last.source.to_string(), last.destination.to_string());
+    let sent = net.segments(Side::Client).len();
+    net.inject(
+        Side::Client,
+        &Segment::new(&source, &destination, RST, next.wrapping_add(100), 0),
+    );
+    net.run();
+    assert_eq!(net.client.recv(client).unwrap(), b"hello");
+    assert_eq!(net.client.recv(client), Err(Error::WouldBlock));
+    let answers = net.segments(Side::Client).split_off(sent);
+    assert_eq!(
+        answers
+            .iter()
+            .filter(|segment| segment.flags == ACK && segment.ack == next)
+            .count(),
+        1
+    );
+    // Beyond the window, or before it: no word.
+    for seq in [next.wrapping_add(100_000), next.wrapping_sub(1)] {
+        let sent = net.segments(Side::Client).len();
+        net.run_for(glasstack::smoltcp::time::Duration::from_secs(2));
+        net.inject(
+            Side::Client,
+            &Segment::new(&source, &destination, RST, seq, 0),
+        );
+        net.run();
+        assert_eq!(net.segments(Side::Client).len(), sent);
+    }
+    net.inject(
+        Side::Client,
+        &Segment::new(&source, &destination, RST, next, 0),
+    );
+    net.run();
+    assert_eq!(net.client.recv(client), Err(Error::ConnectionReset));
+}
+
+/// The peer's next number moves on with what it sends, whether that is acknowledged or read yet, and with its FIN.
+#[test]
+fn a_reset_right_behind_data_or_fin_is_exact() {
+    for (flags, read) in [
+        (ACK, false),
+        (ACK, true),
+        (ACK | FIN, false),
+        (ACK | FIN, true),
+    ] {
+        let mut net = Net::new();
+        let (client, server, _) = net.pair(SERVER);
+        net.server.stack.send(server, b"abc").unwrap();
+        net.run();
+        let last = net.segments(Side::Server).last().unwrap().clone();
+        let acked = net.segments(Side::Client).last().unwrap().end();
+        let (source, destination) = (last.source.to_string(), last.destination.to_string());
+        let more = Segment::new(&source, &destination, flags, last.end(), acked).with(b"defg");
+        net.inject(Side::Client, &more);
+        if read {
+            net.client.poll(net.now);
+            assert_eq!(net.client.recv(client).unwrap(), b"abcdefg");
+        }
+        net.inject(
+            Side::Client,
+            &Segment::new(&source, &destination, RST, more.end(), 0),
+        );
+        net.client.poll(net.now);
+        assert!(
+            net.client.stack.readiness(client).unwrap().error,
+            "{flags} {read}"
+        );
+    }
+}
+
+/// RFC 5961 §4.2, RFC 9293 §3.5.1: a peer that has restarted must learn that the old connection still stands.
+#[test]
+fn a_syn_on_an_established_connection_is_asked_back() {
+    let mut net = Net::new();
+    let (client, server, _) = net.pair(SERVER);
+    net.client.stack.send(client, b"hello").unwrap();
+    net.run();
+    net.run_for(glasstack::smoltcp::time::Duration::from_secs(2));
+    let last = net.segments(Side::Client).last().unwrap().clone();
+    let (source, destination) = (last.source.to_string(), last.destination.to_string());
+    for seq in [last.end(), last.end().wrapping_add(1_000_000)] {
+        net.run_for(glasstack::smoltcp::time::Duration::from_secs(2));
+        let sent = net.segments(Side::Server).len();
+        net.inject(
+            Side::Server,
+            &Segment::new(&source, &destination, SYN, seq, 0),
+        );
+        net.inject(
+            Side::Server,
+            &Segment::new(&source, &destination, SYN, seq, 0),
+        );
+        net.run();
+        let answers = net.segments(Side::Server).split_off(sent);
+        // RFC 5961 §7: not more than one a second.
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        assert_eq!((answers[0].flags, answers[0].ack), (ACK, last.end()));
+    }
+    assert_eq!(net.server.recv(server).unwrap(), b"hello");
+    assert_eq!(net.server.recv(server), Err(Error::WouldBlock));
 }

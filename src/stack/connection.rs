@@ -57,6 +57,9 @@ pub(super) struct Connection {
     pub(super) next: u32,
     /// The acknowledgment that was sent last: what the peer's next sequence number is.
     pub(super) receive_next: u32,
+    /// The sequence number of the first octet that the peer sends, and how many of them the application has read.
+    pub(super) first_octet: Option<u32>,
+    pub(super) read: u32,
     /// Sequence numbers that the peer has not acknowledged (octets queued, SYN, FIN), and since when.
     pub(super) unacknowledged: usize,
     pub(super) waiting: Option<Instant>,
@@ -88,6 +91,8 @@ impl Connection {
         initial: None,
         next: 0,
         receive_next: 0,
+        first_octet: None,
+        read: 0,
         unacknowledged: 0,
         waiting: None,
         user_timeout: None,

@@ -208,7 +208,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             if super::frame::before(connection.next, next) {
                 connection.next = next;
             }
-            connection.receive_next = ack.unwrap_or(connection.receive_next);
+            if let Some(ack) = ack {
+                connection.receive_next = ack;
+                if connection.first_octet.is_none() {
+                    self.note_first_octet(slot, ack);
+                }
+            }
         }
     }
 

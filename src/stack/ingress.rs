@@ -6,6 +6,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::wire::HardwareAddress;
 
 use super::Stack;
+use super::challenge::Verdict;
 use super::connection::Role;
 use super::door::{DoorIn, Sent};
 use super::fd::Socket;
@@ -122,8 +123,15 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return; // a connection stays on the interface it began on
             }
             if !(segment.is_syn() && self.is_succeeded(slot, segment.seq)) {
-                self.deliver(incoming, token, Some((slot, Some(segment))));
-                return;
+                let verdict = match segment.is_syn() || segment.has_rst() {
+                    true => self.judge(slot, &segment),
+                    false => Verdict::Pass,
+                };
+                return match verdict {
+                    Verdict::Pass => self.deliver(incoming, token, Some((slot, Some(segment)))),
+                    Verdict::Challenge => self.challenge(incoming, token, link, packet, slot),
+                    Verdict::Drop => {}
+                };
             }
             self.release(slot);
         }
@@ -250,7 +258,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hands a frame to smoltcp, with the socket it is for or with none.
-    fn deliver<T: TxToken>(
+    pub(super) fn deliver<T: TxToken>(
         &mut self,
         incoming: &Incoming<'_>,
         token: T,
