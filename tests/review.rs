@@ -359,3 +359,83 @@ fn a_syn_on_an_established_connection_is_asked_back() {
     assert_eq!(net.server.recv(server).unwrap(), b"hello");
     assert_eq!(net.server.recv(server), Err(Error::WouldBlock));
 }
+
+/// RFC 1122 §3.2.2, RFC 4443 §2.4: one forged frame to a group must not have all its members answer the victim.
+#[test]
+fn nothing_that_was_sent_to_a_group_is_answered_with_an_error() {
+    use glasstack::smoltcp::wire::{
+        EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpRepr,
+    };
+    let mut net = Net::new();
+    let (v4, v6) = ([10, 0, 0, 1], "fd00::1");
+    let me: [IpAddress; 2] = [
+        IpAddress::v4(v4[0], v4[1], v4[2], v4[3]),
+        v6.parse().unwrap(),
+    ];
+    net.pair(SERVER);
+    let mut answers = |group: [u8; 6],
+                       source: IpAddress,
+                       destination: IpAddress,
+                       protocol: u8,
+                       transport: &[u8]| {
+        let ip = IpRepr::new(
+            source,
+            destination,
+            IpProtocol::from(protocol),
+            transport.len(),
+            64,
+        );
+        let mut frame = vec![0; 14 + ip.buffer_len()];
+        let mut ethernet = EthernetFrame::new_unchecked(&mut frame);
+        ethernet.set_src_addr(EthernetAddress(Side::Client.hardware_address()));
+        ethernet.set_dst_addr(EthernetAddress(group));
+        ethernet.set_ethertype(match source {
+            IpAddress::Ipv4(_) => EthernetProtocol::Ipv4,
+            IpAddress::Ipv6(_) => EthernetProtocol::Ipv6,
+        });
+        ip.emit(&mut frame[14..], &Default::default());
+        frame[14 + ip.header_len()..].copy_from_slice(transport);
+        net.server.card.received.push_back(frame);
+        net.server.poll(net.now);
+        let sent = net.server.card.sent.len();
+        net.server.card.sent.clear();
+        sent
+    };
+    let station = Side::Server.hardware_address();
+    let everybody = [0xff; 6];
+    let all_nodes = [0x33, 0x33, 0, 0, 0, 1];
+    // A datagram for a port that nobody has, without a checksum; and a protocol that nobody has.
+    let udp = [0, 7, 0, 9, 0, 8, 0, 0];
+    let mine = IpAddress::v4(10, 0, 0, 2);
+    assert_eq!(answers(station, me[0], mine, 17, &udp), 1, "the test works");
+    assert_eq!(answers(everybody, me[0], mine, 17, &udp), 0);
+    assert_eq!(answers(station, me[0], mine, 99, &udp), 1, "the test works");
+    assert_eq!(answers(everybody, me[0], mine, 99, &udp), 0);
+    assert_eq!(
+        answers(everybody, me[0], IpAddress::v4(10, 0, 0, 255), 99, &udp),
+        0
+    );
+    let group: IpAddress = "ff02::1".parse().unwrap();
+    assert_eq!(answers(all_nodes, me[1], group, 99, &udp), 0);
+    assert_eq!(
+        answers(all_nodes, me[1], group, 60, &[17, 0, 1, 4, 0, 0, 0, 0]),
+        0
+    );
+    // A "ping" to the broadcast address (RFC 1122 §3.2.2.6; Linux is silent, too).
+    let ping = [8, 0, 0xf7, 0xff, 0, 0, 0, 0];
+    assert_eq!(answers(station, me[0], mine, 1, &ping), 1, "the test works");
+    assert_eq!(
+        answers(everybody, me[0], IpAddress::v4(10, 0, 0, 255), 1, &ping),
+        0
+    );
+    assert_eq!(
+        answers(
+            everybody,
+            me[0],
+            IpAddress::v4(255, 255, 255, 255),
+            1,
+            &ping
+        ),
+        0
+    );
+}

@@ -95,13 +95,17 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.is_for_us(incoming.interface, link) || self.is_martian(incoming, &packet) {
             return;
         }
+        // What went to a group must not be answered by all its members (RFC 1122 §3.2.2, §3.2.2.6, RFC 4443 §2.4, e.3).
+        let is_to_group = || !is_link_unicast(link) || !self.is_own(packet.destination);
         match packet.protocol {
-            UDP => self.ingress_udp(incoming, token, &packet),
+            UDP => self.ingress_udp(incoming, token, link, &packet),
+            ICMP if !self.is_own(packet.destination) => {}
             ICMP | ICMPV6 => {
                 self.hear_icmp(incoming.interface, incoming.capabilities, &packet);
                 self.deliver(incoming, token, None);
                 self.unblock(incoming.interface);
             }
+            _ if is_to_group() => {}
             _ => self.deliver(incoming, token, None),
         }
     }
@@ -189,7 +193,13 @@ impl<'a, O: Observer> Stack<'a, O> {
             })
     }
 
-    fn ingress_udp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T, packet: &Packet<'_>) {
+    fn ingress_udp<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        link: &[u8],
+        packet: &Packet<'_>,
+    ) {
         let Some(flow) = packet.flow() else {
             return;
         };
@@ -202,8 +212,8 @@ impl<'a, O: Observer> Stack<'a, O> {
                 }
                 Some(self.resolver.slot)
             }
-            // "Port unreachable" is never the answer to a group (RFC 4443 §2.4, e.3).
-            None if !self.is_own(flow.local.addr) => return,
+            // "Port unreachable" is never the answer to a group (RFC 1122 §3.2.2, RFC 4443 §2.4, e.3).
+            None if !is_link_unicast(link) || !self.is_own(flow.local.addr) => return,
             None => None,
         };
         self.deliver(incoming, token, slot.map(|slot| (slot, None)));
