@@ -439,3 +439,41 @@ fn nothing_that_was_sent_to_a_group_is_answered_with_an_error() {
         0
     );
 }
+
+/// As on Linux: who bound an address hears what is sent to that address, and an IPv6-only socket hears no IPv4.
+#[test]
+fn a_broadcast_is_for_the_wildcard_address_of_its_family() {
+    use glasstack::smoltcp::wire::{IpAddress, IpProtocol, IpRepr};
+    use glasstack::stack::option::V6Only;
+    let mut net = Net::new();
+    let stack = &mut net.server.stack;
+    let narrow = stack.socket(Domain::Inet, Type::Datagram).unwrap();
+    stack
+        .bind(narrow, "10.0.0.2:1000".parse().unwrap())
+        .unwrap();
+    let six = stack.socket(Domain::Inet6, Type::Datagram).unwrap();
+    stack.setsockopt(six, V6Only, true).unwrap();
+    stack.bind(six, "[::]:1001".parse().unwrap()).unwrap();
+    let any = stack.socket(Domain::Inet, Type::Datagram).unwrap();
+    stack.bind(any, "0.0.0.0:1002".parse().unwrap()).unwrap();
+    for port in [1000u16, 1001, 1002] {
+        let transport = [0, 7, (port >> 8) as u8, port as u8, 0, 8, 0, 0];
+        let ip = IpRepr::new(
+            IpAddress::v4(10, 0, 0, 1),
+            IpAddress::v4(10, 0, 0, 255),
+            IpProtocol::Udp,
+            8,
+            64,
+        );
+        let mut frame = vec![0xff; 6];
+        frame.extend([2, 0, 0, 0, 0, 1, 8, 0]);
+        frame.resize(14 + ip.header_len(), 0);
+        ip.emit(&mut frame[14..], &Default::default());
+        frame.extend(transport);
+        net.server.card.received.push_back(frame);
+    }
+    net.server.poll(net.now);
+    assert_eq!(net.server.recv(any), Ok(vec![]));
+    assert_eq!(net.server.recv(narrow), Err(Error::WouldBlock));
+    assert_eq!(net.server.recv(six), Err(Error::WouldBlock));
+}

@@ -251,10 +251,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             let Socket::Datagram { slot, peer } = row.socket else {
                 continue;
             };
-            let is_ours =
-                row.scope().contains(flow.local.addr) || self.is_broadcast(flow.local.addr);
             if row.local.port != flow.local.port
-                || !is_ours
+                || !row.scope().contains(flow.local.addr)
                 || peer.is_some_and(|peer| peer != flow.remote)
             {
                 continue;
