@@ -360,6 +360,42 @@ fn a_syn_on_an_established_connection_is_asked_back() {
     assert_eq!(net.server.recv(server), Err(Error::WouldBlock));
 }
 
+/// A full device of one link asks for patience, whichever link is polled.
+#[test]
+fn a_full_device_does_not_call_the_other_links_to_work() {
+    let mut net = Net::with(
+        Medium::Ip,
+        Capacity {
+            interfaces: 3,
+            ..capacity()
+        },
+        capacity(),
+    );
+    let mut full = net::Card {
+        medium: Medium::Ip,
+        received: [].into(),
+        sent: [].into(),
+        room: 0,
+    };
+    let stack = &mut net.client.stack;
+    let second = stack.add_interface(&mut full, None).unwrap();
+    stack.add_address(second, [10, 9, 0, 1].into(), 24).unwrap();
+    let fd = stack.socket(Domain::Inet, Type::Datagram).unwrap();
+    stack
+        .sendto(fd, b"waits", "10.9.0.2:9999".parse().unwrap())
+        .unwrap();
+    let now = net.now;
+    for _ in 0..3 {
+        let retry = stack.poll(second, now, &mut full);
+        assert!(retry.is_some_and(|at| at > now), "{retry:?}");
+        let other = stack.poll(net.client.interface, now, &mut net.client.card);
+        assert!(other.is_some_and(|at| at > now), "{other:?} at {now:?}");
+    }
+    full.room = 1;
+    assert_eq!(stack.poll(second, now, &mut full), None);
+    assert_eq!(full.sent.len(), 1);
+}
+
 /// RFC 1122 §3.2.2, RFC 4443 §2.4: one forged frame to a group must not have all its members answer the victim.
 #[test]
 fn nothing_that_was_sent_to_a_group_is_answered_with_an_error() {

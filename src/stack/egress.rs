@@ -9,6 +9,7 @@ use smoltcp::wire::HardwareAddress;
 use super::Stack;
 use super::connection::Role;
 use super::door::{DoorOut, Sent, Void};
+use super::interface::NetworkInterface;
 use super::resolver::Step;
 use super::slot::{Agenda, Kind};
 use crate::Error;
@@ -86,8 +87,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// Polls the slots that have work on an interface, each once; says whether the device refused a frame.
-    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
+    /// Polls the slots that have work on an interface, each once, until the device refuses a frame.
+    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) {
         let count = match self.interfaces.get(usize::from(interface)) {
             Some(Some(interface)) => interface.due.len(),
             // Another stack's interface, for all that can be known.
@@ -95,18 +96,21 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         for _ in 0..count {
             let Some(row) = &mut self.interfaces[usize::from(interface)] else {
-                return false;
+                return;
             };
+            row.refused = false;
             let Some(slot) = row.due.pop_front(&mut self.agenda) else {
-                return false;
+                return;
             };
             self.slots[usize::from(slot)].agenda = Agenda::Idle;
             self.due -= 1;
             if self.egress_slot(interface, slot, device) {
-                return true;
+                if let Some(row) = &mut self.interfaces[usize::from(interface)] {
+                    row.refused = true;
+                }
+                return;
             }
         }
-        false
     }
 
     /// Polls one slot; says whether the device refused a frame.
@@ -277,15 +281,17 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The earliest time at which something is to be done.
-    pub(super) fn next_deadline(&self, refused: bool) -> Option<Instant> {
-        let is_due = self.due > 0 || !self.loopback.is_empty();
-        let at_once = is_due.then(|| {
-            if refused {
-                self.now + DEVICE_RETRY
-            } else {
-                self.now
-            }
-        });
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        // A full device is no reason to call at once, and no reason to let the other links wait.
+        let can_work =
+            |interface: &NetworkInterface| !interface.due.is_empty() && !interface.refused;
+        let at_once = if !self.loopback.is_empty()
+            || self.due > 0 && self.interfaces.iter().flatten().any(can_work)
+        {
+            Some(self.now)
+        } else {
+            (self.due > 0).then(|| self.now + DEVICE_RETRY)
+        };
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         earlier(at_once, waiting)
     }

@@ -41,6 +41,8 @@ pub(super) struct NetworkInterface {
     pub(super) mtu: usize,
     pub(super) due: List,
     pub(super) blocked: List,
+    /// The device had no room for a frame the last time.
+    pub(super) refused: bool,
     /// Neighbors asked for within the last second.
     pub(super) questions: Questions,
 }
@@ -61,6 +63,7 @@ impl NetworkInterface {
             mtu: capabilities.ip_mtu(),
             due: List::new(),
             blocked: List::new(),
+            refused: false,
             questions: Questions::new(),
         }
     }

@@ -353,19 +353,19 @@ impl<'a, O: Observer> Stack<'a, O> {
     ) -> Option<Instant> {
         self.set_now(now);
         self.expire();
-        let mut refused = self.poll_interface(interface.0, device);
+        self.poll_interface(interface.0, device);
         let unread = self.unread;
-        refused |= self.poll_own_loopback();
+        self.poll_own_loopback();
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
         }
         // What came over the loopback may have an answer that goes over the link, and the other way round.
-        refused |= self.egress(interface.0, device);
-        refused |= self.poll_own_loopback();
+        self.egress(interface.0, device);
+        self.poll_own_loopback();
         if unread {
             return Some(self.now);
         }
-        self.next_deadline(refused)
+        self.next_deadline()
     }
 
     /// The same for a host that has work on its loopback only.
@@ -373,21 +373,21 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn poll_loopback(&mut self, now: Instant) -> Option<Instant> {
         self.set_now(now);
         self.expire();
-        let mut refused = self.poll_own_loopback();
+        self.poll_own_loopback();
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
-            refused |= self.poll_own_loopback();
+            self.poll_own_loopback();
         }
-        self.next_deadline(refused)
+        self.next_deadline()
     }
 
-    fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
+    fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) {
         if self
             .interfaces
             .get(usize::from(interface))
             .is_none_or(Option::is_none)
         {
-            return false;
+            return;
         }
         let capabilities = device.capabilities();
         self.unread = true;
@@ -407,27 +407,25 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.ingress(&incoming, token);
             });
         }
-        self.egress(interface, device)
+        self.egress(interface, device);
     }
 
     /// Carries what the host sends to itself, until it is quiet.
-    fn poll_own_loopback(&mut self) -> bool {
+    fn poll_own_loopback(&mut self) {
         if self.due == 0 && self.loopback.is_empty() {
-            return false;
+            return;
         }
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
             loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
         };
         let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
-        let mut refused = false;
         for _ in 0..INGRESS_BURST {
             if is_quiet(self, &loopback) {
                 break;
             }
-            refused = self.poll_interface(LOOPBACK, &mut loopback);
+            self.poll_interface(LOOPBACK, &mut loopback);
         }
         self.loopback = loopback;
-        refused
     }
 }
