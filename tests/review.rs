@@ -9,7 +9,8 @@ use glasstack::device::Wire;
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Instant;
 use glasstack::stack::option::{KeepAlive, UserTimeout};
-use glasstack::stack::{Capacity, Domain, Storage, Type};
+use glasstack::stack::{Capacity, Domain, Shutdown, Storage, Type};
+use glasstack::trace::State;
 use glasstack::{Error, Stack};
 use net::segment::{ACK, FIN, RST, SYN, Segment};
 use net::{Net, SERVER, Side, capacity};
@@ -512,4 +513,25 @@ fn a_broadcast_is_for_the_wildcard_address_of_its_family() {
     assert_eq!(net.server.recv(any), Ok(vec![]));
     assert_eq!(net.server.recv(narrow), Err(Error::WouldBlock));
     assert_eq!(net.server.recv(six), Err(Error::WouldBlock));
+}
+
+/// RFC 1337: what happens to a connection after its end is not the application's business.
+#[test]
+fn a_reset_in_time_wait_is_no_error() {
+    let mut net = Net::new();
+    let (client, server, _) = net.pair(SERVER);
+    net.client.stack.shutdown(client, Shutdown::Write).unwrap();
+    net.run();
+    net.server.stack.close(server).unwrap();
+    net.run();
+    assert_eq!(net.client.states().last(), Some(&State::TimeWait));
+    let last = net.segments(Side::Server).last().unwrap().clone();
+    let (source, destination) = (last.source.to_string(), last.destination.to_string());
+    net.inject(
+        Side::Client,
+        &Segment::new(&source, &destination, RST, last.end(), 0),
+    );
+    net.run();
+    assert_eq!(net.client.recv(client), Ok(vec![]));
+    assert_eq!(net.client.stack.take_error(client), Ok(None));
 }

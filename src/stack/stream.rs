@@ -280,9 +280,11 @@ fn cause(before: State, reset: bool, arrived: bool) -> Option<Error> {
         State::SynSent if reset => Some(Error::ConnectionRefused),
         // The peer has said all it wanted to; only sending to it fails (as Linux).
         State::CloseWait if reset => Some(Error::BrokenPipe),
+        // Both sides have said all and know it; this one only waits for stray segments.
+        State::TimeWait => None,
         _ if reset => Some(Error::ConnectionReset),
         // Without a segment and without our doing: the interface lost the connection's address.
-        State::TimeWait | State::LastAck | State::Closing => None,
+        State::LastAck | State::Closing => None,
         _ if !arrived => Some(Error::AddrNotAvailable),
         _ => None,
     }
