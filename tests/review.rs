@@ -515,6 +515,27 @@ fn a_broadcast_is_for_the_wildcard_address_of_its_family() {
     assert_eq!(net.server.recv(six), Err(Error::WouldBlock));
 }
 
+/// A timer that happens to be a second away is not smoltcp's silence about a neighbor.
+#[test]
+fn a_keep_alive_of_a_second_asks_for_nobodys_hardware_address() {
+    let mut net = Net::new();
+    let (client, server, _) = net.pair(SERVER);
+    let second = Some(Duration::from_secs(1));
+    net.client
+        .stack
+        .setsockopt(client, KeepAlive, second)
+        .unwrap();
+    net.run_for(glasstack::smoltcp::time::Duration::from_secs(3));
+    let before = net.frames.len();
+    for _ in 0..5 {
+        net.client.stack.send(client, b"hello").unwrap();
+        net.run_for(glasstack::smoltcp::time::Duration::from_secs(5));
+    }
+    assert_eq!(net.server.recv(server).unwrap().len(), 25);
+    let arp = |frame: &&net::Frame| frame.octets[12..14] == [8, 6];
+    assert_eq!(net.frames[before..].iter().filter(arp).count(), 0);
+}
+
 /// RFC 1337: what happens to a connection after its end is not the application's business.
 #[test]
 fn a_reset_in_time_wait_is_no_error() {

@@ -142,7 +142,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         place.blocked = match next {
             // It wanted to send, and smoltcp keeps it quiet until the neighbor's address is known.
             Some(until) if sent.packets == 0 && !sent.exhausted => {
-                let asked = until == now + DISCOVERY_INTERVAL;
+                // A timer of the socket's own may be a second away, too.
+                let asked = sent.attempted && until == now + DISCOVERY_INTERVAL;
                 let waits = place
                     .blocked
                     .filter(|(_, quiet_until)| asked || until == *quiet_until);
