@@ -7,8 +7,8 @@ use smoltcp::socket::tcp::State;
 
 use super::connection::Role;
 use super::fd::Socket;
-use super::glass;
 use super::flow::{Endpoint, Scope, unspecified};
+use super::glass;
 use super::option::SocketOption;
 use super::slot::{Kind, Owner};
 use super::{Domain, Fd, Interest, Readiness, Stack, Type};
@@ -23,7 +23,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn socket(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         self.begin_call();
         let result = self.socket_untold(domain, kind);
-        self.told(None, Call::Socket(domain, kind), result, |fd| Outcome::Descriptor(fd.index))
+        self.told(None, Call::Socket(domain, kind), result, |fd| {
+            Outcome::Descriptor(fd.index)
+        })
     }
 
     fn socket_untold(&mut self, domain: Domain, kind: Type) -> Result<Fd> {

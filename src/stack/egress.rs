@@ -8,12 +8,12 @@ use smoltcp::wire::HardwareAddress;
 
 use super::Stack;
 use super::connection::Role;
-use super::door::{DoorOut, Sent, Void};
+use super::door::{DoorOut, Sent, Void, Watch};
 use super::interface::NetworkInterface;
 use super::resolver::Step;
 use super::slot::{Agenda, Kind};
 use crate::Error;
-use crate::trace::Observer;
+use crate::trace::{Cause, Observer};
 
 /// Frames that one slot may send before the others get their turn.
 const BURST: usize = 64;
@@ -115,20 +115,30 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Polls one slot; says whether the device refused a frame.
     fn egress_slot<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
+        self.cause = Cause::Timer;
+        self.tell_fired(slot);
         if self.give_up(slot) {
             return false;
         }
         let now = self.now;
+        let medium = self.interfaces[usize::from(index)]
+            .as_ref()
+            .map(|i| i.medium);
+        let pane = medium.and_then(|medium| self.pane(index, medium, Some(slot)));
         let place = &mut self.slots[usize::from(slot)];
         let (Some(interface), Some(set)) =
             (&mut self.interfaces[usize::from(index)], &mut place.set)
         else {
             return false;
         };
-        let mut sent = Sent::nothing_yet(interface.medium);
+        let mut watch = Watch {
+            sent: Sent::nothing_yet(interface.medium),
+            pane,
+            observer: &mut self.observer,
+        };
         let mut door = DoorOut {
             device: &mut *device,
-            sent: &mut sent,
+            watch: &mut watch,
         };
         let mut more = true;
         for _ in 0..BURST {
@@ -139,6 +149,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
         }
         let mut next = interface.inner.poll_at(now, set);
+        let sent = watch.sent;
         place.blocked = match next {
             // It wanted to send, and smoltcp keeps it quiet until the neighbor's address is known.
             Some(until) if sent.packets == 0 && !sent.exhausted => {
@@ -174,6 +185,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.is_live(slot) {
             return sent.exhausted;
         }
+        self.tell_timer(slot, next);
         if more || sent.exhausted {
             self.make_due(slot);
             // It is due already; a deadline that has passed would call for a poll without end.
@@ -245,6 +257,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     return true;
                 }
                 if overdue {
+                    self.tell_gave_up(slot);
                     self.fail(slot, Error::TimedOut);
                     return true;
                 }

@@ -7,17 +7,20 @@
 use smoltcp::phy::Medium;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{TcpPacket, UdpPacket};
 
 use super::connection::{Connection, Role, control_len};
 use super::fd::Socket;
+use super::flow::to_smoltcp;
 use super::frame::{Frame, Packet, Segment, TCP, UDP, before};
+use super::ingress::Incoming;
 use super::slot::{Kind, Owner};
-use super::{Fd, Stack, flow};
+use super::{Fd, Stack, flow, fragment};
+use crate::Result;
 use crate::trace::{
     Call, Cause, Direction, DropReason, Event, Flow, Happening, Observer, Outcome, Protocol,
     RetransmissionCause, Timer, TimerChange,
 };
-use crate::{Error, Result};
 
 /// How long smoltcp holds an acknowledgment back.
 const ACK_DELAY: Duration = Duration::from_millis(10);
@@ -89,18 +92,6 @@ impl Connection {
             }
         }
         glass.window = segment.window;
-    }
-
-    /// The segment that leaves is one that has left before, and why.
-    fn retransmission(&self, segment: &Segment) -> Option<RetransmissionCause> {
-        let glass = &self.glimpse;
-        let is_new = self.initial.is_none() || !before(segment.seq, self.next);
-        // A keep-alive probe carries an octet that is acknowledged already.
-        let is_probe = glass.acknowledged != 0 && before(segment.seq, glass.acknowledged);
-        if segment.len == 0 || is_new || is_probe || glass.is_probing_window() {
-            return None;
-        }
-        glass.recovery.map(|(cause, _)| cause)
     }
 
     /// Which timer a deadline is, if the rules explain it.
@@ -249,9 +240,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn flow_of_socket(&self, fd: Fd) -> Option<Flow> {
         let row = self.descriptors.get(fd).ok()?;
         let (protocol, flow) = match row.socket {
-            Socket::Connecting(slot) | Socket::Connected { slot, .. } => {
-                (Protocol::Tcp, self.slots[usize::from(slot)].connection()?.flow)
-            }
+            Socket::Connecting(slot) | Socket::Connected { slot, .. } => (
+                Protocol::Tcp,
+                self.slots[usize::from(slot)].connection()?.flow,
+            ),
             Socket::Datagram {
                 peer: Some(remote), ..
             } => {
@@ -281,12 +273,14 @@ impl<'a, O: Observer> Stack<'a, O> {
             } => Some(*descriptor),
             _ => None,
         });
-        let recovery = place.and_then(|place| place.connection()).and_then(|connection| {
-            let glass = &connection.glimpse;
-            let (cause, _) = glass.recovery.filter(|_| !glass.is_probing_window())?;
-            let acknowledged = (glass.acknowledged != 0).then_some(glass.acknowledged);
-            Some((cause, acknowledged, connection.next))
-        });
+        let recovery = place
+            .and_then(|place| place.connection())
+            .and_then(|connection| {
+                let glass = &connection.glimpse;
+                let (cause, _) = glass.recovery.filter(|_| !glass.is_probing_window())?;
+                let acknowledged = (glass.acknowledged != 0).then_some(glass.acknowledged);
+                Some((cause, acknowledged, connection.next))
+            });
         Some(Pane {
             time: self.now,
             interface,
@@ -297,40 +291,37 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Tells of a frame that came in.
-    pub(super) fn tell_in(&mut self, interface: u8, medium: Medium, bytes: &[u8]) {
-        if !self.observer.is_listening() {
-            return;
-        }
-        let flow = flow_of(Direction::In, medium, bytes);
-        let event = Event {
-            time: self.now,
-            interface: Some(interface),
-            socket: None,
-            flow,
-            happening: Happening::Frame {
-                direction: Direction::In,
-                medium,
-                bytes,
-            },
+    pub(super) fn tell_in(&mut self, incoming: &Incoming<'_>) {
+        let happening = Happening::Frame {
+            direction: Direction::In,
+            medium: incoming.capabilities.medium,
+            bytes: incoming.frame,
         };
-        self.observer.event(&event);
+        self.tell_incoming(incoming, happening);
     }
 
     /// Tells of a frame that is given up.
-    pub(super) fn tell_drop(&mut self, interface: u8, medium: Medium, reason: DropReason, bytes: &[u8]) {
+    pub(super) fn tell_drop(&mut self, incoming: &Incoming<'_>, reason: DropReason) {
+        let happening = Happening::Drop {
+            reason,
+            medium: incoming.capabilities.medium,
+            bytes: incoming.frame,
+        };
+        self.tell_incoming(incoming, happening);
+    }
+
+    #[inline]
+    fn tell_incoming(&mut self, incoming: &Incoming<'_>, happening: Happening<'_>) {
         if !self.observer.is_listening() {
             return;
         }
+        let medium = incoming.capabilities.medium;
         let event = Event {
             time: self.now,
-            interface: Some(interface),
+            interface: Some(incoming.interface),
             socket: None,
-            flow: flow_of(Direction::In, medium, bytes),
-            happening: Happening::Drop {
-                reason,
-                medium,
-                bytes,
-            },
+            flow: flow_of(Direction::In, medium, incoming.frame),
+            happening,
         };
         self.observer.event(&event);
     }
@@ -429,9 +420,17 @@ impl<'a, O: Observer> Stack<'a, O> {
         if previous == timer {
             return;
         }
-        if let Some((stopped, _)) = previous.filter(|(kind, _)| timer.is_none_or(|(new, _)| new != *kind)) {
+        if let Some((stopped, _)) =
+            previous.filter(|(kind, _)| timer.is_none_or(|(new, _)| new != *kind))
+        {
             let change = TimerChange::Stopped;
-            self.tell_of(slot, Happening::Timer { timer: stopped, change });
+            self.tell_of(
+                slot,
+                Happening::Timer {
+                    timer: stopped,
+                    change,
+                },
+            );
         }
         if let Some((timer, at)) = timer {
             let after = (at - now).into();
@@ -470,5 +469,30 @@ pub(super) fn done((): ()) -> Outcome {
     Outcome::Done
 }
 
-#[allow(dead_code)]
-fn unused(_: Error) {}
+/// Whether a packet's transport checksum is right, or the device has seen to it.
+pub(super) fn is_checksum_right(incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
+    let checksums = &incoming.capabilities.checksum;
+    let (Some(source), Some(destination)) =
+        (to_smoltcp(packet.source), to_smoltcp(packet.destination))
+    else {
+        return true;
+    };
+    match packet.protocol {
+        TCP if checksums.tcp.rx() => TcpPacket::new_checked(packet.transport)
+            .is_ok_and(|segment| segment.verify_checksum(&source, &destination)),
+        UDP if checksums.udp.rx() => UdpPacket::new_checked(packet.transport)
+            .is_ok_and(|datagram| datagram.verify_checksum(&source, &destination)),
+        _ => true,
+    }
+}
+
+impl From<fragment::Reason> for DropReason {
+    fn from(reason: fragment::Reason) -> DropReason {
+        match reason {
+            fragment::Reason::Malformed => DropReason::Malformed,
+            #[cfg(feature = "ipv4")]
+            fragment::Reason::Checksum => DropReason::Checksum,
+            _ => DropReason::Fragment,
+        }
+    }
+}

@@ -173,11 +173,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                 connection.is_some_and(|c| self.now >= c.opened + HALF_OPEN_GRACE.into())
             });
             let victim = stale.or_else(|| self.time_wait.front())?;
-            self.tell_state(
-                victim,
-                self.slots[usize::from(victim)].connection()?.state,
-                State::Closed,
-            );
+            let state = self.slots[usize::from(victim)].connection()?.state;
+            let cause = core::mem::replace(&mut self.cause, Cause::Stack);
+            self.tell_state(victim, state, State::Closed);
+            self.cause = cause;
             self.release(victim);
         }
         self.free_connections.pop_front(&mut self.members)

@@ -6,8 +6,8 @@ use smoltcp::socket::tcp::{self, State};
 
 use super::connection::{Connection, Role};
 use super::fd::Socket;
-use super::glass;
 use super::flow::{Endpoint, Flow, Scope, loopback_if_unspecified};
+use super::glass;
 use super::list::List;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
@@ -249,9 +249,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             if peek {
                 return socket.peek_slice(buffer).map_err(|_| Error::NotConnected);
             }
-            let count = socket
-                .recv_slice(buffer)
-                .map_err(|_| Error::NotConnected)?;
+            let count = socket.recv_slice(buffer).map_err(|_| Error::NotConnected)?;
             connection.glimpse.note_read(count);
             connection.read = connection.read.wrapping_add(count as u32);
             // The window may have opened.

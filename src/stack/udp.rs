@@ -25,7 +25,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn send(&mut self, fd: Fd, data: &[u8]) -> Result<usize> {
         self.begin_call();
         let result = self.send_untold(fd, data);
-        self.told(Some(fd), Call::Send { len: data.len() }, result, Outcome::Octets)
+        self.told(
+            Some(fd),
+            Call::Send { len: data.len() },
+            result,
+            Outcome::Octets,
+        )
     }
 
     fn send_untold(&mut self, fd: Fd, data: &[u8]) -> Result<usize> {
@@ -45,7 +50,15 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn sendto(&mut self, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize> {
         self.begin_call();
         let result = self.sendto_untold(fd, data, to);
-        self.told(Some(fd), Call::SendTo { len: data.len(), to }, result, Outcome::Octets)
+        self.told(
+            Some(fd),
+            Call::SendTo {
+                len: data.len(),
+                to,
+            },
+            result,
+            Outcome::Octets,
+        )
     }
 
     fn sendto_untold(&mut self, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize> {
@@ -95,7 +108,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.begin_call();
         let len = buffer.len();
         let result = self.recvfrom_untold(fd, buffer);
-        self.told(Some(fd), Call::RecvFrom { len }, result, |received| Outcome::Datagram(received.len, received.from))
+        self.told(Some(fd), Call::RecvFrom { len }, result, |received| {
+            Outcome::Datagram(received.len, received.from)
+        })
     }
 
     fn recvfrom_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {
@@ -107,7 +122,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.begin_call();
         let len = buffer.len();
         let result = self.peekfrom_untold(fd, buffer);
-        self.told(Some(fd), Call::Peek { len }, result, |received| Outcome::Datagram(received.len, received.from))
+        self.told(Some(fd), Call::Peek { len }, result, |received| {
+            Outcome::Datagram(received.len, received.from)
+        })
     }
 
     fn peekfrom_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {

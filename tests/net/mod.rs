@@ -57,7 +57,7 @@ impl Frame {
 
 /// Keeps the events.
 #[derive(Default)]
-pub struct Recorder(pub Vec<Change>);
+pub struct Recorder(pub Vec<Change>, pub Vec<String>);
 
 /// A connection's change of state.
 #[derive(Clone, Copy)]
@@ -69,6 +69,7 @@ pub struct Change {
 
 impl Observer for Recorder {
     fn event(&mut self, event: &Event) {
+        self.1.push(format!("{} {:?} {:?}", event.time, event.socket, event.happening));
         if let (Some(flow), Happening::State { from, to, .. }) = (event.flow, event.happening) {
             let remote = flow.remote;
             self.0.push(Change { remote, from, to });
