@@ -556,3 +556,52 @@ fn a_reset_in_time_wait_is_no_error() {
     assert_eq!(net.client.recv(client), Ok(vec![]));
     assert_eq!(net.client.stack.take_error(client), Ok(None));
 }
+
+/// RFC 9293 §3.5, figure 8, with oneself.
+#[test]
+fn a_socket_may_connect_to_itself() {
+    let mut net = Net::new();
+    let stack = &mut net.client.stack;
+    let me = "127.0.0.1:5000".parse().unwrap();
+    let fd = stack.socket(Domain::Inet, Type::Stream).unwrap();
+    stack.bind(fd, me).unwrap();
+    assert_eq!(stack.connect(fd, me), Err(Error::WouldBlock));
+    net.run_for(glasstack::smoltcp::time::Duration::from_secs(5));
+    assert_eq!(net.client.stack.connect(fd, me), Ok(()));
+    net.client.stack.send(fd, b"to myself").unwrap();
+    net.run();
+    assert_eq!(net.client.recv(fd).unwrap(), b"to myself");
+    net.client.stack.close(fd).unwrap();
+    net.run_for(glasstack::smoltcp::time::Duration::from_secs(200));
+    assert_eq!(net.client.stack.usage().connections, 0);
+}
+
+/// The connection that failed had an address; the socket that was bound to all of them still is.
+#[test]
+fn a_failed_connect_leaves_the_socket_bound_as_it_was() {
+    let mut net = Net::new();
+    let stack = &mut net.client.stack;
+    let fd = stack.socket(Domain::Inet, Type::Stream).unwrap();
+    stack.bind(fd, "0.0.0.0:5000".parse().unwrap()).unwrap();
+    assert_eq!(
+        stack.connect(fd, SERVER.parse().unwrap()),
+        Err(Error::WouldBlock)
+    );
+    net.run();
+    let stack = &mut net.client.stack;
+    assert_eq!(
+        stack.connect(fd, SERVER.parse().unwrap()),
+        Err(Error::ConnectionRefused)
+    );
+    assert_eq!(stack.getsockname(fd), Ok("0.0.0.0:5000".parse().unwrap()));
+    assert_eq!(
+        stack.connect(fd, "127.0.0.1:1".parse().unwrap()),
+        Err(Error::WouldBlock)
+    );
+    net.run();
+    let stack = &mut net.client.stack;
+    assert_eq!(
+        stack.connect(fd, "127.0.0.1:1".parse().unwrap()),
+        Err(Error::ConnectionRefused)
+    );
+}
