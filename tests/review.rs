@@ -6,7 +6,7 @@ mod net;
 
 use core::time::Duration;
 use glasstack::device::Wire;
-use glasstack::smoltcp::phy::Medium;
+use glasstack::smoltcp::phy::{Device, DeviceCapabilities, Medium};
 use glasstack::smoltcp::time::Instant;
 use glasstack::stack::option::{KeepAlive, UserTimeout};
 use glasstack::stack::{Capacity, Domain, Shutdown, Storage, Type};
@@ -604,4 +604,72 @@ fn a_failed_connect_leaves_the_socket_bound_as_it_was() {
         stack.connect(fd, "127.0.0.1:1".parse().unwrap()),
         Err(Error::ConnectionRefused)
     );
+}
+
+/// Counts how often smoltcp looks at a socket on its way out: it asks for the capabilities each time.
+struct Counting(net::Card, std::cell::Cell<usize>);
+
+impl Device for Counting {
+    type RxToken<'a> = net::Rx;
+    type TxToken<'a> = net::Tx<'a>;
+
+    fn receive(&mut self, now: Instant) -> Option<(net::Rx, net::Tx<'_>)> {
+        self.0.receive(now)
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<net::Tx<'_>> {
+        self.0.transmit(now)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.1.set(self.1.get() + 1);
+        self.0.capabilities()
+    }
+}
+
+/// Only an answer about hardware addresses is worth another look at those who wait for one.
+#[test]
+fn a_frame_costs_nothing_for_each_socket_that_waits_for_a_neighbor() {
+    let card = net::Card {
+        medium: Medium::Ethernet,
+        received: [].into(),
+        sent: [].into(),
+        room: usize::MAX,
+    };
+    let mut device = Counting(card, 0.into());
+    let mut stack = Stack::with_capacity(
+        Capacity {
+            datagrams: 32,
+            ..capacity()
+        },
+        [1; 16],
+        (),
+    );
+    let interface = stack
+        .add_interface(&mut device, Some([2, 0, 0, 0, 0, 2]))
+        .unwrap();
+    stack
+        .add_address(interface, [10, 0, 0, 2].into(), 24)
+        .unwrap();
+    let now = Instant::from_secs(1_000);
+    for host in 100..132u8 {
+        let fd = stack.socket(Domain::Inet, Type::Datagram).unwrap();
+        stack
+            .sendto(fd, b"who?", ([10, 0, 0, host], 9).into())
+            .unwrap();
+    }
+    let _ = stack.poll(interface, now, &mut device);
+    let mut discovery = vec![0xff; 12];
+    discovery.extend([0x88, 0xcc, 0, 0]);
+    let mut ping = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
+    ping.extend([
+        0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0x66, 0xdd, 10, 0, 0, 1, 10, 0, 0, 2, 8, 0, 0xf7, 0xff,
+        0, 0, 0, 0,
+    ]);
+    for frame in [discovery, ping] {
+        device.1.set(0);
+        device.0.received.push_back(frame);
+        let _ = stack.poll(interface, now, &mut device);
+        assert!(device.1.get() < 10, "{} looks", device.1.get());
+    }
 }
