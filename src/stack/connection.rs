@@ -8,7 +8,7 @@ use smoltcp::time::Instant;
 
 use super::flow::{Flow, UNSPECIFIED};
 use super::frame::Segment;
-use super::option::Options;
+use super::option::{Options, on_clock};
 use crate::Error;
 
 /// How long `connect` waits without [`UserTimeout`](super::option::UserTimeout): what Linux's six retries take.
@@ -61,6 +61,9 @@ pub(super) struct Connection {
     pub(super) next: u32,
     /// The acknowledgment that was sent last: what the peer's next sequence number is.
     pub(super) receive_next: u32,
+    /// The sequence number of the first octet that the peer sends, and how many of them the application has read.
+    pub(super) first_octet: Option<u32>,
+    pub(super) read: u32,
     /// Sequence numbers that the peer has not acknowledged (octets queued, SYN, FIN), and since when.
     pub(super) unacknowledged: usize,
     pub(super) waiting: Option<Instant>,
@@ -92,6 +95,8 @@ impl Connection {
         initial: None,
         next: 0,
         receive_next: 0,
+        first_octet: None,
+        read: 0,
         unacknowledged: 0,
         waiting: None,
         user_timeout: None,
@@ -173,7 +178,7 @@ impl Connection {
             (Role::Orphan, State::FinWait2) => Some(self.orphaned),
             _ => self.waiting,
         };
-        let unanswered = unanswered.map(|since| since + patience.into());
+        let unanswered = unanswered.map(|since| since + on_clock(patience));
         let unprobed = match self.state {
             State::Established | State::CloseWait | State::FinWait2 => {
                 keep_alive.map(|interval| self.heard + interval * (KEEP_ALIVE_PROBES + 1))

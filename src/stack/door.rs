@@ -17,6 +17,8 @@ pub(super) struct Sent {
     pub(super) packets: u32,
     /// The neighbor whose hardware address was asked for.
     pub(super) solicited: Option<IpAddr>,
+    /// smoltcp wanted to send, whether or not it knew the hardware address.
+    pub(super) attempted: bool,
     /// The device had no room for another frame.
     pub(super) exhausted: bool,
     /// The furthest TCP sequence number taken up, and the latest acknowledgment.
@@ -34,6 +36,7 @@ impl Sent {
             },
             packets: 0,
             solicited: None,
+            attempted: false,
             exhausted: false,
             sequence: None,
             first: None,
@@ -186,6 +189,7 @@ impl<D: Device + ?Sized> Device for DoorOut<'_, D> {
             self.sent.exhausted = true;
             return None;
         };
+        self.sent.attempted = true;
         Some(Watched {
             token,
             sent: self.sent,

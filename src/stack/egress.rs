@@ -9,6 +9,7 @@ use smoltcp::wire::HardwareAddress;
 use super::Stack;
 use super::connection::Role;
 use super::door::{DoorOut, Sent, Void};
+use super::interface::NetworkInterface;
 use super::resolver::Step;
 use super::slot::{Agenda, Kind};
 use crate::Error;
@@ -86,26 +87,30 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// Polls the slots that have work on an interface, each once; says whether the device refused a frame.
-    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
-        let count = match &self.interfaces[usize::from(interface)] {
-            Some(interface) => interface.due.len(),
-            None => 0,
+    /// Polls the slots that have work on an interface, each once, until the device refuses a frame.
+    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) {
+        let count = match self.interfaces.get(usize::from(interface)) {
+            Some(Some(interface)) => interface.due.len(),
+            // Another stack's interface, for all that can be known.
+            _ => 0,
         };
         for _ in 0..count {
             let Some(row) = &mut self.interfaces[usize::from(interface)] else {
-                return false;
+                return;
             };
+            row.refused = false;
             let Some(slot) = row.due.pop_front(&mut self.agenda) else {
-                return false;
+                return;
             };
             self.slots[usize::from(slot)].agenda = Agenda::Idle;
             self.due -= 1;
             if self.egress_slot(interface, slot, device) {
-                return true;
+                if let Some(row) = &mut self.interfaces[usize::from(interface)] {
+                    row.refused = true;
+                }
+                return;
             }
         }
-        false
     }
 
     /// Polls one slot; says whether the device refused a frame.
@@ -137,7 +142,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         place.blocked = match next {
             // It wanted to send, and smoltcp keeps it quiet until the neighbor's address is known.
             Some(until) if sent.packets == 0 && !sent.exhausted => {
-                let asked = until == now + DISCOVERY_INTERVAL;
+                // A timer of the socket's own may be a second away, too.
+                let asked = sent.attempted && until == now + DISCOVERY_INTERVAL;
                 let waits = place
                     .blocked
                     .filter(|(_, quiet_until)| asked || until == *quiet_until);
@@ -207,7 +213,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             if super::frame::before(connection.next, next) {
                 connection.next = next;
             }
-            connection.receive_next = ack.unwrap_or(connection.receive_next);
+            if let Some(ack) = ack {
+                connection.receive_next = ack;
+                if connection.first_octet.is_none() {
+                    self.note_first_octet(slot, ack);
+                }
+            }
         }
     }
 
@@ -271,15 +282,17 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The earliest time at which something is to be done.
-    pub(super) fn next_deadline(&self, refused: bool) -> Option<Instant> {
-        let is_due = self.due > 0 || !self.loopback.is_empty();
-        let at_once = is_due.then(|| {
-            if refused {
-                self.now + DEVICE_RETRY
-            } else {
-                self.now
-            }
-        });
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        // A full device is no reason to call at once, and no reason to let the other links wait.
+        let can_work =
+            |interface: &NetworkInterface| !interface.due.is_empty() && !interface.refused;
+        let at_once = if !self.loopback.is_empty()
+            || self.due > 0 && self.interfaces.iter().flatten().any(can_work)
+        {
+            Some(self.now)
+        } else {
+            (self.due > 0).then(|| self.now + DEVICE_RETRY)
+        };
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         earlier(at_once, waiting)
     }

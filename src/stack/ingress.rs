@@ -6,6 +6,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::wire::HardwareAddress;
 
 use super::Stack;
+use super::challenge::Verdict;
 use super::connection::Role;
 use super::door::{DoorIn, Sent};
 use super::fd::Socket;
@@ -38,7 +39,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             Frame::Other => {
                 // ARP, or nothing we know.
                 self.deliver(incoming, token, None);
-                self.unblock(incoming.interface);
+                if frame::is_arp(incoming.frame) {
+                    self.unblock(incoming.interface);
+                }
             }
         }
     }
@@ -95,13 +98,19 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.is_for_us(incoming.interface, link) || self.is_martian(incoming, &packet) {
             return;
         }
+        // What went to a group must not be answered by all its members (RFC 1122 §3.2.2, §3.2.2.6, RFC 4443 §2.4, e.3).
+        let is_to_group = || !is_link_unicast(link) || !self.is_own(packet.destination);
         match packet.protocol {
-            UDP => self.ingress_udp(incoming, token, &packet),
+            UDP => self.ingress_udp(incoming, token, link, &packet),
+            ICMP if !self.is_own(packet.destination) => {}
             ICMP | ICMPV6 => {
                 self.hear_icmp(incoming.interface, incoming.capabilities, &packet);
                 self.deliver(incoming, token, None);
-                self.unblock(incoming.interface);
+                if packet.is_neighbor_discovery() {
+                    self.unblock(incoming.interface);
+                }
             }
+            _ if is_to_group() => {}
             _ => self.deliver(incoming, token, None),
         }
     }
@@ -123,8 +132,15 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return; // a connection stays on the interface it began on
             }
             if !(segment.is_syn() && self.is_succeeded(slot, segment.seq)) {
-                self.deliver(incoming, token, Some((slot, Some(segment))));
-                return;
+                let verdict = match segment.is_syn() || segment.has_rst() {
+                    true => self.judge(slot, &segment),
+                    false => Verdict::Pass,
+                };
+                return match verdict {
+                    Verdict::Pass => self.deliver(incoming, token, Some((slot, Some(segment)))),
+                    Verdict::Challenge => self.challenge(incoming, token, link, packet, slot),
+                    Verdict::Drop => {}
+                };
             }
             self.release(slot);
         }
@@ -182,7 +198,13 @@ impl<'a, O: Observer> Stack<'a, O> {
             })
     }
 
-    fn ingress_udp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T, packet: &Packet<'_>) {
+    fn ingress_udp<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        link: &[u8],
+        packet: &Packet<'_>,
+    ) {
         let Some(flow) = packet.flow() else {
             return;
         };
@@ -195,8 +217,8 @@ impl<'a, O: Observer> Stack<'a, O> {
                 }
                 Some(self.resolver.slot)
             }
-            // "Port unreachable" is never the answer to a group (RFC 4443 §2.4, e.3).
-            None if !self.is_own(flow.local.addr) => return,
+            // "Port unreachable" is never the answer to a group (RFC 1122 §3.2.2, RFC 4443 §2.4, e.3).
+            None if !is_link_unicast(link) || !self.is_own(flow.local.addr) => return,
             None => None,
         };
         self.deliver(incoming, token, slot.map(|slot| (slot, None)));
@@ -234,10 +256,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             let Socket::Datagram { slot, peer } = row.socket else {
                 continue;
             };
-            let is_ours =
-                row.scope().contains(flow.local.addr) || self.is_broadcast(flow.local.addr);
             if row.local.port != flow.local.port
-                || !is_ours
+                || !row.scope().contains(flow.local.addr)
                 || peer.is_some_and(|peer| peer != flow.remote)
             {
                 continue;
@@ -251,7 +271,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hands a frame to smoltcp, with the socket it is for or with none.
-    fn deliver<T: TxToken>(
+    pub(super) fn deliver<T: TxToken>(
         &mut self,
         incoming: &Incoming<'_>,
         token: T,

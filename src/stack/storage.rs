@@ -307,7 +307,8 @@ impl Capacity {
             (0..datagrams)
                 .map(|_| Slot::for_datagram(set(), udp::Socket::new(packets(), packets()))),
         );
-        let queries: Vec<Option<dns::DnsQuery>> = (0..self.lookups * 2).map(|_| None).collect();
+        let lookups = self.lookups.min(most);
+        let queries: Vec<Option<dns::DnsQuery>> = (0..lookups * 2).map(|_| None).collect();
         slots.push(Slot::for_resolver(set(), dns::Socket::new(&[], queries)));
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
         let reassembly =
@@ -336,9 +337,7 @@ impl Capacity {
             loopback: Loopback::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
             resolver: Resolver::new(
                 (connections + datagrams) as u16,
-                (0..self.lookups)
-                    .map(|_| LookupRow::FREE)
-                    .collect::<Vec<_>>(),
+                (0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>(),
             ),
         }
     }

@@ -117,8 +117,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let row = self.descriptors.row(descriptor);
         row.socket = Socket::Idle;
         row.error = Some(error);
-        if !row.explicit {
-            self.unbind(descriptor);
+        match row.named {
+            Some(addr) => row.local.addr = addr,
+            None => self.unbind(descriptor),
         }
         self.release(slot);
         let row = self.descriptors.row(descriptor);
@@ -261,6 +262,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         }
         socket.abort();
+        // smoltcp keeps it beyond the connection; the next one is to find out about its own path (RFC 5681 §3.1).
+        socket.set_congestion_control(socket.congestion_control());
         let waits = connection.in_time_wait;
         *connection = Connection::FREE;
         self.slots[usize::from(slot)].forget_neighbor();
@@ -278,9 +281,11 @@ fn cause(before: State, reset: bool, arrived: bool) -> Option<Error> {
         State::SynSent if reset => Some(Error::ConnectionRefused),
         // The peer has said all it wanted to; only sending to it fails (as Linux).
         State::CloseWait if reset => Some(Error::BrokenPipe),
+        // Both sides have said all and know it; this one only waits for stray segments.
+        State::TimeWait => None,
         _ if reset => Some(Error::ConnectionReset),
         // Without a segment and without our doing: the interface lost the connection's address.
-        State::TimeWait | State::LastAck | State::Closing => None,
+        State::LastAck | State::Closing => None,
         _ if !arrived => Some(Error::AddrNotAvailable),
         _ => None,
     }

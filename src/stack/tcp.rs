@@ -231,6 +231,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return socket.peek_slice(buffer).map_err(|_| Error::NotConnected);
             }
             let count = socket.recv_slice(buffer).map_err(|_| Error::NotConnected)?;
+            connection.read = connection.read.wrapping_add(count as u32);
             // The window may have opened.
             self.make_due(slot);
             return Ok(count);

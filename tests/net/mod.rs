@@ -67,7 +67,7 @@ impl Observer for Recorder {
 
 /// A network card whose queues the test can reach.
 pub struct Card {
-    medium: Medium,
+    pub medium: Medium,
     pub received: VecDeque<Vec<u8>>,
     pub sent: VecDeque<Vec<u8>>,
     /// Frames that `sent` takes before the card is full.
