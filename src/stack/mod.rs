@@ -36,6 +36,15 @@
 //! # }
 //! ```
 //!
+//! # On a link
+//!
+//! Any smoltcp [`Device`] will do: [`add_interface`](Stack::add_interface) shows it with two hosts on a wire.
+//!
+//! What `poll` returns tells how long the loop may sleep, or how far virtual time may leap: but no frame must wait
+//! meanwhile. A leap past one is a timeout for whoever waits for it.
+//!
+//! # The files
+//!
 //! | file | what it explains |
 //! |---|---|
 //! | `call`, `tcp`, `udp` | the calls |

@@ -1,6 +1,19 @@
 //! The glass: what a stack tells about itself while it works.
 //!
-//! An [`Observer`] hears [`Event`]s in order. With `()` nothing is heard and nothing is left in the machine code.
+//! An [`Observer`] hears [`Event`]s in order. With `()` nothing is heard and nothing is left in the machine code. A closure
+//! is one as well:
+//!
+//! ```
+//! use glasstack::{Stack, stack::Storage, trace::Event};
+//!
+//! let mut storage = Storage::<5, 4, 0, 1024>::new();
+//! let stack = Stack::new(&mut storage, [7; 16], |event: &Event| {
+//!     if let Event::State { time, local, remote, from, to } = event {
+//!         println!("{time} {local} {remote}: {from} → {to}"); // 0.012s 10.0.0.1:49591 10.0.0.2:7: SYN-SENT → ESTABLISHED
+//!     }
+//! });
+//! # drop(stack);
+//! ```
 
 use core::net::SocketAddr;
 
