@@ -93,6 +93,7 @@ use smoltcp::wire::HardwareAddress;
 
 pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
+    ORPHAN_TIMEOUT,
 };
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
