@@ -91,7 +91,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::InvalidArgument);
         }
         self.bind_to(fd.index, endpoint)?;
-        self.descriptors.row(fd.index).explicit = true;
+        self.descriptors.row(fd.index).named = Some(endpoint.addr);
         Ok(())
     }
 
@@ -152,7 +152,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             addr: unspecified(row.domain),
             port: 0,
         };
-        row.explicit = false;
+        row.named = None;
     }
 
     /// `close(2)`: the descriptor ends here. A connection still sends what is queued, then FIN, in the background, and

@@ -16,8 +16,10 @@ use crate::Error;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
 /// How long sent data may stay unacknowledged without a user timeout: Linux's fifteen retries (RFC 9293 §3.8.3, R2).
 pub const DATA_TIMEOUT: Duration = Duration::from_secs(924);
-/// How long a closed connection may take to say goodbye, FIN-WAIT-2 included, before it is dropped.
+/// How long a closed connection waits in FIN-WAIT-2 for the peer's FIN before it is dropped (Linux's `tcp_fin_timeout`).
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long what a closed connection still sends may stay unacknowledged: Linux's eight retries for an orphan.
+pub const ORPHAN_TIMEOUT: Duration = Duration::from_secs(243);
 /// How long a peer may take to finish the handshake that it began.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(63);
 /// Unanswered keep-alive probes that end a connection.
@@ -168,10 +170,11 @@ impl Connection {
     pub(super) fn deadline(&self, keep_alive: Option<smoltcp::time::Duration>) -> Option<Instant> {
         let patience = match self.role {
             Role::HalfOpen(_) => HANDSHAKE_TIMEOUT,
+            Role::Orphan if self.state == State::FinWait2 => CLOSE_TIMEOUT,
             Role::Orphan => self
                 .user_timeout
-                .unwrap_or(CLOSE_TIMEOUT)
-                .min(CLOSE_TIMEOUT),
+                .unwrap_or(ORPHAN_TIMEOUT)
+                .min(ORPHAN_TIMEOUT),
             _ if self.state == State::SynSent => self.user_timeout.unwrap_or(CONNECT_TIMEOUT),
             _ => self.user_timeout.unwrap_or(DATA_TIMEOUT),
         };

@@ -42,7 +42,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             Frame::Other => {
                 // ARP, or nothing we know.
                 self.deliver(incoming, token, None);
-                self.unblock(incoming.interface);
+                if frame::is_arp(incoming.frame) {
+                    self.unblock(incoming.interface);
+                }
             }
         }
     }
@@ -111,7 +113,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             ICMP | ICMPV6 => {
                 self.hear_icmp(incoming.interface, incoming.capabilities, &packet);
                 self.deliver(incoming, token, None);
-                self.unblock(incoming.interface);
+                if packet.is_neighbor_discovery() {
+                    self.unblock(incoming.interface);
+                }
             }
             _ if is_to_group() => {}
             _ => self.deliver(incoming, token, None),

@@ -109,6 +109,62 @@ impl<O: Observer> Stack<'_, O> {
     ///
     /// [`Error::InvalidArgument`] if the address does not fit the device's medium or is not unicast, or if the device does
     /// not carry IP packets of 68 octets (RFC 791 §3.2), or longer ones than there are (65,535).
+    ///
+    /// Two hosts on a wire, in virtual time:
+    ///
+    /// ```
+    /// use core::net::Ipv4Addr;
+    /// use glasstack::device::Wire;
+    /// use glasstack::stack::{Domain, Storage, Type};
+    /// use glasstack::smoltcp::{phy::Medium, time::{Duration, Instant}};
+    /// use glasstack::{Error, Stack};
+    ///
+    /// # fn main() -> glasstack::Result<()> {
+    /// let (mut here, mut there) = Wire::pair(Medium::Ethernet, 1514);
+    /// let (mut memory, mut other) = (Storage::<5, 4, 0, 2048>::new(), Storage::<5, 4, 0, 2048>::new());
+    /// let mut client = Stack::new(&mut memory, [1; 16], ());
+    /// let link = client.add_interface(&mut here, Some([2, 0, 0, 0, 0, 1]))?;
+    /// client.add_address(link, Ipv4Addr::new(10, 0, 0, 1).into(), 24)?;
+    ///
+    /// let mut server = Stack::new(&mut other, [2; 16], ());
+    /// let server_link = server.add_interface(&mut there, Some([2, 0, 0, 0, 0, 2]))?;
+    /// server.add_address(server_link, Ipv4Addr::new(10, 0, 0, 2).into(), 24)?;
+    ///
+    /// let address = (Ipv4Addr::new(10, 0, 0, 2), 7).into();
+    /// let listener = server.socket(Domain::Inet, Type::Stream)?;
+    /// server.bind(listener, address)?;
+    /// server.listen(listener, 5)?;
+    /// let fd = client.socket(Domain::Inet, Type::Stream)?;
+    ///
+    /// let (mut now, mut connection, mut sent) = (Instant::ZERO, None, false);
+    /// let mut buffer = [0; 64];
+    /// let echoed = loop {
+    ///     if !sent {
+    ///         match client.connect(fd, address) {
+    ///             Ok(()) => sent = client.send(fd, b"Michael").is_ok(),
+    ///             Err(Error::WouldBlock) => {}
+    ///             Err(error) => return Err(error),
+    ///         }
+    ///     }
+    ///     if let Ok((fd, _)) = server.accept(listener) {
+    ///         connection = Some(fd);
+    ///     }
+    ///     if let Some(fd) = connection
+    ///         && let Ok(len) = server.recv(fd, &mut buffer)
+    ///     {
+    ///         server.send(fd, &buffer[..len])?;
+    ///     }
+    ///     if let Ok(len) = client.recv(fd, &mut buffer) {
+    ///         break &buffer[..len];
+    ///     }
+    ///     let _ = client.poll(link, now, &mut here);
+    ///     let _ = server.poll(server_link, now, &mut there);
+    ///     now += Duration::from_millis(1); // how long the wire takes
+    /// };
+    /// assert_eq!(echoed, b"Michael");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn add_interface<D: Device>(
         &mut self,
         device: &mut D,

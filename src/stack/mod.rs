@@ -36,6 +36,15 @@
 //! # }
 //! ```
 //!
+//! # On a link
+//!
+//! Any smoltcp [`Device`] will do: [`add_interface`](Stack::add_interface) shows it with two hosts on a wire.
+//!
+//! What `poll` returns tells how long the loop may sleep, or how far virtual time may leap: but no frame must wait
+//! meanwhile. A leap past one is a timeout for whoever waits for it.
+//!
+//! # The files
+//!
 //! | file | what it explains |
 //! |---|---|
 //! | `call`, `tcp`, `udp` | the calls |
@@ -86,6 +95,7 @@ use smoltcp::wire::HardwareAddress;
 
 pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
+    ORPHAN_TIMEOUT,
 };
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;

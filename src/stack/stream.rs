@@ -117,8 +117,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let row = self.descriptors.row(descriptor);
         row.socket = Socket::Idle;
         row.error = Some(error);
-        if !row.explicit {
-            self.unbind(descriptor);
+        match row.named {
+            Some(addr) => row.local.addr = addr,
+            None => self.unbind(descriptor),
         }
         self.release(slot);
         let row = self.descriptors.row(descriptor);

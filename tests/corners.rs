@@ -1,12 +1,12 @@
 //! What an experienced reviewer tries first: limits of numbers, handles of another stack, memory of no size.
 #![cfg(all(feature = "std", feature = "ipv4", feature = "ipv6"))]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)] // a test may fail
 
 mod net;
 
 use core::time::Duration;
 use glasstack::device::Wire;
-use glasstack::smoltcp::phy::Medium;
+use glasstack::smoltcp::phy::{Device, DeviceCapabilities, Medium};
 use glasstack::smoltcp::time::Instant;
 use glasstack::stack::option::{KeepAlive, UserTimeout};
 use glasstack::stack::{Capacity, Domain, Shutdown, Storage, Type};
@@ -25,12 +25,20 @@ fn a_time_out_beyond_the_clock_is_never() {
         (listener, Side::Server),
     ] {
         let stack = &mut net.host(side).stack;
-        for longest in [Duration::MAX, Duration::from_secs(u64::MAX / 4)] {
-            stack.setsockopt(fd, UserTimeout, Some(longest)).unwrap();
-            stack.setsockopt(fd, KeepAlive, Some(longest)).unwrap();
-            assert_eq!(stack.getsockopt(fd, UserTimeout), Ok(Some(longest)));
-            assert_eq!(stack.getsockopt(fd, KeepAlive), Ok(Some(longest)));
+        // Linux's own longest; beyond it the option is refused.
+        let longest = Duration::from_millis(u64::from(u32::MAX));
+        stack.setsockopt(fd, UserTimeout, Some(longest)).unwrap();
+        for beyond in [Duration::MAX, Duration::from_secs(u64::MAX / 4)] {
+            assert_eq!(
+                stack.setsockopt(fd, UserTimeout, Some(beyond)),
+                Err(Error::InvalidArgument)
+            );
+            assert_eq!(
+                stack.setsockopt(fd, KeepAlive, Some(beyond)),
+                Err(Error::InvalidArgument)
+            );
         }
+        assert_eq!(stack.getsockopt(fd, UserTimeout), Ok(Some(longest)));
     }
     net.run();
     net.client.stack.send(client, b"hello").unwrap();
@@ -555,4 +563,121 @@ fn a_reset_in_time_wait_is_no_error() {
     net.run();
     assert_eq!(net.client.recv(client), Ok(vec![]));
     assert_eq!(net.client.stack.take_error(client), Ok(None));
+}
+
+/// RFC 9293 §3.5, figure 8, with oneself.
+#[test]
+fn a_socket_may_connect_to_itself() {
+    let mut net = Net::new();
+    let stack = &mut net.client.stack;
+    let me = "127.0.0.1:5000".parse().unwrap();
+    let fd = stack.socket(Domain::Inet, Type::Stream).unwrap();
+    stack.bind(fd, me).unwrap();
+    assert_eq!(stack.connect(fd, me), Err(Error::WouldBlock));
+    net.run_for(glasstack::smoltcp::time::Duration::from_secs(5));
+    assert_eq!(net.client.stack.connect(fd, me), Ok(()));
+    net.client.stack.send(fd, b"to myself").unwrap();
+    net.run();
+    assert_eq!(net.client.recv(fd).unwrap(), b"to myself");
+    net.client.stack.close(fd).unwrap();
+    net.run_for(glasstack::smoltcp::time::Duration::from_secs(200));
+    assert_eq!(net.client.stack.usage().connections, 0);
+}
+
+/// The connection that failed had an address; the socket that was bound to all of them still is.
+#[test]
+fn a_failed_connect_leaves_the_socket_bound_as_it_was() {
+    let mut net = Net::new();
+    let stack = &mut net.client.stack;
+    let fd = stack.socket(Domain::Inet, Type::Stream).unwrap();
+    stack.bind(fd, "0.0.0.0:5000".parse().unwrap()).unwrap();
+    assert_eq!(
+        stack.connect(fd, SERVER.parse().unwrap()),
+        Err(Error::WouldBlock)
+    );
+    net.run();
+    let stack = &mut net.client.stack;
+    assert_eq!(
+        stack.connect(fd, SERVER.parse().unwrap()),
+        Err(Error::ConnectionRefused)
+    );
+    assert_eq!(stack.getsockname(fd), Ok("0.0.0.0:5000".parse().unwrap()));
+    assert_eq!(
+        stack.connect(fd, "127.0.0.1:1".parse().unwrap()),
+        Err(Error::WouldBlock)
+    );
+    net.run();
+    let stack = &mut net.client.stack;
+    assert_eq!(
+        stack.connect(fd, "127.0.0.1:1".parse().unwrap()),
+        Err(Error::ConnectionRefused)
+    );
+}
+
+/// Counts how often smoltcp looks at a socket on its way out: it asks for the capabilities each time.
+struct Counting(net::Card, std::cell::Cell<usize>);
+
+impl Device for Counting {
+    type RxToken<'a> = net::Rx;
+    type TxToken<'a> = net::Tx<'a>;
+
+    fn receive(&mut self, now: Instant) -> Option<(net::Rx, net::Tx<'_>)> {
+        self.0.receive(now)
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<net::Tx<'_>> {
+        self.0.transmit(now)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.1.set(self.1.get() + 1);
+        self.0.capabilities()
+    }
+}
+
+/// Only an answer about hardware addresses is worth another look at those who wait for one.
+#[test]
+fn a_frame_costs_nothing_for_each_socket_that_waits_for_a_neighbor() {
+    let card = net::Card {
+        medium: Medium::Ethernet,
+        received: [].into(),
+        sent: [].into(),
+        room: usize::MAX,
+    };
+    let mut device = Counting(card, 0.into());
+    let mut stack = Stack::with_capacity(
+        Capacity {
+            datagrams: 32,
+            ..capacity()
+        },
+        [1; 16],
+        (),
+    );
+    let interface = stack
+        .add_interface(&mut device, Some([2, 0, 0, 0, 0, 2]))
+        .unwrap();
+    stack
+        .add_address(interface, [10, 0, 0, 2].into(), 24)
+        .unwrap();
+    let now = Instant::from_secs(1_000);
+    for host in 100..132u8 {
+        let fd = stack.socket(Domain::Inet, Type::Datagram).unwrap();
+        stack
+            .sendto(fd, b"who?", ([10, 0, 0, host], 9).into())
+            .unwrap();
+    }
+    let _ = stack.poll(interface, now, &mut device);
+    let mut discovery = vec![0xff; 12];
+    discovery.extend([0x88, 0xcc, 0, 0]);
+    let mut ping = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
+    ping.extend([
+        0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0x66, 0xdd, 10, 0, 0, 1, 10, 0, 0, 2, 8, 0, 0xf7, 0xff,
+        0, 0, 0, 0,
+    ]);
+    for frame in [discovery, ping] {
+        device.1.set(0);
+        device.0.received.push_back(frame);
+        let _ = stack.poll(interface, now, &mut device);
+        assert!(device.1.get() < 10, "{} looks", device.1.get());
+    }
 }
