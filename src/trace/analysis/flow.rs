@@ -44,13 +44,14 @@ struct Direction {
     scale: Scale,
     /// The last segment's window field.
     window: Option<u16>,
+    /// A SYN is the last that was heard of it.
+    is_opening: bool,
     /// The last segment's acknowledgment, and when that was.
     acknowledgment: Option<u32>,
     acknowledged_at: i64,
-    /// The sequence number after the highest that was seen, when it was seen first, and how many octets the segment had.
+    /// The sequence number after the highest that was seen, when it was seen first.
     next: Option<u32>,
     next_at: i64,
-    next_len: u32,
     /// The sequence number after the highest that was seen without a hole before it.
     contiguous: Option<u32>,
     duplicates: Duplicates,
@@ -65,11 +66,11 @@ impl Direction {
             base: None,
             scale: Scale::Unknown,
             window: None,
+            is_opening: false,
             acknowledgment: None,
             acknowledged_at: 0,
             next: None,
             next_at: 0,
-            next_len: 0,
             contiguous: None,
             duplicates: Duplicates::Counted(0),
             last: Marks::NONE,
@@ -89,7 +90,12 @@ impl Direction {
         if self.scale == Scale::Unknown {
             return None;
         }
-        let window = self.scaled(self.window?);
+        // A SYN's own window is not scaled (RFC 7323 §2.2).
+        let window = if self.is_opening {
+            u32::from(self.window?)
+        } else {
+            self.scaled(self.window?)
+        };
         Some(self.acknowledgment?.wrapping_add(window))
     }
 }
@@ -234,7 +240,7 @@ fn is_known(forward: &mut Direction, segment: &Segment) -> bool {
     };
     if segment.acknowledgment.is_none() {
         forward.next = forward.contiguous;
-        return true;
+        return false;
     }
     // An answer with another number is another conversation's, whose request was not seen.
     forward.base = Some(segment.sequence);
@@ -371,10 +377,7 @@ impl Judge<'_> {
     fn repetition(&self, forward: &Direction, reverse: &Direction, marks: &mut Marks) {
         let segment = self.segment;
         let takes_room = segment.len > 0 || segment.flags.syn || segment.flags.fin;
-        let Some(next) = forward.next.filter(|_| takes_room) else {
-            return;
-        };
-        if marks.contains(Mark::KeepAlive) {
+        if !takes_room || marks.contains(Mark::KeepAlive) {
             return;
         }
         let end = segment.sequence.wrapping_add(segment.len);
@@ -383,14 +386,21 @@ impl Judge<'_> {
             marks.insert(Mark::SpuriousRetransmission);
             return;
         }
+        let Some(next) = forward.next else {
+            return;
+        };
         // What begins with the octet of a probe adds to it.
         let follows_probe = segment.len > 1 && next == segment.sequence.wrapping_add(1);
         if !is_after(next, segment.sequence) || follows_probe {
             return;
         }
+        // Two are enough, for a third may not have been seen; where that is certain, none is needed.
         let is_asked_for = reverse.acknowledgment == Some(segment.sequence)
-            && matches!(reverse.duplicates, Duplicates::Counted(2..));
-        let fills_hole = self.end() != next || forward.next_len == 0;
+            && matches!(
+                reverse.duplicates,
+                Duplicates::Counted(2..) | Duplicates::Stalled
+            );
+        let fills_hole = self.end() != next;
         marks.insert(
             if is_asked_for && self.is_within(FAST, reverse.acknowledged_at) {
                 Mark::FastRetransmission
@@ -426,13 +436,6 @@ impl Judge<'_> {
                 .history
                 .insert(begin, end, segment.time, acknowledged);
         }
-        let control = u32::from(segment.flags.syn || segment.flags.fin);
-        if forward
-            .next
-            .is_none_or(|next| is_after(end, next.wrapping_add(control)))
-        {
-            forward.next_len = segment.len;
-        }
         // A probe's octet is not counted as sent: it comes again with what follows it.
         if !is_probe {
             if forward.next.is_none_or(|next| is_after(end, next)) {
@@ -444,6 +447,9 @@ impl Judge<'_> {
             }
         }
         forward.window = Some(segment.window);
+        if segment.flags.syn || segment.acknowledgment.is_some() {
+            forward.is_opening = segment.flags.syn;
+        }
         forward.acknowledgment = segment.acknowledgment;
         forward.acknowledged_at = self.now;
         forward.last = marks;
