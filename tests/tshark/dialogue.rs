@@ -16,6 +16,8 @@ const ACK: u8 = 0x10;
 /// One end, as far as the other one is told.
 struct End {
     address: SocketAddr,
+    /// The sequence number of its SYN.
+    first: u32,
     next: u32,
     window: u16,
 }
@@ -61,6 +63,13 @@ pub(crate) fn random(seed: u64, count: usize) -> Capture {
             2 | 3 => flags |= FIN,
             4 | 5 => flags |= RST,
             6 => flags |= FIN | PSH,
+            7 | 8 => {
+                // The handshake's requests and answers come again, in whatever state.
+                let flags = if random.below(3) == 0 { SYN | ACK } else { SYN };
+                let header = (from.first, to.next, flags, shift(&mut random));
+                capture.push(now, &frame(from, to, header, 0));
+                continue;
+            }
             _ if random.below(3) == 0 => flags |= PSH,
             _ => {}
         }
@@ -92,12 +101,17 @@ pub(crate) fn random(seed: u64, count: usize) -> Capture {
         if random.below(6) == 0 {
             from.window = [0, 0, 100, 200, 400][random.below(5) as usize];
         }
+        let end = seq.wrapping_add(len as u32 + u32::from(flags & (SYN | FIN) != 0));
+        // Wireshark takes 0 for a number that is not known.
+        if [seq, ack, end].contains(&0) {
+            from.next = from.next.wrapping_add(7);
+            continue;
+        }
         let repeats = if len == 0 { random.below(4) } else { 0 };
         for _ in 0..=repeats {
             capture.push(now, &frame(from, to, (seq, ack, flags, scale), len));
             now += Duration::from_micros(u64::from(random.below(500)));
         }
-        let end = seq.wrapping_add(len as u32 + u32::from(flags & (SYN | FIN) != 0));
         let is_new = (end.wrapping_sub(from.next) as i32) > 0;
         // A probe's octet comes again.
         if is_new && (len != 1 || random.below(2) == 0) {
@@ -139,6 +153,7 @@ fn open(
             *now += Duration::from_micros(u64::from(random.below(5_000)));
         }
     }
+    (from.first, to.first) = (first, second);
     from.next = first.wrapping_add(1);
     to.next = second.wrapping_add(1);
 }
@@ -146,8 +161,8 @@ fn open(
 fn word(random: &mut Random) -> u32 {
     // Some wrap around soon.
     match random.below(4) {
-        0 => u32::MAX - random.below(1_000),
-        _ => random.below(u32::MAX),
+        0 => u32::MAX - 1 - random.below(1_000),
+        _ => 1 + random.below(1 << 31),
     }
 }
 
@@ -162,6 +177,7 @@ fn pair(random: &mut Random, number: u8) -> [End; 2] {
     let ends = [(hosts[0], port), (hosts[1], 9_999)];
     ends.map(|(host, port)| End {
         address: ([10, 0, number, host], port).into(),
+        first: 0,
         next: word(random),
         window: 400,
     })

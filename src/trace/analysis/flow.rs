@@ -113,8 +113,6 @@ pub(super) struct Flow {
     /// When the last SYN was seen, and how long it took from there to the end of the handshake.
     syn_at: Option<i64>,
     round_trip: Option<i64>,
-    /// A FIN or RST was seen.
-    is_ending: bool,
 }
 
 /// The two ends of a segment, the lower address first, and which one is its sender.
@@ -138,7 +136,6 @@ impl Flow {
             directions: [Direction::new(), Direction::new()],
             syn_at: None,
             round_trip: None,
-            is_ending: false,
         }
     }
 
@@ -151,17 +148,12 @@ impl Flow {
     pub(super) fn is_followed_by(&self, segment: &Segment) -> bool {
         let forward = &self.directions[ends(segment).1];
         let is_request = segment.flags.syn && segment.acknowledgment.is_none();
-        let is_other = |base| base != segment.sequence || self.is_ending;
-        is_request && forward.base.is_some_and(is_other)
+        is_request && forward.base.is_some_and(|base| base != segment.sequence)
     }
 
     /// Judges its next segment. `follows` says that it is the first one after another conversation of the same ends.
     pub(super) fn segment(&mut self, segment: &Segment, follows: bool) -> Analysis {
         let (_, sender) = ends(segment);
-        let is_first = self
-            .directions
-            .iter()
-            .all(|direction| direction.base.is_none());
         let [low, high] = &mut self.directions;
         let (forward, reverse) = if sender == 0 {
             (low, high)
@@ -202,7 +194,7 @@ impl Flow {
         if segment.flags.syn {
             negotiate(segment, forward, reverse);
         }
-        self.time(segment, is_first);
+        self.time(segment);
         Analysis {
             stream: self.stream,
             from_initiator: sender == self.initiator,
@@ -215,8 +207,8 @@ impl Flow {
         }
     }
 
-    /// What the handshake took, and whether the conversation ends.
-    fn time(&mut self, segment: &Segment, is_first: bool) {
+    /// What the handshake took.
+    fn time(&mut self, segment: &Segment) {
         let now = segment.time.total_micros();
         match (segment.flags.syn, segment.acknowledgment) {
             (true, None) => self.syn_at = Some(now),
@@ -227,8 +219,6 @@ impl Flow {
             }
             _ => {}
         }
-        let is_end = segment.flags.rst || segment.flags.fin && segment.acknowledgment.is_some();
-        self.is_ending |= is_end && !is_first;
     }
 }
 

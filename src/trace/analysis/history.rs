@@ -42,6 +42,10 @@ impl History {
         time: Instant,
         acknowledged: Option<u32>,
     ) {
+        let last = end.wrapping_sub(1);
+        if self.first_seen(begin).is_some() && self.first_seen(last).is_some() {
+            return;
+        }
         if self.0.is_full() {
             let is_acknowledged =
                 |seen: &Seen| acknowledged.is_some_and(|at| !is_after(seen.end, at));
