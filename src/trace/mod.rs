@@ -17,6 +17,7 @@
 //!
 //! A [`Sink`] hears several hosts and the links between them, each by its [`Station`].
 
+pub mod dissect;
 mod segment;
 
 use core::net::SocketAddr;
