@@ -185,6 +185,21 @@ impl Capture {
         self.all().stream(stream)
     }
 
+    /// What one socket did, by its descriptor's number.
+    pub fn socket(&self, number: u16) -> Events<'_> {
+        self.all().socket(number)
+    }
+
+    /// What happened between these two ends, whoever sees it as which.
+    pub fn between(&self, one: SocketAddr, other: SocketAddr) -> Events<'_> {
+        self.all().between(one, other)
+    }
+
+    /// The states that the connections at a local end went through, the first included.
+    pub fn walk(&self, local: SocketAddr) -> Vec<State> {
+        self.all().walk(local)
+    }
+
     /// The events, in order.
     pub fn iter(&self) -> core::slice::Iter<'_, Captured> {
         self.events.iter()
