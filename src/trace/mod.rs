@@ -17,6 +17,8 @@
 //!
 //! A [`Sink`] hears several hosts and the links between them, each by its [`Station`].
 
+#[cfg(feature = "std")]
+pub mod pcapng;
 mod segment;
 
 use core::net::SocketAddr;
