@@ -19,6 +19,8 @@
 
 #[cfg(feature = "std")]
 pub mod pcapng;
+#[cfg(feature = "std")]
+pub mod read;
 mod segment;
 
 use core::net::SocketAddr;

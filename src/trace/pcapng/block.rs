@@ -48,7 +48,7 @@ impl Block {
     fn text(&mut self, code: u16, text: &str) {
         let end = text.floor_char_boundary(LONGEST_OPTION);
         if end > 0 {
-            self.option(code, text[..end].as_bytes());
+            self.option(code, &text.as_bytes()[..end]);
         }
     }
 

@@ -208,18 +208,18 @@ impl Conversation {
         let is_new = new != 0 && new < 1 << 31;
         if is_new {
             self.next = Some(end);
-            if flags.syn {
-                if let Some(call) = self.connect.take() {
-                    comment.add(Words(call));
-                    self.say_change(comment);
-                }
+            if flags.syn
+                && let Some(call) = self.connect.take()
+            {
+                comment.add(Words(call));
+                self.say_change(comment);
             }
             self.say_sends(new - u32::from(flags.fin), comment);
-            if flags.fin {
-                if let Some(call) = self.end.take() {
-                    comment.add(Words(call));
-                    self.say_change(comment);
-                }
+            if flags.fin
+                && let Some(call) = self.end.take()
+            {
+                comment.add(Words(call));
+                self.say_change(comment);
             }
         }
         if segment.sequence_len() > 0
