@@ -56,6 +56,8 @@ pub struct Frame<'f> {
     pub time: Instant,
     /// The interface's number in the file, from 0.
     pub interface: u32,
+    /// The interface's name, where the file has one.
+    pub interface_name: Option<&'f str>,
     /// Which way it went, where the file says it.
     pub direction: Option<Direction>,
     /// How `bytes` begins.
@@ -128,6 +130,10 @@ impl<R: Read> Reader<R> {
             return Ok(Some(Frame {
                 time: record.time,
                 interface: record.interface,
+                interface_name: match &self.format {
+                    Format::Pcap(_) => None,
+                    Format::Pcapng(pcapng) => pcapng.interface_name(record.interface),
+                },
                 direction: record.direction,
                 medium,
                 bytes: self
@@ -151,14 +157,6 @@ impl<R: Read> Reader<R> {
             frames += 1;
         }
         Ok(frames)
-    }
-
-    /// The name of an interface that was read so far, where the file has one.
-    pub fn interface_name(&self, interface: u32) -> Option<&str> {
-        match &self.format {
-            Format::Pcap(_) => None,
-            Format::Pcapng(pcapng) => pcapng.interface_name(interface),
-        }
     }
 
     /// The frames that were left out, by their link type.
