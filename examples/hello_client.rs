@@ -55,7 +55,9 @@ fn run(options: Options) -> place::Result<ExitCode> {
     let running = options.place.enter(Capacity::default(), None)?;
     let peer = running.start_peer()?;
 
-    let mut stream = running.patiently(|| TcpStream::connect(&running.host, server))?;
+    let mut stream = running
+        .patiently(|| TcpStream::connect(&running.host, server))
+        .map_err(place::with(server))?;
     hear(&mut stream, "Welcome!")?;
     for name in ["Michael", "Tracy", "Sarah"] {
         stream.write_all(name.as_bytes())?;

@@ -65,7 +65,8 @@ fn run(options: Options) -> place::Result<ExitCode> {
     let delay = Duration::from_secs(options.delay);
 
     // socket(), bind() and listen() in one, as in `std::net`.
-    let listener = TcpListener::bind_with_backlog(&running.host, address, options.backlog)?;
+    let listener = TcpListener::bind_with_backlog(&running.host, address, options.backlog)
+        .map_err(place::with(address))?;
     println!("Waiting for connection...");
     thread::spawn(move || {
         loop {

@@ -6,7 +6,8 @@
 
 use std::{
     error::Error,
-    net::IpAddr,
+    io,
+    net::{IpAddr, SocketAddr},
     process::ExitCode,
     thread,
     time::{Duration, Instant},
@@ -38,6 +39,12 @@ its peer COMMAND alone. For --tap, make the interface once:
 /// Anything that can go wrong in a program, to be told in one line.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
+/// Puts the address before an error, which by itself does not say whose it is.
+pub(crate) fn with(address: impl Into<SocketAddr>) -> impl Fn(io::Error) -> String {
+    let address = address.into();
+    move |error| format!("{address}: {error}")
+}
+
 /// The options that say where to run.
 #[derive(Args)]
 #[command(group(ArgGroup::new("where").required(true)))]
@@ -65,7 +72,15 @@ impl Place {
     /// Starts a host on the TAP or in a new lab. To be called before any thread is started.
     pub(crate) fn enter(self, capacity: Capacity, name_server: Option<IpAddr>) -> Result<Running> {
         let (lab, device) = match &self.tap {
-            Some(name) => (None, Tap::open(name)?),
+            Some(name) => {
+                let tap = Tap::open(name).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        format!("{error}, and give it the addresses as --help says")
+                    }
+                    _ => error.to_string(),
+                });
+                (None, tap?)
+            }
             None => {
                 let mut lab = Lab::enter()?;
                 let tap = lab.tap()?;

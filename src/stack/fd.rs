@@ -1,6 +1,7 @@
 //! Descriptors: what an application holds. A descriptor is small and copyable; a stale one is an error and never
 //! another socket, because its row's generation has moved on.
 
+use core::net::IpAddr;
 use core::task::Waker;
 
 use managed::ManagedSlice;
@@ -53,8 +54,8 @@ pub(super) struct Descriptor {
     pub(super) domain: Domain,
     /// Bound here; port 0 while unbound.
     pub(super) local: Endpoint,
-    /// The application named the port, so it outlives a failed `connect`.
-    pub(super) explicit: bool,
+    /// Where `bind` put it, which outlives a failed `connect`.
+    pub(super) named: Option<IpAddr>,
     pub(super) options: Options,
     /// The pending error (`SO_ERROR`).
     pub(super) error: Option<Error>,
@@ -68,7 +69,7 @@ impl Descriptor {
         socket: Socket::Free { next: NONE },
         domain: Domain::Inet,
         local: UNSPECIFIED,
-        explicit: false,
+        named: None,
         options: Options::DEFAULT,
         error: None,
         wakers: [None, None],
