@@ -27,6 +27,10 @@ mod capture;
 mod line;
 #[cfg(feature = "log")]
 mod log;
+#[cfg(feature = "std")]
+pub mod pcapng;
+#[cfg(feature = "std")]
+pub mod read;
 mod segment;
 mod summary;
 mod vantage;
