@@ -19,9 +19,6 @@
 
 pub mod analysis;
 pub mod dissect;
-// Until the analysis is there: the least of it, under its names.
-#[path = "stand_in.rs"]
-mod analysis;
 #[cfg(feature = "alloc")]
 mod capture;
 mod line;
