@@ -60,7 +60,7 @@ fn run(options: Options) -> place::Result<ExitCode> {
         sockets: 2 * options.connections + 1,
         ..Capacity::default()
     };
-    let running = options.place.enter(capacity, None)?;
+    let running = options.place.enter(place::Side::Right, capacity, None)?;
     let address = (options.address, options.port);
     let delay = Duration::from_secs(options.delay);
 
