@@ -97,7 +97,7 @@ impl Wire {
     }
 
     /// The two ends of a link with faults; what goes out leaves the first. Both ends are told the same time by their users: a frame that
-    /// one transmits at `now` arrives at the other's `now` plus the latency. (The hosts of one process have one clock.)
+    /// one transmits at `now` arrives at the other's `now` plus the latency. (The hosts of one process have one clock, `host::now`.)
     ///
     /// ```
     /// use glasstack::device::{Wire, wire::{Conditions, Faults}};
