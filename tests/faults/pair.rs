@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use glasstack::device::wire::{Faults, Wire, WireEnd};
 use glasstack::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
-use glasstack::smoltcp::time::{Duration, Instant};
+use glasstack::smoltcp::time::Instant;
 use glasstack::stack::{Capacity, Domain, Fd, InterfaceId, Shutdown, Type};
 use glasstack::trace::{Direction, Segment};
 use glasstack::{Error, Stack};
@@ -176,26 +176,23 @@ impl Pair {
 
     /// Lets the hosts talk until `is_done`, which may call their sockets each time that something happened.
     pub(crate) fn run(&mut self, mut is_done: impl FnMut(&mut Pair) -> bool) {
+        let mut is_quiet = false;
         for _ in 0..1_000_000 {
             self.client.stack.set_now(self.now);
             self.server.stack.set_now(self.now);
             if is_done(self) {
                 return;
             }
+            assert!(!is_quiet, "nothing is to happen any more");
             let client = self.client.poll(self.now);
             let server = self.server.poll(self.now);
             // The server may have sent something that is here already.
             let arrival = self.client.device.device.next_arrival();
             let next = [client, server, arrival].into_iter().flatten().min();
-            let next = next.expect("something is still to happen");
-            self.now = self.now.max(next);
+            is_quiet = next.is_none();
+            self.now = self.now.max(next.unwrap_or(self.now));
         }
         panic!("it never ends; at {}", self.now);
-    }
-
-    pub(crate) fn pass(&mut self, duration: Duration) {
-        let end = self.now + duration;
-        self.run(|pair| pair.now >= end);
     }
 
     pub(crate) fn connect(&mut self) {
@@ -215,7 +212,7 @@ impl Pair {
 
     /// Sends from the client to the server until all has arrived, and both have closed.
     pub(crate) fn transfer(&mut self, data: &[u8]) -> Vec<u8> {
-        let mut sent = 0;
+        let (mut sent, mut is_shut) = (0, false);
         let mut received = Vec::new();
         let accepted = self.accepted.expect("connected");
         let mut buffer = vec![0; 65536];
@@ -225,9 +222,10 @@ impl Pair {
                 && let Ok(len) = client.send(pair.connecting, &data[sent..])
             {
                 sent += len;
-                if sent == data.len() {
-                    client.shutdown(pair.connecting, Shutdown::Write).unwrap();
-                }
+            }
+            if sent == data.len() && !is_shut {
+                client.shutdown(pair.connecting, Shutdown::Write).unwrap();
+                is_shut = true;
             }
             loop {
                 match pair.server.stack.recv(accepted, &mut buffer) {
