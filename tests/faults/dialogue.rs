@@ -5,7 +5,7 @@ use std::time::Duration;
 use glasstack::device::wire::{Conditions, Faults};
 use glasstack::trace::{DropReason, Instant, Medium, Segment};
 
-use crate::link::Losses;
+use crate::link::{Loss, Losses};
 use crate::pair::{Frame, Pair};
 
 /// One way.
@@ -119,7 +119,7 @@ fn frames_are_counted_over_both_directions() {
 }
 
 /// A megabyte under everything at once.
-fn storm(seed: u64) -> (Vec<Frame>, Vec<(Instant, DropReason, Vec<u8>)>) {
+fn storm(seed: u64) -> (Vec<Frame>, Vec<Loss>) {
     let losses = Losses::default();
     let bad = slow()
         .jitter(Duration::from_millis(2))

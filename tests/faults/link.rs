@@ -7,12 +7,15 @@ use glasstack::smoltcp::phy::{Device, Medium, RxToken, TxToken};
 use glasstack::smoltcp::time::Instant;
 use glasstack::trace::{DropReason, Event, Happening, Sink, Station};
 
-/// What a link tells: when, why, and which frame.
+/// When, why, and which frame.
+pub(crate) type Loss = (Instant, DropReason, Vec<u8>);
+
+/// What a link tells.
 #[derive(Clone, Default)]
-pub(crate) struct Losses(Arc<Mutex<Vec<(Instant, DropReason, Vec<u8>)>>>);
+pub(crate) struct Losses(Arc<Mutex<Vec<Loss>>>);
 
 impl Losses {
-    pub(crate) fn take(&self) -> Vec<(Instant, DropReason, Vec<u8>)> {
+    pub(crate) fn take(&self) -> Vec<Loss> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
