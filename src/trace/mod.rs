@@ -17,14 +17,17 @@
 //!
 //! A [`Sink`] hears several hosts and the links between them, each by its [`Station`].
 
-// Until the analysis is there: the least of it, under its names.
-#[path = "stand_in.rs"]
-mod analysis;
+pub mod analysis;
+pub mod dissect;
 #[cfg(feature = "alloc")]
 mod capture;
 mod line;
 #[cfg(feature = "log")]
 mod log;
+#[cfg(feature = "std")]
+pub mod pcapng;
+#[cfg(feature = "std")]
+pub mod read;
 mod segment;
 mod summary;
 mod vantage;

@@ -1,0 +1,484 @@
+//! The glass as a pcapng file: every frame with the call that caused it and what became of it, for Wireshark and tshark.
+//!
+//! ```
+//! use std::cell::RefCell;
+//! use std::rc::Rc;
+//! use glasstack::Stack;
+//! use glasstack::stack::Capacity;
+//! use glasstack::trace::pcapng::{Options, Pcapng};
+//! use glasstack::trace::{At, Station};
+//!
+//! let file = Pcapng::new(Vec::new(), Options::default()).name(Station(0), "client");
+//! let file = Rc::new(RefCell::new(file));
+//! let mut client = Stack::with_capacity(Capacity::default(), [7; 16], At(Station(0), file.clone()));
+//! // ... and all that the client does.
+//! file.borrow_mut().finish()?;
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! A frame is written when its station's next frame or call is heard, because what a stack does with a frame (a change of
+//! state, a drop) is heard after it and belongs into the same comment. [`flush`](Pcapng::flush) does not wait for that.
+
+mod block;
+mod cause;
+mod comment;
+mod frame;
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::{
+    Cause, Direction, DropReason, Event, Flow, Happening, Instant, Medium, Segment, Sink, Station,
+};
+use cause::Causes;
+use comment::{Comment, Lost};
+use frame::Seen;
+
+/// Frames that wait for what may still be said of them.
+const WAITING: usize = 32;
+
+/// What goes into the file, and how.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Where frames are looked at.
+    pub point: Point,
+    /// What the clock's zero is in the file, since 1970-01-01 00:00 UTC: nothing for virtual time. Of a clock that began to
+    /// run with the program, the time of day at that moment.
+    pub epoch: Duration,
+    /// Flush the writer after each frame, for a reader at the other end of a pipe (`wireshark -k -i -`).
+    pub live: bool,
+}
+
+/// Where frames are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Point {
+    /// At every station. A frame that arrives is there twice, as it left and as it came: a capture at both ends, for the
+    /// eye. Wireshark's analysis does not look at interfaces, and takes the second for a retransmission.
+    Every,
+    /// At one station, as a capture on that host: what it sends, lost or not, and what reaches it.
+    Station(Station),
+    /// Where they are sent: each frame once, lost or not. For runs where every sender is a station.
+    #[default]
+    Senders,
+}
+
+/// A [`Sink`] that writes pcapng (draft-ietf-opsawg-pcapng): nanosecond time, an interface for each station's, the calls
+/// and the stack's own reasons as the frames' comments.
+///
+/// An error of the writer ends the writing; [`finish`](Pcapng::finish) reports it.
+pub struct Pcapng<W: Write> {
+    writer: W,
+    options: Options,
+    /// The writer failed; nothing is written any more.
+    has_failed: bool,
+    /// Its error, until it is reported.
+    error: Option<io::Error>,
+    names: Vec<(Station, String)>,
+    notes: Vec<(Station, u8, String, Option<[u8; 6]>)>,
+    /// Those that the file knows, by their number in it.
+    interfaces: Vec<Place>,
+    causes: Causes,
+    waiting: VecDeque<Waiting>,
+    analysis: Analysis,
+}
+
+/// An interface of the file: a station's, with one way for its frames to begin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    station: Station,
+    interface: Option<u8>,
+    medium: Medium,
+}
+
+/// A frame that is not written yet.
+struct Waiting {
+    place: Place,
+    time: Instant,
+    direction: Option<Direction>,
+    flow: Option<Flow>,
+    comment: Comment,
+    bytes: Vec<u8>,
+    /// All that can be said is said.
+    is_done: bool,
+}
+
+/// Stands in for `trace::analysis::Analyzer`, one a point of view: to be replaced by it, and `words` by its marks.
+#[derive(Default)]
+struct Analysis;
+
+impl Analysis {
+    fn words(&mut self, _: Station, _: &Segment) -> Option<String> {
+        None
+    }
+}
+
+impl Pcapng<BufWriter<File>> {
+    /// A capture into a file, which is made or emptied.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::create`].
+    pub fn create(path: impl AsRef<Path>, options: Options) -> io::Result<Self> {
+        let file = File::create(path)?;
+        Ok(Pcapng::new(BufWriter::new(file), options))
+    }
+}
+
+impl<W: Write> Pcapng<W> {
+    /// A capture into a writer, which should be buffered: a frame is one write.
+    pub fn new(writer: W, options: Options) -> Self {
+        let mut pcapng = Pcapng {
+            writer,
+            options,
+            has_failed: false,
+            error: None,
+            names: Vec::new(),
+            notes: Vec::new(),
+            interfaces: Vec::new(),
+            causes: Causes::default(),
+            waiting: VecDeque::new(),
+            analysis: Analysis,
+        };
+        pcapng.write(&block::section_header());
+        // A live reader wants to know at once what this is.
+        if options.live {
+            pcapng.flush_writer();
+        }
+        pcapng
+    }
+
+    /// Names a station, and with it its interfaces: `client:1`, `client:lo`. To be called before its first frame.
+    pub fn name(mut self, station: Station, name: impl Into<String>) -> Self {
+        self.names.push((station, name.into()));
+        self
+    }
+
+    /// Describes a station's interface: words, and the hardware address, which otherwise is taken from its first frame
+    /// where that goes out. To be called before its first frame.
+    pub fn describe(
+        mut self,
+        station: Station,
+        interface: u8,
+        description: impl Into<String>,
+        hardware_address: Option<[u8; 6]>,
+    ) -> Self {
+        let note = (station, interface, description.into(), hardware_address);
+        self.notes.push(note);
+        self
+    }
+
+    /// Writes all frames that were heard of, without what may still be said of them, and flushes the writer.
+    pub fn flush(&mut self) {
+        for frame in core::mem::take(&mut self.waiting) {
+            self.write_frame(&frame);
+        }
+        self.flush_writer();
+    }
+
+    /// Flushes, and says whether all went well so far.
+    ///
+    /// # Errors
+    ///
+    /// The writer's first error; after it nothing was written any more. It is reported once.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.flush();
+        self.error.take().map_or(Ok(()), Err)
+    }
+
+    /// The writer, without the frames that wait.
+    pub fn get_ref(&self) -> &W {
+        &self.writer
+    }
+
+    fn write(&mut self, block: &[u8]) {
+        if !self.has_failed {
+            let written = self.writer.write_all(block);
+            self.note(written);
+        }
+    }
+
+    fn flush_writer(&mut self) {
+        if !self.has_failed {
+            let flushed = self.writer.flush();
+            self.note(flushed);
+        }
+    }
+
+    fn note(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.has_failed = true;
+            self.error = Some(error);
+        }
+    }
+
+    fn write_frame(&mut self, frame: &Waiting) {
+        let interface = self.interface(frame);
+        let time = self.options.epoch.checked_add(since_zero(frame.time));
+        let block = block::enhanced_packet(
+            interface,
+            time.unwrap_or(Duration::MAX),
+            frame.direction,
+            frame.comment.as_str(),
+            &frame.bytes,
+        );
+        self.write(&block);
+        if self.options.live {
+            self.flush_writer();
+        }
+    }
+
+    /// The number in the file of the interface on which a frame was seen, which the file is told of where it is new.
+    fn interface(&mut self, frame: &Waiting) -> u32 {
+        let place = frame.place;
+        let known = self.interfaces.iter().position(|known| *known == place);
+        let number = known.unwrap_or_else(|| {
+            let note = self
+                .notes
+                .iter()
+                .find(|note| note.0 == place.station && Some(note.1) == place.interface);
+            let hardware_address = note.and_then(|note| note.3).or_else(|| {
+                let is_ours = frame.direction == Some(Direction::Out)
+                    && place.medium == Medium::Ethernet
+                    && place.station != Station::LINK;
+                let source = frame.bytes.get(6..12).filter(|_| is_ours);
+                source.and_then(|address| address.try_into().ok())
+            });
+            let description = note.map_or("", |note| note.2.as_str());
+            let name = self.interface_name(place);
+            let block =
+                block::interface_description(place.medium, &name, description, hardware_address);
+            self.write(&block);
+            self.interfaces.push(place);
+            self.interfaces.len() - 1
+        });
+        number as u32
+    }
+
+    fn interface_name(&self, place: Place) -> String {
+        let name = self.names.iter().find(|(known, _)| *known == place.station);
+        let name = match name {
+            Some((_, name)) => name.clone(),
+            None if place.station == Station::LINK => "link".to_owned(),
+            None => format!("host {}", place.station.0),
+        };
+        let name = match place.interface {
+            None => name,
+            Some(0) => format!("{name}:lo"),
+            Some(number) => format!("{name}:{number}"),
+        };
+        // An IP packet of an Ethernet interface: one whose Ethernet header was never made.
+        let has_other = self.interfaces.iter().any(|known| {
+            (known.station, known.interface) == (place.station, place.interface)
+                && known.medium != place.medium
+        });
+        match (has_other, place.medium) {
+            (false, _) => name,
+            (true, Medium::Ethernet) => format!("{name} (Ethernet)"),
+            (true, _) => format!("{name} (IP)"),
+        }
+    }
+
+    /// Whether frames are looked at there.
+    fn is_watched(&self, station: Station, direction: Direction) -> bool {
+        match self.options.point {
+            Point::Every => true,
+            Point::Station(only) => station == only,
+            Point::Senders => direction == Direction::Out,
+        }
+    }
+
+    fn frame(&mut self, place: Place, event: &Event<'_>, direction: Direction, bytes: &[u8]) {
+        // What the loopback sends is what it receives.
+        if place.interface == Some(0) && direction == Direction::In {
+            return;
+        }
+        self.done_with(place.station);
+        if !self.is_watched(place.station, direction) {
+            self.write_those_done();
+            return;
+        }
+        let seen = Seen::parse(event, place.medium, direction, bytes);
+        let mut comment = Comment::default();
+        if let (Some(flow), Direction::Out) = (seen.flow, direction) {
+            let segment = seen.segment.as_ref();
+            self.causes
+                .explain(place.station, flow, segment, &mut comment);
+        }
+        if let Some(segment) = &seen.segment
+            && let Some(words) = self.analysis.words(place.station, segment)
+        {
+            comment.add(words);
+        }
+        // A link may tell of a loss before the sender tells of the frame.
+        if direction == Direction::Out
+            && let Some(lost) = self.take_lost(place.medium, bytes)
+        {
+            comment.add(lost.comment.as_str());
+        }
+        self.wait(Waiting {
+            place,
+            time: event.time,
+            direction: Some(direction),
+            flow: seen.flow,
+            comment,
+            bytes: bytes.to_vec(),
+            is_done: false,
+        });
+    }
+
+    /// A frame was given up: the one that was heard of just now, or one that nobody spoke of before.
+    fn dropped(&mut self, place: Place, event: &Event<'_>, reason: DropReason, bytes: &[u8]) {
+        let lost = Lost(reason);
+        let wanted = match lost.before_arrival() {
+            true => Direction::Out,
+            false => Direction::In,
+        };
+        let from_link = place.station == Station::LINK;
+        let same = self.waiting.iter_mut().rev().find(|frame| {
+            let by_whom = match from_link {
+                true => frame.direction == Some(Direction::Out),
+                false => frame.place.station == place.station,
+            };
+            by_whom && frame.bytes == bytes
+        });
+        if let Some(frame) = same {
+            frame.comment.add(lost);
+            return;
+        }
+        let is_watched = match self.options.point {
+            // What the link loses was sent by somebody: by this station it was not.
+            Point::Station(only) => place.station == only,
+            _ => from_link || self.is_watched(place.station, wanted),
+        };
+        if !is_watched {
+            return;
+        }
+        self.done_with(place.station);
+        let mut comment = Comment::default();
+        comment.add(lost);
+        self.wait(Waiting {
+            place,
+            time: event.time,
+            direction: (!from_link).then_some(wanted),
+            flow: None,
+            comment,
+            bytes: bytes.to_vec(),
+            is_done: false,
+        });
+    }
+
+    /// A segment changed a connection's state: the last one that came in for it.
+    fn changed(&mut self, station: Station, flow: Flow, change: core::fmt::Arguments<'_>) {
+        let turned = Flow {
+            protocol: flow.protocol,
+            local: flow.remote,
+            remote: flow.local,
+        };
+        let cause = self.waiting.iter_mut().rev().find(|frame| {
+            let is_it = match frame.direction {
+                Some(Direction::In) => frame.flow == Some(flow),
+                // On the loopback it is there as it left.
+                _ => frame.place.interface == Some(0) && frame.flow == Some(turned),
+            };
+            frame.place.station == station && is_it
+        });
+        if let Some(frame) = cause {
+            frame.comment.add(change);
+        }
+    }
+
+    /// What a link told of the loss of a frame that its sender tells of only now.
+    fn take_lost(&mut self, medium: Medium, bytes: &[u8]) -> Option<Waiting> {
+        let index = self.waiting.iter().position(|frame| {
+            let place = frame.place;
+            place.station == Station::LINK && place.medium == medium && frame.bytes == bytes
+        })?;
+        self.waiting.remove(index)
+    }
+
+    fn wait(&mut self, frame: Waiting) {
+        self.waiting.push_back(frame);
+        self.write_those_done();
+    }
+
+    /// Of this station's frames nothing more will be said; nor, any more, of what the link lost before.
+    fn done_with(&mut self, station: Station) {
+        for frame in &mut self.waiting {
+            frame.is_done |= [station, Station::LINK].contains(&frame.place.station);
+        }
+    }
+
+    /// In the order in which they were heard of.
+    fn write_those_done(&mut self) {
+        while let Some(first) = self.waiting.front()
+            && (first.is_done || self.waiting.len() > WAITING)
+            && let Some(frame) = self.waiting.pop_front()
+        {
+            self.write_frame(&frame);
+        }
+    }
+}
+
+impl<W: Write> Sink for Pcapng<W> {
+    fn event(&mut self, station: Station, event: &Event<'_>) {
+        let place = |medium| Place {
+            station,
+            interface: event.interface,
+            medium,
+        };
+        match event.happening {
+            Happening::Frame {
+                direction,
+                medium,
+                bytes,
+            } => self.frame(place(medium), event, direction, bytes),
+            Happening::Drop {
+                reason,
+                medium,
+                bytes,
+            } => self.dropped(place(medium), event, reason, bytes),
+            Happening::Call { call, outcome } => {
+                self.causes.call(station, event.flow, call, outcome);
+                self.done_with(station);
+                self.write_those_done();
+            }
+            Happening::State { from, to, cause } => match (event.flow, cause) {
+                (Some(flow), Cause::Call) => self.causes.change(station, flow, from, to),
+                (Some(flow), Cause::Segment) => {
+                    self.changed(station, flow, format_args!("{from} → {to}"));
+                }
+                _ => {}
+            },
+            Happening::Retransmission { cause } => {
+                if let Some(flow) = event.flow {
+                    self.causes.again(station, flow, cause);
+                }
+            }
+            Happening::Timer { .. } => {}
+        }
+    }
+}
+
+impl<W: Write> Drop for Pcapng<W> {
+    fn drop(&mut self) {
+        // Who wants to know whether it went well has called `finish`.
+        self.flush();
+    }
+}
+
+impl<W: Write> core::fmt::Debug for Pcapng<W> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Pcapng")
+            .field("options", &self.options)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What comes before the clock's zero is at zero: the file's time has no sign.
+fn since_zero(time: Instant) -> Duration {
+    Duration::from_micros(u64::try_from(time.total_micros()).unwrap_or(0))
+}
