@@ -18,12 +18,9 @@
 //! A [`Sink`] hears several hosts and the links between them, each by its [`Station`].
 
 pub mod analysis;
-pub mod dissect;
-// Until the analysis is there: the least of it, under its names.
-#[path = "stand_in.rs"]
-mod analysis;
 #[cfg(feature = "alloc")]
 mod capture;
+pub mod dissect;
 mod line;
 #[cfg(feature = "log")]
 mod log;
