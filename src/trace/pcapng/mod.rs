@@ -31,7 +31,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::{
-    Cause, Direction, DropReason, Event, Flow, Happening, Instant, Medium, Segment, Sink, Station,
+    Analysis, Analyzer, Cause, Direction, DropReason, Event, Flow, Happening, Instant, Marks,
+    Medium, Segment, Sink, Station,
 };
 use cause::Causes;
 use comment::{Comment, Lost};
@@ -82,7 +83,8 @@ pub struct Pcapng<W: Write> {
     interfaces: Vec<Place>,
     causes: Causes,
     waiting: VecDeque<Waiting>,
-    analysis: Analysis,
+    /// One for each place where every segment passes once.
+    analyzers: Vec<(Station, Box<Analyzer>)>,
 }
 
 /// An interface of the file: a station's, with one way for its frames to begin.
@@ -103,16 +105,6 @@ struct Waiting {
     bytes: Vec<u8>,
     /// All that can be said is said.
     is_done: bool,
-}
-
-/// Stands in for `trace::analysis::Analyzer`, one a point of view: to be replaced by it, and `words` by its marks.
-#[derive(Default)]
-struct Analysis;
-
-impl Analysis {
-    fn words(&mut self, _: Station, _: &Segment) -> Option<String> {
-        None
-    }
 }
 
 impl Pcapng<BufWriter<File>> {
@@ -140,7 +132,7 @@ impl<W: Write> Pcapng<W> {
             interfaces: Vec::new(),
             causes: Causes::default(),
             waiting: VecDeque::new(),
-            analysis: Analysis,
+            analyzers: Vec::new(),
         };
         pcapng.write(&block::section_header());
         // A live reader wants to know at once what this is.
@@ -302,15 +294,17 @@ impl<W: Write> Pcapng<W> {
         }
         let seen = Seen::parse(event, place.medium, direction, bytes);
         let mut comment = Comment::default();
-        if let (Some(flow), Direction::Out) = (seen.flow, direction) {
-            let segment = seen.segment.as_ref();
+        let analysis = seen
+            .segment
+            .as_ref()
+            .map(|segment| self.analyze(place.station, segment));
+        if direction == Direction::Out {
+            let marks = analysis.map_or(Marks::NONE, |analysis| analysis.marks);
             self.causes
-                .explain(place.station, flow, segment, &mut comment);
+                .explain(place.station, event.socket, &seen, marks, &mut comment);
         }
-        if let Some(segment) = &seen.segment
-            && let Some(words) = self.analysis.words(place.station, segment)
-        {
-            comment.add(words);
+        if let Some(analysis) = analysis.filter(|analysis| !analysis.marks.is_empty()) {
+            comment.add(analysis);
         }
         // A link may tell of a loss before the sender tells of the frame.
         if direction == Direction::Out
@@ -327,6 +321,20 @@ impl<W: Write> Pcapng<W> {
             bytes: bytes.to_vec(),
             is_done: false,
         });
+    }
+
+    /// Judges a segment among all that pass where it was seen.
+    fn analyze(&mut self, station: Station, segment: &Segment) -> Analysis {
+        let station = match self.options.point {
+            Point::Senders => Station::LINK,
+            _ => station,
+        };
+        let known = self.analyzers.iter().position(|known| known.0 == station);
+        let index = known.unwrap_or_else(|| {
+            self.analyzers.push((station, Box::default()));
+            self.analyzers.len() - 1
+        });
+        self.analyzers[index].1.segment(segment)
     }
 
     /// A frame was given up: the one that was heard of just now, or one that nobody spoke of before.
@@ -441,7 +449,7 @@ impl<W: Write> Sink for Pcapng<W> {
                 bytes,
             } => self.dropped(place(medium), event, reason, bytes),
             Happening::Call { call, outcome } => {
-                self.causes.call(station, event.flow, call, outcome);
+                self.causes.call(station, event, call, outcome);
                 self.done_with(station);
                 self.write_those_done();
             }
