@@ -18,6 +18,7 @@
 //! A [`Sink`] hears several hosts and the links between them, each by its [`Station`].
 
 pub mod analysis;
+pub mod ladder;
 mod segment;
 
 use core::net::SocketAddr;
