@@ -28,6 +28,7 @@ mod log;
 pub mod pcapng;
 #[cfg(feature = "std")]
 pub mod read;
+pub mod ladder;
 mod segment;
 mod summary;
 mod vantage;
