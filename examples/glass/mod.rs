@@ -87,8 +87,17 @@ const RATE_QUEUE: usize = 100;
 
 impl Link {
     /// The faults that were asked for, if any were; the link tells `shown` what it loses.
-    pub(crate) fn faults(&self, shown: &Shown) -> Result<Option<Faults>, Box<dyn Error + Send + Sync>> {
-        let chance = [self.loss, self.duplicate, self.reorder, self.corrupt, self.jitter];
+    pub(crate) fn faults(
+        &self,
+        shown: &Shown,
+    ) -> Result<Option<Faults>, Box<dyn Error + Send + Sync>> {
+        let chance = [
+            self.loss,
+            self.duplicate,
+            self.reorder,
+            self.corrupt,
+            self.jitter,
+        ];
         let is_faulty = chance.iter().any(Option::is_some)
             || self.delay.is_some()
             || self.rate.is_some()
@@ -125,7 +134,7 @@ impl Link {
         }
         let mut faults = Faults::new(seed).both(conditions);
         for selector in &self.lose {
-            faults = faults.lose(*selector);
+            faults = faults.lose(selector.clone());
         }
         let faults = faults.sink(shown.clone());
         faults.check()?;
@@ -134,7 +143,9 @@ impl Link {
 }
 
 fn now_as_seed() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     now.as_nanos() as u64
 }
 
@@ -162,7 +173,9 @@ impl Glass {
         });
         let pcapng = match &self.pcap {
             Some(path) => {
-                let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let epoch = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
                 let options = pcapng::Options {
                     epoch,
                     ..pcapng::Options::default()
@@ -233,7 +246,7 @@ impl Sink for Shown {
             pcapng.event(station, event);
         }
         if let Some(summary) = &mut sinks.summary {
-            summary.event(station, event);
+            Sink::event(summary, station, event);
         }
         if sinks.is_logging {
             Sink::event(&mut glasstack::trace::Log, station, event);

@@ -21,6 +21,7 @@ pub mod analysis;
 #[cfg(feature = "alloc")]
 mod capture;
 pub mod dissect;
+pub mod ladder;
 mod line;
 #[cfg(feature = "log")]
 mod log;
@@ -28,7 +29,6 @@ mod log;
 pub mod pcapng;
 #[cfg(feature = "std")]
 pub mod read;
-pub mod ladder;
 mod segment;
 mod summary;
 mod vantage;
