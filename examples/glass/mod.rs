@@ -150,9 +150,10 @@ fn now_as_seed() -> u64 {
 }
 
 impl Glass {
-    /// The ladder at the end, as if --ladder were given.
-    pub(crate) fn with_ladder(mut self) -> Glass {
+    /// The ladder of one stream, as if --ladder and --stream were given.
+    pub(crate) fn with_ladder_of_stream(mut self, stream: u32) -> Glass {
         self.ladder = self.ladder.or(Some(When::End));
+        self.stream = self.stream.or(Some(stream));
         self
     }
 
@@ -176,8 +177,14 @@ impl Glass {
                 let epoch = SystemTime::now()
                     .duration_since(UNIX_EPOCH)
                     .unwrap_or_default();
+                // With one host of ours, what it sees; with more, each frame where it is sent.
+                let point = match names {
+                    [(station, _)] => pcapng::Point::Station(*station),
+                    _ => pcapng::Point::Senders,
+                };
                 let options = pcapng::Options {
                     epoch,
+                    point,
                     ..pcapng::Options::default()
                 };
                 let mut pcapng = Pcapng::create(path, options)?;
@@ -199,7 +206,7 @@ impl Glass {
                 .format_target(true)
                 .init();
         }
-        let summary = self.ladder.is_some().then(Summary::default);
+        let summary = self.ladder.map(|_| (Summary::default(), self.stream));
         let is_logging = level.is_some();
         Ok(Shown(Arc::new(Mutex::new(Sinks {
             ladder,
@@ -229,7 +236,8 @@ struct Sinks {
     ladder: Option<Ladder<Out>>,
     pcapng: Option<Pcapng<io::BufWriter<std::fs::File>>>,
     is_logging: bool,
-    summary: Option<Summary>,
+    /// With the stream that alone is shown.
+    summary: Option<(Summary, Option<u32>)>,
 }
 
 /// What is shown, for all stations at once.
@@ -245,7 +253,7 @@ impl Sink for Shown {
         if let Some(pcapng) = &mut sinks.pcapng {
             pcapng.event(station, event);
         }
-        if let Some(summary) = &mut sinks.summary {
+        if let Some((summary, _)) = &mut sinks.summary {
             Sink::event(summary, station, event);
         }
         if sinks.is_logging {
@@ -260,8 +268,8 @@ impl Shown {
         At(station, self.clone())
     }
 
-    /// The end: draws what was held back, and says what became of the capture.
-    pub(crate) fn finish(&self) -> io::Result<()> {
+    /// Draws the ladder to its end, and what it sums up to.
+    pub(crate) fn draw(&self) -> io::Result<()> {
         let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut ladder) = sinks.ladder.take() {
             ladder.finish().map_err(io::Error::other)?;
@@ -269,9 +277,20 @@ impl Shown {
                 print!("\n{page}");
             }
         }
-        if let Some(summary) = sinks.summary.take() {
-            print!("\n{summary}");
+        if let Some((summary, stream)) = sinks.summary.take() {
+            for account in summary.connections() {
+                if stream.is_none_or(|stream| account.stream() == stream) {
+                    print!("\n{account}");
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// The end: draws what is not drawn yet, and says what became of the capture.
+    pub(crate) fn finish(&self) -> io::Result<()> {
+        self.draw()?;
+        let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match sinks.pcapng.take() {
             Some(mut pcapng) => pcapng.finish(),
             None => Ok(()),
