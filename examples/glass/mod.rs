@@ -279,7 +279,7 @@ impl Shown {
         }
         if let Some((summary, stream)) = sinks.summary.take() {
             for account in summary.connections() {
-                if stream.is_none_or(|stream| account.stream() == stream) {
+                if stream.is_none_or(|stream| account.number() == stream) {
                     print!("\n{account}");
                 }
             }

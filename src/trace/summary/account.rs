@@ -122,11 +122,6 @@ pub struct Account {
 }
 
 impl Account {
-    /// The stream's number: from 0, by its first segment, as Wireshark counts.
-    pub fn stream(&self) -> u32 {
-        self.number
-    }
-
     pub(super) fn new(number: u32, vantage: Vantage, segment: &Segment) -> Account {
         Account {
             number,
