@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use glasstack::trace::dissect::{Dissection, Numbers};
+use glasstack::trace::dissect::{Address, Dissection, Numbers};
 use glasstack::trace::read::Reader;
 use glasstack::trace::{Analyzer, Direction, Event, Happening, Instant, Sink, Station};
 
@@ -91,7 +91,7 @@ fn show(
     Ok(end?)
 }
 
-/// A line a frame: time, which way, octets, protocol, a TCP segment's stream, and what it is.
+/// A line a frame: time, which way, octets, who to whom, protocol, a TCP segment's stream, and what it is.
 struct Lines<W> {
     output: W,
     first: Option<Instant>,
@@ -138,7 +138,15 @@ impl<W: Write> Sink for Lines<W> {
         };
         let dissection = Dissection::parse(medium, bytes);
         let (len, protocol) = (bytes.len(), dissection.protocol());
-        let line = write!(self.output, "{seconds:12.6} {arrow} {len:5} {protocol:7} ");
+        let address = |address: Option<Address>| address.map_or(String::new(), |a| a.to_string());
+        let (from, to) = (
+            address(dissection.source()),
+            address(dissection.destination()),
+        );
+        let line = write!(
+            self.output,
+            "{seconds:12.6} {arrow} {len:5} {from} → {to} {protocol} "
+        );
         let line = line.and_then(|()| match dissection.segment(event.time) {
             Some(segment) => {
                 let analysis = self.analyzer.segment(&segment);
@@ -149,9 +157,9 @@ impl<W: Write> Sink for Lines<W> {
                 };
                 let gap = if analysis.marks.is_empty() { "" } else { " " };
                 let info = dissection.with_numbers(numbers);
-                writeln!(self.output, "{:3} {analysis}{gap}{info}", analysis.stream)
+                writeln!(self.output, "#{} {analysis}{gap}{info}", analysis.stream)
             }
-            None => writeln!(self.output, "    {dissection}"),
+            None => writeln!(self.output, "{dissection}"),
         });
         self.error = line.err();
     }

@@ -347,6 +347,27 @@ fn occurrences(file: &[u8], what: &[u8]) -> usize {
 }
 
 #[test]
+fn what_a_link_loses_of_a_burst_is_marked_and_not_repeated() {
+    let mut count = 0;
+    let mut dialogue = Dialogue::new(move |frame| {
+        count += usize::from(has_data(frame));
+        has_data(frame) && count == 2
+    });
+    let net = &mut dialogue.net;
+    let (client, server, _) = net.pair(SERVER);
+    net.client.stack.send(client, &[7; 8_000]).unwrap();
+    net.run_for(Time::from_secs(3));
+    assert_eq!(net.server.recv(server).unwrap().len(), 8_000);
+    let file = octets(&dialogue, Point::Senders);
+    let mut reader = Reader::new(file.as_slice()).unwrap();
+    for sent in &dialogue.net.frames {
+        assert_eq!(reader.next_frame().unwrap().unwrap().bytes, sent.octets);
+    }
+    assert_eq!(reader.next_frame().unwrap(), None);
+    assert_eq!(occurrences(&file, b"lost by the link: injected loss"), 1);
+}
+
+#[test]
 fn a_call_is_named_with_all_its_segments_and_no_others() {
     let mut dialogue = Dialogue::new(|_| false);
     let net = &mut dialogue.net;
