@@ -6,6 +6,7 @@ use core::time::Duration;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
+use super::countdown::Countdown;
 use super::flow::{Flow, UNSPECIFIED};
 use super::frame::Segment;
 use super::glass::Glimpse;
@@ -73,6 +74,10 @@ pub(super) struct Connection {
     pub(super) user_timeout: Option<Duration>,
     /// When the heart gives up on the peer, as of the last poll.
     pub(super) give_up_at: Option<Instant>,
+    /// The timer that smoltcp runs for it.
+    pub(super) countdown: Countdown,
+    /// The peer's window, when it was last heard, was shut.
+    pub(super) window_shut: bool,
     /// `shutdown(Read)`: nothing more to read than what is there.
     pub(super) read_shutdown: bool,
     /// Why it ended, until the application has heard it.
@@ -106,6 +111,8 @@ impl Connection {
         waiting: None,
         user_timeout: None,
         give_up_at: None,
+        countdown: Countdown::STOPPED,
+        window_shut: false,
         read_shutdown: false,
         error: None,
         in_time_wait: false,
@@ -139,6 +146,11 @@ impl Connection {
         let is_heard = segment.has_ack() && ahead <= PLAUSIBLE && behind <= PLAUSIBLE;
         if is_heard {
             self.heard = now;
+            self.window_shut = segment.window == 0;
+            // It answers a probe; what is on its way it has answered when less of it is.
+            if self.window_shut || self.unacknowledged == 0 {
+                self.countdown.answered();
+            }
         }
         is_heard
     }
@@ -154,6 +166,7 @@ impl Connection {
             self.waiting = None;
         } else if unacknowledged < self.unacknowledged || self.waiting.is_none() {
             self.waiting = Some(now);
+            self.countdown.answered();
         }
         self.unacknowledged = unacknowledged;
     }

@@ -83,6 +83,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn expire(&mut self) {
         self.reassemblies.expire(self.now);
         while let Some(slot) = self.deadlines.pop_due(self.now) {
+            if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
+                connection.countdown.expire(self.now);
+            }
             self.make_due(slot);
         }
     }
@@ -203,6 +206,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             next = Some(now + DEVICE_RETRY);
         }
         if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
+            // Silence for a neighbor's sake is no timer of the connection's.
+            connection.countdown.arm(now, next.filter(|_| !is_blocked));
             connection.give_up_at = connection.deadline(socket.keep_alive());
             next = match connection.silent {
                 true => None,

@@ -199,6 +199,12 @@ impl<'a> Descriptors<'a> {
         &self.rows[usize::from(index)]
     }
 
+    /// The open sockets with their indices.
+    pub(super) fn open_rows(&self) -> impl Iterator<Item = (u16, &Descriptor)> {
+        let rows = (0..NONE).zip(self.rows.iter());
+        rows.filter(|(_, row)| !matches!(row.socket, Socket::Free { .. }))
+    }
+
     /// How many sockets are open.
     pub(super) fn open_count(&self) -> usize {
         let is_open = |row: &&Descriptor| !matches!(row.socket, Socket::Free { .. });

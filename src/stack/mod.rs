@@ -51,6 +51,7 @@
 //! | `ingress`, `egress` | a frame's way in and out |
 //! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
+//! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `challenge` | segments that may be forged |
 //! | `glass` | what the observer is told, and how the heart knows |
@@ -61,6 +62,7 @@
 mod call;
 mod challenge;
 mod connection;
+mod countdown;
 mod deadline;
 mod door;
 mod egress;
@@ -79,6 +81,7 @@ pub mod option;
 mod resolver;
 mod sequence;
 mod slot;
+mod snapshot;
 mod storage;
 mod stream;
 mod table;

@@ -14,12 +14,12 @@ const PSH: u8 = 0x08;
 const ACK: u8 = 0x10;
 
 /// One end, as far as the other one is told.
-struct End {
-    address: SocketAddr,
+pub(crate) struct End {
+    pub(crate) address: SocketAddr,
     /// The sequence number of its SYN.
-    first: u32,
-    next: u32,
-    window: u16,
+    pub(crate) first: u32,
+    pub(crate) next: u32,
+    pub(crate) window: u16,
 }
 
 /// Segments between a few pairs of ends.
@@ -184,7 +184,12 @@ fn pair(random: &mut Random, number: u8) -> [End; 2] {
 }
 
 /// An Ethernet frame with the segment.
-fn frame(from: &End, to: &End, header: (u32, u32, u8, Option<u8>), len: usize) -> Vec<u8> {
+pub(crate) fn frame(
+    from: &End,
+    to: &End,
+    header: (u32, u32, u8, Option<u8>),
+    len: usize,
+) -> Vec<u8> {
     let (SocketAddr::V4(source), SocketAddr::V4(destination)) = (from.address, to.address) else {
         panic!("a dialogue over IPv4");
     };

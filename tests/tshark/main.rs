@@ -467,3 +467,75 @@ fn random_dialogues() {
 }
 
 const _: u8 = RST;
+
+#[test]
+fn experiment() {
+    use dialogue::{End, frame};
+    let end = |host: u8, port: u16| End {
+        address: ([10, 0, 0, host], port).into(),
+        first: 0,
+        next: 0,
+        window: 400,
+    };
+    let (a, b) = (end(1, 40_000), end(2, 9_999));
+    let run = |what: &str, frames: Vec<Vec<u8>>| {
+        let mut capture = capture::Capture::default();
+        for (i, frame) in frames.iter().enumerate() {
+            capture.push(
+                glasstack::smoltcp::time::Instant::from_millis(1_000 + i as i64 * 10),
+                frame,
+            );
+        }
+        println!("{what}");
+        for row in capture.ours() {
+            println!("  ours   {row:?}");
+        }
+        for row in capture.tshark() {
+            println!("  tshark {row:?}");
+        }
+    };
+    for shift in [14, 15, 31] {
+        run(
+            "shift",
+            vec![
+                frame(&a, &b, (100, 0, SYN, Some(shift)), 0),
+                frame(&b, &a, (200, 101, SYN | ACK, Some(shift)), 0),
+                frame(&a, &b, (101, 201, ACK, None), 0),
+            ],
+        );
+    }
+    run(
+        "scale in data",
+        vec![
+            frame(&a, &b, (100, 0, SYN, Some(1)), 0),
+            frame(&b, &a, (200, 101, SYN | ACK, Some(1)), 0),
+            frame(&a, &b, (101, 201, ACK, Some(3)), 10),
+            frame(&a, &b, (111, 201, ACK, None), 10),
+        ],
+    );
+    let mut no_ack = frame(&a, &b, (101, 201, ACK, None), 0);
+    no_ack[14 + 20 + 13] = RST;
+    run(
+        "ack without ACK",
+        vec![
+            frame(&a, &b, (100, 0, SYN, None), 0),
+            frame(&b, &a, (200, 101, SYN | ACK, None), 0),
+            no_ack,
+        ],
+    );
+    let quote = frame(&a, &b, (100, 0, SYN, None), 0);
+    let mut icmp = quote[..14].to_vec();
+    icmp.extend([
+        0x45, 0, 0, 68, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1, 3, 1, 0, 0, 0, 0, 0, 0,
+    ]);
+    icmp.extend(&quote[14..]);
+    let c = end(3, 9_999);
+    run(
+        "quoted",
+        vec![
+            icmp,
+            frame(&a, &c, (100, 0, SYN, None), 0),
+            frame(&a, &b, (100, 0, SYN, None), 0),
+        ],
+    );
+}
