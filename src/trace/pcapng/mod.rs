@@ -16,13 +16,15 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! A frame is written when its station's next frame or call is heard, because what a stack does with a frame (a change of
-//! state, a drop) is heard after it and belongs into the same comment. [`flush`](Pcapng::flush) does not wait for that.
+//! What a stack does with a frame (a change of state, a drop) is heard after it and belongs into the same comment, so frames
+//! wait: a live one for its station's next frame or call, others for the 64 that follow. [`flush`](Pcapng::flush) does not
+//! wait.
 
 mod block;
 mod cause;
 mod comment;
 mod frame;
+mod interface;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -37,9 +39,10 @@ use super::{
 use cause::Causes;
 use comment::{Comment, Lost};
 use frame::Seen;
+use interface::{Interfaces, Place};
 
-/// Frames that wait for what may still be said of them.
-const WAITING: usize = 32;
+/// Frames that wait for what may still be said of them: a link may lose one of a burst that it was given as a whole.
+const WAITING: usize = 64;
 
 /// What goes into the file, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,7 +52,8 @@ pub struct Options {
     /// What the clock's zero is in the file, since 1970-01-01 00:00 UTC: nothing for virtual time. Of a clock that began to
     /// run with the program, the time of day at that moment.
     pub epoch: Duration,
-    /// Flush the writer after each frame, for a reader at the other end of a pipe (`wireshark -k -i -`).
+    /// Write each frame as soon as its station's next frame or call is heard, and flush the writer after it, for a reader
+    /// at the other end of a pipe (`wireshark -k -i -`).
     pub live: bool,
 }
 
@@ -77,22 +81,11 @@ pub struct Pcapng<W: Write> {
     has_failed: bool,
     /// Its error, until it is reported.
     error: Option<io::Error>,
-    names: Vec<(Station, String)>,
-    notes: Vec<(Station, u8, String, Option<[u8; 6]>)>,
-    /// Those that the file knows, by their number in it.
-    interfaces: Vec<Place>,
+    interfaces: Interfaces,
     causes: Causes,
     waiting: VecDeque<Waiting>,
     /// One for each place where every segment passes once.
     analyzers: Vec<(Station, Box<Analyzer>)>,
-}
-
-/// An interface of the file: a station's, with one way for its frames to begin.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Place {
-    station: Station,
-    interface: Option<u8>,
-    medium: Medium,
 }
 
 /// A frame that is not written yet.
@@ -127,9 +120,7 @@ impl<W: Write> Pcapng<W> {
             options,
             has_failed: false,
             error: None,
-            names: Vec::new(),
-            notes: Vec::new(),
-            interfaces: Vec::new(),
+            interfaces: Interfaces::default(),
             causes: Causes::default(),
             waiting: VecDeque::new(),
             analyzers: Vec::new(),
@@ -144,7 +135,7 @@ impl<W: Write> Pcapng<W> {
 
     /// Names a station, and with it its interfaces: `client:1`, `client:lo`. To be called before its first frame.
     pub fn name(mut self, station: Station, name: impl Into<String>) -> Self {
-        self.names.push((station, name.into()));
+        self.interfaces.name(station, name.into());
         self
     }
 
@@ -157,8 +148,8 @@ impl<W: Write> Pcapng<W> {
         description: impl Into<String>,
         hardware_address: Option<[u8; 6]>,
     ) -> Self {
-        let note = (station, interface, description.into(), hardware_address);
-        self.notes.push(note);
+        let note = (description.into(), hardware_address);
+        self.interfaces.describe(station, interface, note);
         self
     }
 
@@ -207,7 +198,17 @@ impl<W: Write> Pcapng<W> {
     }
 
     fn write_frame(&mut self, frame: &Waiting) {
-        let interface = self.interface(frame);
+        let source = match frame.direction {
+            Some(Direction::Out) if frame.place.medium == Medium::Ethernet => {
+                let source = frame.bytes.get(6..12);
+                source.and_then(|address| address.try_into().ok())
+            }
+            _ => None,
+        };
+        let (interface, description) = self.interfaces.number(frame.place, source);
+        if let Some(description) = description {
+            self.write(&description);
+        }
         let time = self.options.epoch.checked_add(since_zero(frame.time));
         let block = block::enhanced_packet(
             interface,
@@ -219,57 +220,6 @@ impl<W: Write> Pcapng<W> {
         self.write(&block);
         if self.options.live {
             self.flush_writer();
-        }
-    }
-
-    /// The number in the file of the interface on which a frame was seen, which the file is told of where it is new.
-    fn interface(&mut self, frame: &Waiting) -> u32 {
-        let place = frame.place;
-        let known = self.interfaces.iter().position(|known| *known == place);
-        let number = known.unwrap_or_else(|| {
-            let note = self
-                .notes
-                .iter()
-                .find(|note| note.0 == place.station && Some(note.1) == place.interface);
-            let hardware_address = note.and_then(|note| note.3).or_else(|| {
-                let is_ours = frame.direction == Some(Direction::Out)
-                    && place.medium == Medium::Ethernet
-                    && place.station != Station::LINK;
-                let source = frame.bytes.get(6..12).filter(|_| is_ours);
-                source.and_then(|address| address.try_into().ok())
-            });
-            let description = note.map_or("", |note| note.2.as_str());
-            let name = self.interface_name(place);
-            let block =
-                block::interface_description(place.medium, &name, description, hardware_address);
-            self.write(&block);
-            self.interfaces.push(place);
-            self.interfaces.len() - 1
-        });
-        number as u32
-    }
-
-    fn interface_name(&self, place: Place) -> String {
-        let name = self.names.iter().find(|(known, _)| *known == place.station);
-        let name = match name {
-            Some((_, name)) => name.clone(),
-            None if place.station == Station::LINK => "link".to_owned(),
-            None => format!("host {}", place.station.0),
-        };
-        let name = match place.interface {
-            None => name,
-            Some(0) => format!("{name}:lo"),
-            Some(number) => format!("{name}:{number}"),
-        };
-        // An IP packet of an Ethernet interface: one whose Ethernet header was never made.
-        let has_other = self.interfaces.iter().any(|known| {
-            (known.station, known.interface) == (place.station, place.interface)
-                && known.medium != place.medium
-        });
-        match (has_other, place.medium) {
-            (false, _) => name,
-            (true, Medium::Ethernet) => format!("{name} (Ethernet)"),
-            (true, _) => format!("{name} (IP)"),
         }
     }
 
@@ -422,7 +372,7 @@ impl<W: Write> Pcapng<W> {
     /// In the order in which they were heard of.
     fn write_those_done(&mut self) {
         while let Some(first) = self.waiting.front()
-            && (first.is_done || self.waiting.len() > WAITING)
+            && (self.options.live && first.is_done || self.waiting.len() > WAITING)
             && let Some(frame) = self.waiting.pop_front()
         {
             self.write_frame(&frame);
