@@ -264,7 +264,7 @@ fn wireshark_reads_each_frame_once_with_the_call_that_caused_it() {
     }
     let file = file("senders.pcapng");
     let dialogue = dialogue();
-    std::fs::write(&file, octets(&dialogue, Point::Senders)).unwrap();
+    std::fs::write(&file, octets(&dialogue, Point::Once)).unwrap();
 
     let infos = output("capinfos", &["-M"], &file);
     let fact = |name: &str| {
@@ -329,8 +329,8 @@ fn frames_are_seen_where_one_looks() {
         frames.filter(|frame| frame.from == side).count()
     };
     let (client, server) = (sent(Side::Client), sent(Side::Server));
-    assert_eq!(count(Point::Senders, "client:1"), [client, 0]);
-    assert_eq!(count(Point::Senders, "server:1"), [server, 0]);
+    assert_eq!(count(Point::Once, "client:1"), [client, 0]);
+    assert_eq!(count(Point::Once, "server:1"), [server, 0]);
     // One of the client's frames is lost.
     assert_eq!(count(Point::Every, "client:1"), [client, server]);
     assert_eq!(count(Point::Every, "server:1"), [server, client - 1]);
@@ -358,7 +358,7 @@ fn what_a_link_loses_of_a_burst_is_marked_and_not_repeated() {
     net.client.stack.send(client, &[7; 8_000]).unwrap();
     net.run_for(Time::from_secs(3));
     assert_eq!(net.server.recv(server).unwrap().len(), 8_000);
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     let mut reader = Reader::new(file.as_slice()).unwrap();
     for sent in &dialogue.net.frames {
         assert_eq!(reader.next_frame().unwrap().unwrap().bytes, sent.octets);
@@ -381,7 +381,7 @@ fn a_call_is_named_with_all_its_segments_and_no_others() {
     let segments = net.frames.iter().filter(|frame| has_data(frame)).count();
     assert!(segments > 2);
 
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     assert_eq!(occurrences(&file, b"send("), segments);
     assert_eq!(occurrences(&file, b"send(5000)"), segments);
     assert_eq!(occurrences(&file, b"send(5000), continued"), segments - 1);
@@ -399,7 +399,7 @@ fn the_read_that_opens_a_window_is_named_with_the_window() {
     }
     net.server.recv(server).unwrap();
     net.run_for(Time::from_millis(1));
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     assert_eq!(occurrences(&file, b"recv(70000); [TCP Window Update]"), 1);
 }
 
@@ -415,7 +415,7 @@ fn a_datagram_is_tied_to_the_call_that_sent_it() {
         net.client.stack.sendto(sockets[socket], data, to).unwrap();
     }
     net.run_for(Time::from_secs(1));
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     let mut reader = Reader::new(file.as_slice()).unwrap();
     let (mut datagrams, mut at) = (0, 0);
     while let Some(frame) = reader.next_frame().unwrap() {
@@ -436,7 +436,7 @@ fn a_datagram_is_tied_to_the_call_that_sent_it() {
 
 #[test]
 fn an_interface_has_the_address_of_what_it_sends() {
-    let file = octets(&dialogue(), Point::Senders);
+    let file = octets(&dialogue(), Point::Once);
     for side in [Side::Client, Side::Server] {
         let option = [&[6, 0, 6, 0][..], &side.hardware_address()].concat();
         assert_eq!(occurrences(&file, &option), 1);
@@ -527,7 +527,7 @@ fn what_becomes_of_a_frame_stands_in_its_comment() {
 #[test]
 fn the_reader_gives_back_what_was_written() {
     let dialogue = dialogue();
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     let mut reader = Reader::new(file.as_slice()).unwrap();
     for sent in &dialogue.net.frames {
         let frame = reader.next_frame().unwrap().unwrap();
