@@ -300,12 +300,16 @@ fn wireshark_reads_each_frame_once_with_the_call_that_caused_it() {
     assert_eq!(
         comments,
         [
-            "connect(10.0.0.2:9999); CLOSED → SYN-SENT",
+            "connect(10.0.0.2:9999); CLOSED → SYN-SENT; server: LISTEN → SYN-RECEIVED",
+            "client: SYN-SENT → ESTABLISHED",
+            "server: SYN-RECEIVED → ESTABLISHED",
             "send(7); lost by the link: injected loss",
             "retransmission: timeout 1 of this segment; [TCP Retransmission]",
             "send(3); send(2)",
-            "shutdown(SHUT_WR); ESTABLISHED → FIN-WAIT-1",
-            "close(); CLOSE-WAIT → LAST-ACK",
+            "shutdown(SHUT_WR); ESTABLISHED → FIN-WAIT-1; server: ESTABLISHED → CLOSE-WAIT",
+            "client: FIN-WAIT-1 → FIN-WAIT-2",
+            "close(); CLOSE-WAIT → LAST-ACK; client: FIN-WAIT-2 → TIME-WAIT",
+            "server: LAST-ACK → CLOSED",
         ]
     );
 }
@@ -344,6 +348,43 @@ fn occurrences(file: &[u8], what: &[u8]) -> usize {
     file.windows(what.len())
         .filter(|octets| *octets == what)
         .count()
+}
+
+#[test]
+fn a_frame_that_no_station_has_sent_so_is_written_where_it_arrives() {
+    let dialogue = dialogue();
+    let told = dialogue.told();
+    let ways = |told: &mut dyn Iterator<Item = Told>| {
+        let mut sink = named(Vec::new(), Point::Once);
+        told.for_each(|told| told.tell(&mut sink));
+        sink.finish().unwrap();
+        let mut reader = Reader::new(sink.get_ref().as_slice()).unwrap();
+        let mut frames = [0, 0];
+        while let Some(frame) = reader.next_frame().unwrap() {
+            frames[usize::from(frame.direction == Some(Direction::In))] += 1;
+        }
+        frames
+    };
+    let sent = |side| {
+        let frames = dialogue.net.frames.iter();
+        frames.filter(|frame| frame.from == side).count()
+    };
+    let (client, server) = (sent(Side::Client), sent(Side::Server));
+    // The server is no station.
+    let alone = |told: &Told| told.station == CLIENT;
+    let mut alone = told.iter().filter(|told| alone(told)).cloned();
+    assert_eq!(ways(&mut alone), [client, server]);
+    // The link doubles all that the client hears.
+    let mut doubled = told.iter().flat_map(|told| {
+        let came_in = matches!(told.happening, Owned::Frame(Direction::In, ..));
+        let times = if came_in && told.station == CLIENT {
+            2
+        } else {
+            1
+        };
+        vec![told.clone(); times]
+    });
+    assert_eq!(ways(&mut doubled), [client + server, server]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use siphasher::sip::SipHasher13;
 use crate::trace::Station;
 
 /// Frames that are remembered after they were sent; the oldest is forgotten first.
-const SENT: usize = 4_096;
+const SENT: usize = 1_024;
 
 /// What stations have sent lately.
 #[derive(Default)]
@@ -36,7 +36,8 @@ impl Sent {
     /// Whether this is a frame that was sent and has not reached the station before. What the link damaged or doubled is not.
     pub(super) fn reaches(&mut self, station: Station, frame: &[u8]) -> bool {
         let octets = digest(frame);
-        let sent = self.0.iter_mut().find(|sent| {
+        // The latest first: most arrive soon.
+        let sent = self.0.iter_mut().rev().find(|sent| {
             sent.octets == octets && sent.sender != station && !sent.reached.contains(&station)
         });
         let Some(sent) = sent else {

@@ -330,7 +330,11 @@ impl<W: Write> Pcapng<W> {
             by_whom && frame.bytes == bytes
         });
         if let Some(frame) = same {
-            frame.comment.add(lost);
+            let by = match from_link {
+                true => String::new(),
+                false => by(&self.interfaces, place.station, frame),
+            };
+            frame.comment.add(format_args!("{by}{lost}"));
             return;
         }
         // What the link loses was sent by somebody: by the one station of interest it was not.
@@ -373,7 +377,8 @@ impl<W: Write> Pcapng<W> {
             }),
         };
         if let Some(frame) = cause {
-            frame.comment.add(change);
+            let by = by(&self.interfaces, station, frame);
+            frame.comment.add(format_args!("{by}{change}"));
         }
     }
 
@@ -462,6 +467,14 @@ impl<W: Write> core::fmt::Debug for Pcapng<W> {
             .field("options", &self.options)
             .field("error", &self.error)
             .finish_non_exhaustive()
+    }
+}
+
+/// Who says something of a frame, where it is not the station that shows it.
+fn by(interfaces: &Interfaces, station: Station, frame: &Waiting) -> String {
+    match frame.place.station == station {
+        true => String::new(),
+        false => format!("{}: ", interfaces.station(station)),
     }
 }
 
