@@ -65,7 +65,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let terminal = Terminal(io::stdout());
         let mut ladder = Ladder::<_>::new(terminal, ends, ladder::Options::stdout());
         let shown = show(source, interface, &mut Both(&mut ladder, &mut *summary));
-        (shown, ladder.finish().map_err(io::Error::other))
+        // A formatter does not say why, but there is only one reason for a terminal not to take more.
+        let finished = ladder.finish();
+        (
+            shown,
+            finished.map_err(|_| io::ErrorKind::BrokenPipe.into()),
+        )
     } else {
         let mut lines = Lines::new(io::stdout().lock());
         let shown = show(source, interface, &mut Both(&mut lines, &mut *summary));
