@@ -18,9 +18,9 @@
 //! A [`Sink`] hears several hosts and the links between them, each by its [`Station`].
 
 pub mod analysis;
-pub mod dissect;
 #[cfg(feature = "alloc")]
 mod capture;
+pub mod dissect;
 mod line;
 #[cfg(feature = "log")]
 mod log;
