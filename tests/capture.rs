@@ -714,7 +714,7 @@ fn one_seed_gives_the_same_octets_twice_and_in_another_process() {
 #[test]
 fn segments_of_any_content_and_time_are_taken_without_a_panic() {
     let mut summary = Summary::<4>::new();
-    let mut capture = Capture::with_limits(20_000, 1 << 20);
+    let mut capture = Capture::with_limits(20_000, 1 << 22);
     let mut state = 1_u64;
     let mut random = move || {
         // Knuth's generator.
