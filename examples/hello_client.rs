@@ -52,7 +52,9 @@ fn run(options: Options) -> place::Result<ExitCode> {
         LINUX_V4.into()
     };
     let server = (options.address.unwrap_or(linux), options.port);
-    let running = options.place.enter(Capacity::default(), None)?;
+    let running = options
+        .place
+        .enter(place::Side::Left, Capacity::default(), None)?;
     let peer = running.start_peer()?;
 
     let mut stream = running

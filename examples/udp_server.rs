@@ -39,7 +39,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> place::Result<ExitCode> {
-    let running = options.place.enter(Capacity::default(), None)?;
+    let running = options
+        .place
+        .enter(place::Side::Right, Capacity::default(), None)?;
     let address = (options.address, options.port);
     let socket = UdpSocket::bind(&running.host, address).map_err(place::with(address))?;
     println!("Bind UDP on {}...", options.port);

@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use glasstack::trace::dissect::{Address, Dissection, Numbers};
 use glasstack::trace::read::Reader;
-use glasstack::trace::{Direction, Event, Happening, Instant, Medium, Segment, Sink, Station};
+use glasstack::trace::{Analyzer, Direction, Event, Happening, Instant, Sink, Station};
 
 /// Shows what is in a capture of tcpdump, Wireshark or this crate: a line a frame, with the seconds since the first one.
 ///
@@ -90,10 +91,11 @@ fn show(
     Ok(end?)
 }
 
-/// A line a frame.
+/// A line a frame: time, which way, octets, who to whom, protocol, a TCP segment's stream, and what it is.
 struct Lines<W> {
     output: W,
     first: Option<Instant>,
+    analyzer: Box<Analyzer>,
     /// The output's first error; nothing is written after it.
     error: Option<io::Error>,
 }
@@ -103,6 +105,7 @@ impl<W: Write> Lines<W> {
         Lines {
             output,
             first: None,
+            analyzer: Box::default(),
             error: None,
         }
     }
@@ -133,33 +136,31 @@ impl<W: Write> Sink for Lines<W> {
             Direction::In => "<",
             Direction::Out => ">",
         };
-        let info = info(event.time, medium, bytes);
-        let line = writeln!(
-            self.output,
-            "{seconds:12.6} {arrow} {:5} {info}",
-            bytes.len()
+        let dissection = Dissection::parse(medium, bytes);
+        let (len, protocol) = (bytes.len(), dissection.protocol());
+        let address = |address: Option<Address>| address.map_or(String::new(), |a| a.to_string());
+        let (from, to) = (
+            address(dissection.source()),
+            address(dissection.destination()),
         );
+        let line = write!(
+            self.output,
+            "{seconds:12.6} {arrow} {len:5} {from} → {to} {protocol} "
+        );
+        let line = line.and_then(|()| match dissection.segment(event.time) {
+            Some(segment) => {
+                let analysis = self.analyzer.segment(&segment);
+                let numbers = Numbers {
+                    sequence: analysis.sequence,
+                    acknowledgment: analysis.acknowledgment.unwrap_or(0),
+                    window: analysis.window,
+                };
+                let gap = if analysis.marks.is_empty() { "" } else { " " };
+                let info = dissection.with_numbers(numbers);
+                writeln!(self.output, "#{} {analysis}{gap}{info}", analysis.stream)
+            }
+            None => writeln!(self.output, "{dissection}"),
+        });
         self.error = line.err();
     }
-}
-
-/// A frame in words.
-fn info(time: Instant, medium: Medium, bytes: &[u8]) -> String {
-    let Some(segment) = Segment::parse(time, medium, bytes) else {
-        return "not TCP".to_owned();
-    };
-    let flags = segment.flags;
-    let flags: Vec<_> = [
-        (flags.syn, "SYN"),
-        (flags.fin, "FIN"),
-        (flags.rst, "RST"),
-        (flags.psh, "PSH"),
-        (segment.acknowledgment.is_some(), "ACK"),
-    ]
-    .into_iter()
-    .filter_map(|(is_set, name)| is_set.then_some(name))
-    .collect();
-    let (from, to, flags) = (segment.source, segment.destination, flags.join(", "));
-    let (sequence, len, window) = (segment.sequence, segment.len, segment.window);
-    format!("{from} → {to} [{flags}] Seq={sequence} Win={window} Len={len}")
 }

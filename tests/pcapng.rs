@@ -3,8 +3,6 @@
 // A step that fails fails its test.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-// The lab has tests of its own.
-#[allow(dead_code)]
 mod need;
 mod net;
 
@@ -16,12 +14,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use glasstack::smoltcp::time::{Duration as Time, Instant};
-use glasstack::stack::Shutdown;
+use glasstack::stack::{Domain, Shutdown};
 use glasstack::trace::pcapng::{Options, Pcapng, Point};
 use glasstack::trace::read::{Error, Reader};
 use glasstack::trace::{
-    Call, Cause, Direction, DropReason, Event, Flow, Happening, Medium, Outcome, Protocol,
-    RetransmissionCause, Sink, State, Station,
+    At, Cause, Direction, DropReason, Event, Flow, Happening, Medium, Protocol, Sink, State,
+    Station,
 };
 use need::Need;
 use net::{Net, SERVER, Side, Verdict};
@@ -34,49 +32,70 @@ const HOST: Station = Station(1);
 struct Told {
     station: Station,
     time: Instant,
+    interface: Option<u8>,
+    socket: Option<u16>,
     flow: Option<Flow>,
     happening: Owned,
 }
 
 #[derive(Clone)]
 enum Owned {
-    Call(Call, Outcome),
-    Frame(Direction, Vec<u8>),
-    Drop(DropReason, Vec<u8>),
-    State(State, State, Cause),
-    Again(RetransmissionCause),
+    Frame(Direction, Medium, Vec<u8>),
+    Drop(DropReason, Medium, Vec<u8>),
+    Other(Happening<'static>),
 }
 
 impl Told {
-    fn tell(&self, sink: &mut impl Sink) {
-        let medium = Medium::Ethernet;
-        let happening = match &self.happening {
-            Owned::Call(call, outcome) => Happening::Call {
-                call: *call,
-                outcome: *outcome,
-            },
-            Owned::Frame(direction, bytes) => Happening::Frame {
-                direction: *direction,
+    fn keep(station: Station, event: &Event<'_>) -> Told {
+        let happening = match event.happening {
+            Happening::Frame {
+                direction,
                 medium,
                 bytes,
-            },
-            Owned::Drop(reason, bytes) => Happening::Drop {
-                reason: *reason,
+            } => Owned::Frame(direction, medium, bytes.to_vec()),
+            Happening::Drop {
+                reason,
                 medium,
                 bytes,
-            },
-            Owned::State(from, to, cause) => Happening::State {
-                from: *from,
-                to: *to,
-                cause: *cause,
-            },
-            Owned::Again(cause) => Happening::Retransmission { cause: *cause },
+            } => Owned::Drop(reason, medium, bytes.to_vec()),
+            Happening::Call { call, outcome } => Owned::Other(Happening::Call { call, outcome }),
+            Happening::State { from, to, cause } => {
+                Owned::Other(Happening::State { from, to, cause })
+            }
+            Happening::Timer { timer, change } => Owned::Other(Happening::Timer { timer, change }),
+            Happening::Retransmission { cause } => {
+                Owned::Other(Happening::Retransmission { cause })
+            }
+            other => panic!("an event that is new here: {other:?}"),
         };
-        let interface = matches!(self.happening, Owned::Frame(..) | Owned::Drop(..));
+        Told {
+            station,
+            time: event.time,
+            interface: event.interface,
+            socket: event.socket,
+            flow: event.flow,
+            happening,
+        }
+    }
+
+    fn tell(&self, sink: &mut impl Sink) {
+        let happening = match &self.happening {
+            Owned::Frame(direction, medium, bytes) => Happening::Frame {
+                direction: *direction,
+                medium: *medium,
+                bytes,
+            },
+            Owned::Drop(reason, medium, bytes) => Happening::Drop {
+                reason: *reason,
+                medium: *medium,
+                bytes,
+            },
+            Owned::Other(happening) => *happening,
+        };
         let event = Event {
             time: self.time,
-            interface: (interface && self.station != Station::LINK).then_some(1),
-            socket: None,
+            interface: self.interface,
+            socket: self.socket,
             flow: self.flow,
             happening,
         };
@@ -84,111 +103,53 @@ impl Told {
     }
 }
 
-/// A dialogue of two stacks, and what is told of it.
+/// Keeps what is told, to tell it again.
+#[derive(Default)]
+struct Tape(Vec<Told>);
+
+impl Sink for Tape {
+    fn event(&mut self, station: Station, event: &Event<'_>) {
+        self.0.push(Told::keep(station, event));
+    }
+}
+
+/// A dialogue of two stacks, and what they and the wire tell of it.
 struct Dialogue {
     net: Net,
-    lost: Rc<RefCell<Vec<usize>>>,
-    told: Vec<Told>,
-    frames: usize,
+    tape: Rc<RefCell<Tape>>,
 }
 
 impl Dialogue {
-    /// `lose` says which frames of the wire are lost, by their numbers.
-    fn new(lose: impl Fn(usize, &net::Frame) -> bool + 'static) -> Dialogue {
+    /// `lose` says which frames the wire loses.
+    fn new(mut lose: impl FnMut(&net::Frame) -> bool + 'static) -> Dialogue {
         let mut net = Net::new();
-        let lost = Rc::new(RefCell::new(Vec::new()));
-        let (seen, mut number) = (lost.clone(), 0);
+        let tape = Rc::new(RefCell::new(Tape::default()));
+        net.client.stack.observer().2 = Some(Box::new(At(CLIENT, tape.clone())));
+        net.server.stack.observer().2 = Some(Box::new(At(HOST, tape.clone())));
+        let mut wire = tape.clone();
         net.filter(move |frame| {
-            number += 1;
-            if lose(number - 1, frame) {
-                seen.borrow_mut().push(number - 1);
-                return Verdict::Drop;
+            if !lose(frame) {
+                return Verdict::Pass;
             }
-            Verdict::Pass
-        });
-        Dialogue {
-            net,
-            lost,
-            told: Vec::new(),
-            frames: 0,
-        }
-    }
-
-    fn flow(&self, station: Station) -> Flow {
-        let syn = &self.net.frames.iter().find_map(net::Frame::segment);
-        // The client speaks first.
-        let client = syn.as_ref().unwrap().source;
-        let server = SERVER.parse().unwrap();
-        let (local, remote) = match station {
-            CLIENT => (client, server),
-            _ => (server, client),
-        };
-        Flow {
-            protocol: Protocol::Tcp,
-            local,
-            remote,
-        }
-    }
-
-    fn push(&mut self, station: Station, time: Instant, flow: Option<Flow>, happening: Owned) {
-        self.told.push(Told {
-            station,
-            time,
-            flow,
-            happening,
-        });
-    }
-
-    fn call(&mut self, station: Station, call: Call, outcome: Outcome) {
-        let flow = match call {
-            Call::Connect(_) => None,
-            _ => Some(self.flow(station)),
-        };
-        self.push(station, self.net.now, flow, Owned::Call(call, outcome));
-    }
-
-    /// Runs, and tells of the frames.
-    fn run_for(&mut self, time: Time) {
-        self.net.run_for(time);
-        for number in self.frames..self.net.frames.len() {
-            let frame = self.net.frames[number].clone();
-            let (from, to) = match frame.from {
-                Side::Client => (CLIENT, HOST),
-                Side::Server => (HOST, CLIENT),
+            let event = Event {
+                time: frame.time,
+                interface: None,
+                socket: None,
+                flow: None,
+                happening: Happening::Drop {
+                    reason: DropReason::InjectedLoss,
+                    medium: frame.medium,
+                    bytes: &frame.octets,
+                },
             };
-            let octets = frame.octets.clone();
-            let before = &self.net.frames[..number];
-            let segment = frame.segment();
-            let is_again = segment.as_ref().is_some_and(|segment| {
-                !segment.payload.is_empty()
-                    && before.iter().filter_map(net::Frame::segment).any(|old| {
-                        old.source == segment.source
-                            && old.seq == segment.seq
-                            && !old.payload.is_empty()
-                    })
-            });
-            if is_again {
-                let cause = Owned::Again(RetransmissionCause::Timeout(1));
-                self.push(from, frame.time, Some(self.flow(from)), cause);
-            }
-            let out = Owned::Frame(Direction::Out, octets.clone());
-            self.push(from, frame.time, None, out);
-            if self.lost.borrow().contains(&number) {
-                let lost = Owned::Drop(DropReason::InjectedLoss, octets);
-                self.push(Station::LINK, frame.time, None, lost);
-            } else {
-                self.push(to, frame.time, None, Owned::Frame(Direction::In, octets));
-            }
-        }
-        self.frames = self.net.frames.len();
+            wire.event(Station::LINK, &event);
+            Verdict::Drop
+        });
+        Dialogue { net, tape }
     }
 
-    fn write<W: Write>(&self, mut sink: Pcapng<W>) -> Pcapng<W> {
-        for told in &self.told {
-            told.tell(&mut sink);
-        }
-        sink.finish().unwrap();
-        sink
+    fn told(&self) -> Vec<Told> {
+        self.tape.borrow().0.clone()
     }
 }
 
@@ -204,48 +165,43 @@ fn named<W: Write>(writer: W, point: Point) -> Pcapng<W> {
 }
 
 fn octets(dialogue: &Dialogue, point: Point) -> Vec<u8> {
-    let sink = dialogue.write(named(Vec::new(), point));
+    let mut sink = named(Vec::new(), point);
+    for told in dialogue.told() {
+        told.tell(&mut sink);
+    }
+    sink.finish().unwrap();
     sink.get_ref().clone()
+}
+
+fn has_data(frame: &net::Frame) -> bool {
+    let segment = frame.segment();
+    segment.is_some_and(|segment| !segment.payload.is_empty())
 }
 
 /// connect, a send whose segment is lost once, an answer in one segment for two calls, and the close.
 fn dialogue() -> Dialogue {
-    let lost = std::cell::Cell::new(false);
-    let mut dialogue = Dialogue::new(move |_, frame| {
-        let is_data = frame.segment().is_some_and(|s| !s.payload.is_empty());
-        is_data && !lost.replace(lost.get() || is_data)
+    let mut has_lost = false;
+    let mut dialogue = Dialogue::new(move |frame| {
+        let lose = has_data(frame) && !has_lost;
+        has_lost |= lose;
+        lose
     });
-    let listener = dialogue
-        .net
-        .server
-        .listen(glasstack::stack::Domain::Inet, net::PORT, 4);
-    let client = dialogue.net.client.connect(SERVER);
-    let to = SERVER.parse().unwrap();
-    let pending = Outcome::Failed(glasstack::Error::WouldBlock);
-    dialogue.call(CLIENT, Call::Connect(to), pending);
-    dialogue.run_for(Time::from_millis(10));
-    let (server, _) = dialogue.net.server.stack.accept(listener).unwrap();
-    dialogue.net.client.stack.send(client, b"hello, ").unwrap();
-    dialogue.call(CLIENT, Call::Send { len: 7 }, Outcome::Octets(7));
-    dialogue.run_for(Time::from_secs(3));
-    assert_eq!(dialogue.net.server.recv(server).unwrap(), b"hello, ");
-    for part in [&b"wor"[..], b"ld"] {
-        dialogue.net.server.stack.send(server, part).unwrap();
-        let (len, done) = (part.len(), Outcome::Octets(part.len()));
-        dialogue.call(HOST, Call::Send { len }, done);
-    }
-    dialogue.run_for(Time::from_millis(100));
-    dialogue
-        .net
-        .client
-        .stack
-        .shutdown(client, Shutdown::Write)
-        .unwrap();
-    dialogue.call(CLIENT, Call::Shutdown(Shutdown::Write), Outcome::Done);
-    dialogue.run_for(Time::from_millis(100));
-    dialogue.net.server.stack.close(server).unwrap();
-    dialogue.call(HOST, Call::Close, Outcome::Done);
-    dialogue.run_for(Time::from_millis(100));
+    let net = &mut dialogue.net;
+    let listener = net.server.listen(Domain::Inet, net::PORT, 4);
+    let client = net.client.connect(SERVER);
+    net.run_for(Time::from_millis(10));
+    let (server, _) = net.server.stack.accept(listener).unwrap();
+    net.client.stack.send(client, b"hello, ").unwrap();
+    net.run_for(Time::from_secs(3));
+    assert_eq!(net.server.recv(server).unwrap(), b"hello, ");
+    net.server.stack.send(server, b"wor").unwrap();
+    net.server.stack.send(server, b"ld").unwrap();
+    net.run_for(Time::from_millis(100));
+    net.client.recv(client).unwrap();
+    net.client.stack.shutdown(client, Shutdown::Write).unwrap();
+    net.run_for(Time::from_millis(100));
+    net.server.stack.close(server).unwrap();
+    net.run_for(Time::from_millis(100));
     dialogue
 }
 
@@ -339,17 +295,17 @@ fn wireshark_reads_each_frame_once_with_the_call_that_caused_it() {
         // Outbound: a number, of as many digits as the version likes.
         assert!(frame[2].ends_with('2'), "{}", frame[2]);
     }
-    let comments: Vec<_> = frames.iter().map(|frame| frame[3].as_str()).collect();
-    let said: Vec<_> = comments.iter().filter(|words| !words.is_empty()).collect();
+    let comments = frames.iter().map(|frame| frame[3].as_str());
+    let comments: Vec<_> = comments.filter(|comment| !comment.is_empty()).collect();
     assert_eq!(
-        said,
+        comments,
         [
-            &"connect(10.0.0.2:9999)",
-            &"send(7); lost by the link: injected loss",
-            &"retransmission: timeout 1 of this segment",
-            &"send(3); send(2)",
-            &"shutdown(SHUT_WR)",
-            &"close()",
+            "connect(10.0.0.2:9999); CLOSED → SYN-SENT",
+            "send(7); lost by the link: injected loss",
+            "retransmission: timeout 1 of this segment; [TCP Retransmission]",
+            "send(3); send(2)",
+            "shutdown(SHUT_WR); ESTABLISHED → FIN-WAIT-1",
+            "close(); CLOSE-WAIT → LAST-ACK",
         ]
     );
 }
@@ -391,26 +347,41 @@ fn occurrences(file: &[u8], what: &[u8]) -> usize {
 }
 
 #[test]
+fn what_a_link_loses_of_a_burst_is_marked_and_not_repeated() {
+    let mut count = 0;
+    let mut dialogue = Dialogue::new(move |frame| {
+        count += usize::from(has_data(frame));
+        has_data(frame) && count == 2
+    });
+    let net = &mut dialogue.net;
+    let (client, server, _) = net.pair(SERVER);
+    net.client.stack.send(client, &[7; 8_000]).unwrap();
+    net.run_for(Time::from_secs(3));
+    assert_eq!(net.server.recv(server).unwrap().len(), 8_000);
+    let file = octets(&dialogue, Point::Senders);
+    let mut reader = Reader::new(file.as_slice()).unwrap();
+    for sent in &dialogue.net.frames {
+        assert_eq!(reader.next_frame().unwrap().unwrap().bytes, sent.octets);
+    }
+    assert_eq!(reader.next_frame().unwrap(), None);
+    assert_eq!(occurrences(&file, b"lost by the link: injected loss"), 1);
+}
+
+#[test]
 fn a_call_is_named_with_all_its_segments_and_no_others() {
-    let mut dialogue = Dialogue::new(|_, _| false);
-    let (client, _, _) = dialogue.net.pair(SERVER);
-    dialogue.run_for(Time::ZERO);
-    let len = dialogue.net.client.stack.send(client, &[7; 5_000]).unwrap();
-    assert_eq!(len, 5_000);
-    dialogue.call(CLIENT, Call::Send { len }, Outcome::Octets(len));
+    let mut dialogue = Dialogue::new(|_| false);
+    let net = &mut dialogue.net;
+    let (client, _, _) = net.pair(SERVER);
+    assert_eq!(net.client.stack.send(client, &[7; 5_000]), Ok(5_000));
     // Nothing goes out of these.
-    dialogue.call(CLIENT, Call::Recv { len: 9 }, Outcome::Octets(9));
-    dialogue.call(
-        CLIENT,
-        Call::Send { len: 6_000 },
-        Outcome::Failed(glasstack::Error::WouldBlock),
-    );
-    dialogue.run_for(Time::from_secs(1));
-    let is_data = |frame: &&net::Frame| frame.segment().is_some_and(|s| !s.payload.is_empty());
-    let segments = dialogue.net.frames.iter().filter(is_data).count();
+    let nothing = Err(glasstack::Error::WouldBlock);
+    assert_eq!(net.client.recv(client), nothing);
+    assert_eq!(net.client.stack.send(client, &[]), Ok(0));
+    net.run_for(Time::from_secs(1));
+    let segments = net.frames.iter().filter(|frame| has_data(frame)).count();
     assert!(segments > 2);
 
-    let file = octets(&dialogue, Point::Every);
+    let file = octets(&dialogue, Point::Senders);
     assert_eq!(occurrences(&file, b"send("), segments);
     assert_eq!(occurrences(&file, b"send(5000)"), segments);
     assert_eq!(occurrences(&file, b"send(5000), continued"), segments - 1);
@@ -418,28 +389,49 @@ fn a_call_is_named_with_all_its_segments_and_no_others() {
 }
 
 #[test]
-fn a_datagram_is_tied_to_the_call_that_sent_it() {
-    let mut dialogue = Dialogue::new(|_, _| false);
-    let domain = glasstack::stack::Domain::Inet;
-    let socket = dialogue.net.client.datagram(domain, 5_353);
-    let to = SERVER.parse().unwrap();
-    let flow = Flow {
-        protocol: Protocol::Udp,
-        local: net::wildcard(domain, 5_353),
-        remote: to,
-    };
-    for len in [3, 0, 5] {
-        let data = &b"hello"[..len];
-        dialogue.net.client.stack.sendto(socket, data, to).unwrap();
-        let call = Owned::Call(Call::SendTo { len, to }, Outcome::Octets(len));
-        dialogue.push(CLIENT, dialogue.net.now, Some(flow), call);
-        dialogue.run_for(Time::from_millis(1));
+fn the_read_that_opens_a_window_is_named_with_the_window() {
+    let mut dialogue = Dialogue::new(|_| false);
+    let net = &mut dialogue.net;
+    let (client, server, _) = net.pair(SERVER);
+    // More than the server has room for.
+    while net.client.stack.send(client, &[7; 4_096]).is_ok() {
+        net.run_for(Time::from_millis(100));
     }
+    net.server.recv(server).unwrap();
+    net.run_for(Time::from_millis(1));
     let file = octets(&dialogue, Point::Senders);
-    for len in [3, 0, 5] {
-        let words = format!("sendto({len}, {SERVER})");
-        assert_eq!(occurrences(&file, words.as_bytes()), 1);
+    assert_eq!(occurrences(&file, b"recv(70000); [TCP Window Update]"), 1);
+}
+
+#[test]
+fn a_datagram_is_tied_to_the_call_that_sent_it() {
+    let mut dialogue = Dialogue::new(|_| false);
+    let net = &mut dialogue.net;
+    let to = SERVER.parse().unwrap();
+    // Two sockets that speak to the same peer, and wait for its address together.
+    let sockets = [5_353, 5_354].map(|port| net.client.datagram(Domain::Inet, port));
+    for (socket, len) in [(0, 3), (1, 0), (0, 5), (1, 4)] {
+        let data = &b"hello"[..len];
+        net.client.stack.sendto(sockets[socket], data, to).unwrap();
     }
+    net.run_for(Time::from_secs(1));
+    let file = octets(&dialogue, Point::Senders);
+    let mut reader = Reader::new(file.as_slice()).unwrap();
+    let (mut datagrams, mut at) = (0, 0);
+    while let Some(frame) = reader.next_frame().unwrap() {
+        // A frame stands before its comment.
+        let mut places = file[at..].windows(frame.bytes.len());
+        at += places.position(|octets| octets == frame.bytes).unwrap();
+        at += frame.bytes.len();
+        let is_udp = frame.bytes[12..14] == [8, 0] && frame.bytes[23] == 17;
+        if is_udp {
+            datagrams += 1;
+            let words = format!("sendto({}, {SERVER})", frame.bytes.len() - 42);
+            let comment = String::from_utf8_lossy(&file[at..at + 48]).into_owned();
+            assert!(comment.contains(&words), "{words}: {comment}");
+        }
+    }
+    assert_eq!(datagrams, 4);
 }
 
 #[test]
@@ -452,94 +444,77 @@ fn an_interface_has_the_address_of_what_it_sends() {
 }
 
 #[test]
-fn what_a_frame_does_stands_in_its_comment() {
+fn what_becomes_of_a_frame_stands_in_its_comment() {
     if !has_wireshark() {
         return;
     }
     let dialogue = dialogue();
-    let (flow, server) = (dialogue.flow(CLIENT), dialogue.flow(HOST));
-    let at = |station, flow, happening| Told {
+    let frames = &dialogue.net.frames;
+    let syn = frames.iter().position(|frame| frame.segment().is_some());
+    let (syn, answer) = (syn.unwrap(), syn.unwrap() + 1);
+    let frame = |number: usize| frames[number].octets.clone();
+    let segment = frames[syn].segment().unwrap();
+    let at = |station, happening| Told {
         station,
         time: Instant::from_micros(1_500_001),
-        flow,
+        interface: (station != Station::LINK).then_some(1),
+        socket: None,
+        flow: None,
         happening,
     };
-    let frame = |number: usize| dialogue.net.frames[number].octets.clone();
-    let syn = dialogue
-        .net
-        .frames
-        .iter()
-        .position(|frame| frame.segment().is_some())
-        .unwrap();
+    let framed = |direction, bytes| Owned::Frame(direction, Medium::Ethernet, bytes);
+    let dropped = |reason, bytes| Owned::Drop(reason, Medium::Ethernet, bytes);
+    // A bit of the checksum itself: all else is as it was sent.
     let mut corrupt = frame(syn);
-    corrupt[40] ^= 1;
+    corrupt[50] ^= 1;
+    let mut change = at(
+        HOST,
+        Owned::Other(Happening::State {
+            from: State::Listen,
+            to: State::SynReceived,
+            cause: Cause::Segment,
+        }),
+    );
+    change.flow = Some(Flow {
+        protocol: Protocol::Tcp,
+        local: segment.destination,
+        remote: segment.source,
+    });
+    // A packet whose Ethernet header was never made.
+    let packet = frame(syn)[14..].to_vec();
+    let unreachable = Owned::Drop(DropReason::NeighborUnreachable, Medium::Ip, packet);
     let story = [
-        at(
-            CLIENT,
-            Some(flow),
-            Owned::State(State::Closed, State::SynSent, Cause::Call),
-        ),
-        at(
-            CLIENT,
-            Some(flow),
-            Owned::Call(
-                Call::Connect(flow.remote),
-                Outcome::Failed(glasstack::Error::WouldBlock),
-            ),
-        ),
         // A link that tells of a loss before the sender tells of the frame.
-        at(
-            Station::LINK,
-            None,
-            Owned::Drop(DropReason::LinkDown, frame(syn)),
-        ),
-        at(CLIENT, None, Owned::Frame(Direction::Out, frame(syn))),
-        at(HOST, None, Owned::Frame(Direction::In, corrupt.clone())),
-        at(HOST, None, Owned::Drop(DropReason::Checksum, corrupt)),
-        at(HOST, None, Owned::Frame(Direction::In, frame(syn))),
-        at(
-            HOST,
-            Some(server),
-            Owned::State(State::Listen, State::SynReceived, Cause::Segment),
-        ),
-        at(HOST, None, Owned::Frame(Direction::Out, frame(syn + 1))),
-        // A packet whose Ethernet header was never made.
-        at(
-            HOST,
-            None,
-            Owned::Drop(DropReason::NeighborUnreachable, frame(syn)[14..].to_vec()),
-        ),
+        at(Station::LINK, dropped(DropReason::LinkDown, frame(syn))),
+        at(CLIENT, framed(Direction::Out, frame(syn))),
+        at(HOST, framed(Direction::In, corrupt.clone())),
+        at(HOST, dropped(DropReason::Checksum, corrupt)),
+        at(HOST, framed(Direction::In, frame(syn))),
+        change,
+        at(HOST, framed(Direction::Out, frame(answer))),
+        at(HOST, unreachable),
     ];
     let file = file("story.pcapng");
-    let mut sink = Pcapng::create(
-        &file,
-        Options {
-            point: Point::Every,
-            epoch: Duration::from_secs(1_700_000_000),
-            live: false,
-        },
-    )
-    .unwrap();
+    let options = Options {
+        point: Point::Every,
+        epoch: Duration::from_secs(1_700_000_000),
+        live: false,
+    };
+    let mut sink = Pcapng::create(&file, options).unwrap();
     for told in &story {
         told.tell(&mut sink);
     }
     drop(sink);
     let frames = tshark(&file);
-    let said: Vec<_> = frames
-        .iter()
-        .map(|frame| (frame[0].as_str(), frame[3].as_str()))
-        .collect();
+    let said = frames.iter().map(|frame| (&*frame[0], &*frame[3]));
     assert_eq!(
-        said,
+        said.collect::<Vec<_>>(),
         [
-            (
-                "host 0:1",
-                "connect(10.0.0.2:9999); CLOSED → SYN-SENT; lost by the link: link down"
-            ),
+            ("host 0:1", "lost by the link: link down"),
             ("host 1:1", "dropped: checksum"),
-            ("host 1:1", "LISTEN → SYN-RECEIVED"),
+            ("host 1:1", "[TCP Retransmission]; LISTEN → SYN-RECEIVED"),
             ("host 1:1", ""),
-            ("host 1:1", "dropped: neighbor unreachable"),
+            ("host 1:1 (IP)", "dropped: neighbor unreachable"),
         ]
     );
     assert!(
@@ -753,7 +728,7 @@ fn an_error_of_the_writer_is_reported_once() {
     let dialogue = dialogue();
     for room in [0, 10, 500] {
         let mut sink = Pcapng::new(Full(room), Options::default());
-        for told in &dialogue.told {
+        for told in dialogue.told() {
             told.tell(&mut sink);
         }
         let error = sink.finish().unwrap_err();
@@ -789,7 +764,7 @@ fn a_live_capture_leaves_nothing_in_the_pipe() {
         ..Options::default()
     };
     let mut sink = Pcapng::new(Pipe::default(), options);
-    for told in &dialogue.told {
+    for told in dialogue.told() {
         told.tell(&mut sink);
         let pipe = sink.get_ref();
         assert!(pipe.written > 0 && pipe.flushed == pipe.written);

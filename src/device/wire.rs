@@ -84,8 +84,8 @@ impl Wire {
         }
     }
 
-    /// How many frames may wait, or be under way, in each direction. A frame that finds the queue full is dropped, as on a real
-    /// link.
+    /// How many frames may wait, or be under way, in each direction. A frame that finds the queue full is dropped, as on a
+    /// real link.
     pub fn queue(mut self, frames: usize) -> Self {
         self.queue = frames;
         self
@@ -96,8 +96,9 @@ impl Wire {
         self.join(None)
     }
 
-    /// The two ends of a link with faults; what goes out leaves the first. Both ends are told the same time by their users: a frame that
-    /// one transmits at `now` arrives at the other's `now` plus the latency. (The hosts of one process have one clock.)
+    /// The two ends of a link with faults; what goes out leaves the first. Both ends are told the same time by their
+    /// users: a frame that one transmits at `now` arrives at the other's `now` plus the latency. (The hosts of one process
+    /// have one clock, `host::now`.)
     ///
     /// ```
     /// use glasstack::device::{Wire, wire::{Conditions, Faults}};
@@ -166,8 +167,8 @@ pub struct WireEnd {
 }
 
 impl WireEnd {
-    /// How many of the frames that this end transmitted were dropped: the queue was full, the frame larger than the MTU, or the
-    /// link's faults had it so.
+    /// How many of the frames that this end transmitted were dropped: the queue was full, the frame larger than the MTU,
+    /// or the link's faults had it so.
     pub fn dropped(&self) -> u64 {
         self.outgoing.queue().dropped
     }

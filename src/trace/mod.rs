@@ -21,6 +21,7 @@ pub mod analysis;
 #[cfg(feature = "alloc")]
 mod capture;
 pub mod dissect;
+pub mod ladder;
 mod line;
 #[cfg(feature = "log")]
 mod log;

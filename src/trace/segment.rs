@@ -24,7 +24,7 @@ pub struct Segment {
     pub flags: Flags,
     /// The window field, as it is on the wire: not scaled.
     pub window: u16,
-    /// The window scale option (RFC 7323 §2.2), which only a SYN has.
+    /// The window scale option (RFC 7323 §2.2), which only a SYN has; 14 at most.
     pub window_scale: Option<u8>,
     /// The maximum segment size option, which only a SYN has.
     pub max_segment_size: Option<u16>,

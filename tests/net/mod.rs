@@ -59,9 +59,13 @@ impl Frame {
     }
 }
 
-/// Keeps the events.
+/// Keeps the events, and passes them on to an observer of the test's.
 #[derive(Default)]
-pub struct Recorder(pub Vec<Change>, pub Vec<Told>);
+pub struct Recorder(
+    pub Vec<Change>,
+    pub Vec<Told>,
+    pub Option<Box<dyn Observer>>,
+);
 
 /// An event as a line to compare: when, and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +132,9 @@ pub struct Change {
 
 impl Observer for Recorder {
     fn event(&mut self, event: &Event) {
+        if let Some(observer) = &mut self.2 {
+            observer.event(event);
+        }
         self.1.push(Told {
             time: event.time,
             line: line(event),

@@ -584,6 +584,14 @@ pub(crate) fn samples() -> Vec<Sample> {
             "49152 → 9999 [FIN, PSH, ACK] Seq=101 Ack=201 Win=65535 Len=5",
         ),
     );
+    // Hop-by-hop options that go on beyond the packet.
+    let (from, to) = ends(6, 0, 0);
+    add(
+        framed(packet::ip(from.ip(), to.ip(), 0, &[6, 9, 1, 4, 0, 0, 0, 0])),
+        "IPv6",
+        "[Malformed Packet]",
+        ("IPv6", "IPv6 hop-by-hop options[Malformed Packet]"),
+    );
     // A name that points at itself.
     let query = dns_message(0x0100, [1, 0, 0, 0], &[&[0xc0, 12, 0, 1, 0, 1]]);
     add(

@@ -11,7 +11,7 @@ use glasstack::smoltcp::time::Instant;
 use glasstack::trace::analysis::{Analyzer, Mark};
 use glasstack::trace::{Medium, Segment};
 
-/// Link types of a pcap file: Ethernet, and IP without a link header.
+/// The link type of a pcap file with Ethernet frames.
 const ETHERNET: u32 = 1;
 
 /// Ethernet frames in the order in which one place sees them.
@@ -37,6 +37,19 @@ pub(crate) struct Row {
 impl Capture {
     pub(crate) fn push(&mut self, time: Instant, frame: &[u8]) {
         self.0.push((time, frame.to_vec()));
+    }
+
+    /// Frames, ten milliseconds apart.
+    pub(crate) fn of(frames: &[Vec<u8>]) -> Capture {
+        let times = (1_000..).step_by(10).map(Instant::from_millis);
+        Capture(times.zip(frames.iter().cloned()).collect())
+    }
+
+    /// The frames that tshark judges otherwise.
+    pub(crate) fn differing(&self) -> Vec<u32> {
+        let (ours, theirs) = (self.ours(), self.tshark());
+        let differing = ours.iter().zip(&theirs).filter(|(a, b)| a != b);
+        differing.map(|(ours, _)| ours.frame).collect()
     }
 
     /// A classic pcap file with microseconds.
@@ -133,10 +146,7 @@ impl Capture {
         if let Some((first, _)) = differences.first() {
             let kept = env::temp_dir().join(format!("glasstack-{}.pcap", process::id()));
             self.write(&kept);
-            for (ours, theirs) in differences
-                .iter()
-                .take(std::env::var("DIFFS").map_or(5, |n| n.parse().unwrap()))
-            {
+            for (ours, theirs) in differences.iter().take(5) {
                 eprintln!("ours   {ours:?}\ntshark {theirs:?}");
             }
             let (count, frame, kept) = (differences.len(), first.frame, kept.display());

@@ -65,6 +65,7 @@ impl Link {
                     from,
                     medium,
                     octets,
+                    is_lost: false,
                 };
                 self.at_the_senders.push(time, &frame.octets);
                 self.at(from).push(time, &frame.octets);

@@ -57,8 +57,8 @@ impl Conditions {
         self
     }
 
-    /// How much longer it may take, at most a day: uniformly distributed for each frame. The order of frames stays, as in a router's queue;
-    /// [`reorder`](Conditions::reorder) changes it.
+    /// How much longer it may take, at most a day: uniformly distributed for each frame. The order of frames stays, as in
+    /// a router's queue; [`reorder`](Conditions::reorder) changes it.
     pub fn jitter(mut self, jitter: Duration) -> Conditions {
         self.jitter = jitter;
         self
@@ -70,8 +70,8 @@ impl Conditions {
         self
     }
 
-    /// That share is lost in bursts of so many frames on average, 1 or more (the model of Gilbert and Elliott). With bursts of mean
-    /// length b, no more than b of b + 1 frames can be lost.
+    /// That share is lost in bursts of so many frames on average, 1 or more (the model of Gilbert and Elliott). With
+    /// bursts of mean length b, no more than b of b + 1 frames can be lost.
     pub fn burst(mut self, mean_frames: f64) -> Conditions {
         self.burst = Some(mean_frames);
         self
@@ -102,22 +102,22 @@ impl Conditions {
         self
     }
 
-    /// The share of frames, from 0 to 1, that arrives with one bit flipped. It lies where a checksum covers it: anywhere in an IPv4
-    /// packet, from the addresses on in an IPv6 packet. ARP, which has none, is left alone.
+    /// The share of frames, from 0 to 1, that arrives with one bit flipped. It lies where a checksum covers it: anywhere
+    /// in an IPv4 packet, from the addresses on in an IPv6 packet. ARP, which has none, is left alone.
     pub fn corrupt(mut self, share: f64) -> Conditions {
         self.corrupt = share;
         self
     }
 
-    /// The bits that leave in a second, and how many frames may wait for that or be under way to it; neither is 0. A frame that finds the
-    /// queue full is dropped. The link header counts as the rest of the frame does.
+    /// The bits that leave in a second, and how many frames may wait for that or be under way to it; neither is 0. A frame
+    /// that finds the queue full is dropped. The link header counts as the rest of the frame does.
     pub fn rate(mut self, bits_per_second: u64, queue_frames: usize) -> Conditions {
         self.rate = Some((bits_per_second, queue_frames));
         self
     }
 
-    /// Down from `from` until before `until`, on the clock that the devices are told: what is sent then is lost. Frames under way
-    /// arrive. May be said several times.
+    /// Down from `from` until before `until`, on the clock that the devices are told: what is sent then is lost. Frames
+    /// under way arrive. May be said several times.
     pub fn down(mut self, from: Instant, until: Instant) -> Conditions {
         self.down.push((from, until));
         self
@@ -149,7 +149,8 @@ impl Conditions {
 
 /// The plan of a link's faults, for both of its directions, from one seed.
 ///
-/// What goes out is what the first end of a [`Wire`](super::Wire) transmits, or the user of a [`Faulty`](super::Faulty) device.
+/// What goes out is what the first end of a [`Wire`](super::Wire) transmits, or the user of a [`Faulty`](super::Faulty)
+/// device.
 pub struct Faults {
     pub(super) seed: u64,
     pub(super) outgoing: Conditions,
@@ -160,8 +161,8 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Perfect conditions. The same seed gives the same faults, as long as the frames are the same; each direction has its own luck, and so
-    /// has each kind of fault in it.
+    /// Perfect conditions. The same seed gives the same faults, as long as the frames are the same; each direction has its
+    /// own luck, and so has each kind of fault in it.
     #[must_use]
     pub fn new(seed: u64) -> Faults {
         Faults {
@@ -174,7 +175,8 @@ impl Faults {
         }
     }
 
-    /// The conditions of both directions, each for itself: `every(10)` is the tenth frame one way and the tenth the other way.
+    /// The conditions of both directions, each for itself: `every(10)` is the tenth frame one way and the tenth the other
+    /// way.
     #[must_use]
     pub fn both(self, conditions: Conditions) -> Faults {
         self.outgoing(conditions.clone()).incoming(conditions)
@@ -201,8 +203,8 @@ impl Faults {
         self
     }
 
-    /// Tells of each frame that is dropped, at [`Station::LINK`](crate::trace::Station::LINK). It is called with the link's lock held:
-    /// it must not use the link.
+    /// Tells of each frame that is dropped, at [`Station::LINK`](crate::trace::Station::LINK). It is called with the
+    /// link's lock held: it must not use the link.
     #[must_use]
     pub fn sink(mut self, sink: impl Sink + Send + 'static) -> Faults {
         self.sink = Some(Box::new(sink));
@@ -235,7 +237,8 @@ impl fmt::Debug for Faults {
     }
 }
 
-/// Takes a link down and up, both directions at once, from any thread. What is sent while it is down is lost; frames under way arrive.
+/// Takes a link down and up, both directions at once, from any thread. What is sent while it is down is lost; frames under
+/// way arrive.
 #[derive(Debug, Clone, Default)]
 pub struct Switch(Arc<AtomicBool>);
 

@@ -16,11 +16,12 @@ use crate::{
     trace::{Direction, Instant},
 };
 
-/// A device as it looks from behind a faulty link: what it receives and what is transmitted is delayed, lost, doubled, damaged.
+/// A device as it looks from behind a faulty link: what it receives and what is transmitted is delayed, lost, doubled,
+/// damaged.
 ///
-/// What is held back moves on when [`receive`](Device::receive) or [`transmit`](Device::transmit) is next called, so call one of them at
-/// [`next_arrival`](Faulty::next_arrival). On Linux, over a device that has a descriptor, this has one, too: readable when the
-/// device is, and when that time has come. So a `Host` runs on it as on the device itself.
+/// What is held back moves on when [`receive`](Device::receive) or [`transmit`](Device::transmit) is next called, so call
+/// one of them at [`next_arrival`](Faulty::next_arrival). On Linux, over a device that has a descriptor, this has one,
+/// too: readable when the device is, and when that time has come. So a `Host` runs on it as on the device itself.
 ///
 /// ```
 /// use glasstack::device::{Wire, wire::{Conditions, Faults, Faulty}};
@@ -121,8 +122,8 @@ impl<D> Faulty<D> {
         self.link.device
     }
 
-    /// When the next of the frames that are held back arrives, either way. `None` where there is none, and for frames that wait until the
-    /// device has room.
+    /// When the next of the frames that are held back arrives, either way. `None` where there is none, and for frames that
+    /// wait until the device has room.
     pub fn next_arrival(&self) -> Option<Instant> {
         self.link.next(self.incoming.next())
     }
@@ -214,8 +215,8 @@ impl<D: Device> Device for Faulty<D> {
 /// Readable while the device is, and when a frame that was held back is due.
 ///
 /// # Panics
-/// On first use, where the process may open no more files (`EMFILE`), and over a device whose descriptor epoll(7) does not take (a
-/// file's): the trait has no way to say so.
+/// On first use, where the process may open no more files (`EMFILE`), and over a device whose descriptor epoll(7) does not
+/// take (a file's): the trait has no way to say so.
 #[cfg(target_os = "linux")]
 impl<D: AsFd> AsFd for Faulty<D> {
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -124,7 +124,8 @@ impl Judge {
 
     /// What becomes of a frame that is sent now. `now` does not go back.
     pub fn judge(&mut self, direction: Direction, now: Instant, frame: &[u8]) -> Verdict {
-        // All that counts, counts every frame, and all luck is drawn for every frame: so no fault changes what another one does.
+        // All that counts, counts every frame, and all luck is drawn for every frame: so no fault changes what another one
+        // does.
         let segment = self.streams.as_mut().and_then(|streams| {
             let segment = Segment::parse(now, self.medium, frame)?;
             Some((segment, streams.place(&segment)))
@@ -239,8 +240,8 @@ fn whole(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// One of the bits that a checksum covers, if there are any: IPv4's header checksum and IPv6's pseudo-header (RFC 8200 §8.1) cover what
-/// their transports' do not.
+/// One of the bits that a checksum covers, if there are any: IPv4's header checksum and IPv6's pseudo-header (RFC 8200
+/// §8.1) cover what their transports' do not.
 fn checked_bit(medium: Medium, frame: &[u8], draw: u64) -> Option<usize> {
     let (start, packet) = match medium {
         Medium::Ethernet => {

@@ -53,8 +53,8 @@ impl Luck {
 
 /// Loss at random: each frame for itself, or in bursts.
 ///
-/// Bursts follow Gilbert's model (E. N. Gilbert: "Capacity of a burst-noise channel", 1960; E. O. Elliott, 1963): a state that loses every
-/// frame and one that loses none.
+/// Bursts follow Gilbert's model (E. N. Gilbert: "Capacity of a burst-noise channel", 1960; E. O. Elliott, 1963): a state
+/// that loses every frame and one that loses none.
 #[derive(Debug, Clone)]
 pub(super) struct Loss {
     rate: f64,

@@ -4,8 +4,8 @@ use std::{collections::VecDeque, mem};
 
 use smoltcp::time::Instant;
 
-/// A bounded queue by time of arrival; among equals, the first sent is the first to arrive. Its buffers are used again: a link in
-/// use allocates nothing.
+/// A bounded queue by time of arrival; among equals, the first sent is the first to arrive. Its buffers are used again: a
+/// link in use allocates nothing.
 #[derive(Debug)]
 pub(super) struct Queue {
     frames: VecDeque<(Instant, Vec<u8>)>,

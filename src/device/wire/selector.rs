@@ -24,8 +24,8 @@ use crate::trace::Segment;
 /// | `data 2 of stream 0` | the second of the first TCP conversation; they are numbered as in Wireshark |
 /// | `FIN from server` | the first FIN from the side that did not send the SYN |
 ///
-/// Every frame that the link is given counts, also one that is then lost and one that repeats another: where `data 2` is lost and
-/// sent again at once, that is `data 3`. Fragments are `frame`s only. Letter case does not matter.
+/// Every frame that the link is given counts, also one that is then lost and one that repeats another: where `data 2` is
+/// lost and sent again at once, that is `data 3`. Fragments are `frame`s only. Letter case does not matter.
 ///
 /// ```
 /// use glasstack::device::wire::Selector;

@@ -35,8 +35,8 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// Finds the conversation of a segment; its first segment begins it, and so does a SYN with another number (ports that are
-    /// used again).
+    /// Finds the conversation of a segment; its first segment begins it, and so does a SYN with another number (ports that
+    /// are used again).
     pub(super) fn place(&mut self, segment: &Segment) -> Place {
         let (from, to) = (segment.source, segment.destination);
         let is_syn = segment.flags.syn && segment.acknowledgment.is_none();

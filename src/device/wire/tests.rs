@@ -82,6 +82,27 @@ fn buffers_are_used_again() {
     assert!(a.outgoing.queue().frames.buffers() <= 2);
 }
 
+#[test]
+fn a_bad_wire_uses_its_buffers_again_too() {
+    let bad = Conditions::default()
+        .loss(0.1)
+        .duplicate(0.3)
+        .reorder(0.3, std::time::Duration::from_millis(3))
+        .rate(100_000_000, 5);
+    let wire = Wire::new(Medium::Ip, 1500).queue(10);
+    let (mut a, mut b) = wire.faulty_ends(Faults::new(1).outgoing(bad)).unwrap();
+    for millisecond in 0..10_000 {
+        let now = Instant::from_millis(millisecond);
+        for _ in 0..5 {
+            let token = a.transmit(now).unwrap();
+            token.consume(1000, |_| ());
+        }
+        while b.receive(now).is_some() {}
+    }
+    let buffers = a.outgoing.queue().frames.buffers();
+    assert!((5..=12).contains(&buffers), "{buffers}");
+}
+
 #[cfg(feature = "ipv4")]
 #[test]
 fn joins_two_interfaces() {

@@ -98,6 +98,20 @@ impl Direction {
         };
         Some(self.acknowledgment?.wrapping_add(window))
     }
+
+    /// Takes a SYN, and says whether it is another conversation's: an answer to a request that was not seen.
+    fn open(&mut self, segment: &Segment) -> bool {
+        let known = self.base.filter(|_| segment.flags.syn);
+        if known.is_some() && segment.acknowledgment.is_none() {
+            // The request comes again: a reset in between may have moved the edge.
+            self.next = self.contiguous;
+            return false;
+        }
+        if segment.flags.syn {
+            self.base = Some(segment.sequence);
+        }
+        known.is_some_and(|base| base != segment.sequence)
+    }
 }
 
 /// A conversation between two ends, the lower address first.
@@ -162,15 +176,15 @@ impl Flow {
         };
 
         let mut marks = Marks::NONE;
-        if follows || segment.flags.syn && is_known(forward, segment) {
+        if forward.open(segment) || follows {
             marks.insert(Mark::ReusedPorts);
         }
         if let Some(acknowledgment) = segment.acknowledgment {
             reverse.base.get_or_insert(acknowledgment.wrapping_sub(1));
         }
         // The count begins at 1 where the SYN was not seen.
-        let first = segment.sequence.wrapping_sub(u32::from(!segment.flags.syn));
-        let base = *forward.base.get_or_insert(first);
+        let unseen = segment.sequence.wrapping_sub(1);
+        let base = *forward.base.get_or_insert(unseen);
 
         let judge = Judge {
             segment,
@@ -194,7 +208,7 @@ impl Flow {
         if segment.flags.syn {
             negotiate(segment, forward, reverse);
         }
-        self.time(segment);
+        self.measure(segment, sender);
         Analysis {
             stream: self.stream,
             from_initiator: sender == self.initiator,
@@ -207,11 +221,16 @@ impl Flow {
         }
     }
 
-    /// What the handshake took.
-    fn time(&mut self, segment: &Segment) {
+    /// Who opened it, and how long that took.
+    fn measure(&mut self, segment: &Segment, sender: usize) {
         let now = segment.time.total_micros();
         match (segment.flags.syn, segment.acknowledgment) {
-            (true, None) => self.syn_at = Some(now),
+            (true, None) => {
+                if self.syn_at.is_none() {
+                    self.initiator = sender;
+                }
+                self.syn_at = Some(now);
+            }
             (false, Some(_)) if self.round_trip.is_none() => {
                 // A handshake that takes no time says nothing of the path.
                 let took = self.syn_at.map(|at| now.wrapping_sub(at));
@@ -220,21 +239,6 @@ impl Flow {
             _ => {}
         }
     }
-}
-
-/// Whether a SYN comes over a conversation that is known; one that only asks again also puts the edge back, for a reset
-/// in between may have moved it.
-fn is_known(forward: &mut Direction, segment: &Segment) -> bool {
-    let Some(base) = forward.base else {
-        return false;
-    };
-    if segment.acknowledgment.is_none() {
-        forward.next = forward.contiguous;
-        return false;
-    }
-    // An answer with another number is another conversation's, whose request was not seen.
-    forward.base = Some(segment.sequence);
-    base != segment.sequence
 }
 
 /// The window scale is used where both SYNs offer it (RFC 7323 §2.2).

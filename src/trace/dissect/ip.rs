@@ -7,7 +7,7 @@ use super::icmpv4::Icmpv4;
 use super::icmpv6::Icmpv6;
 use super::info::{self, Numbers};
 use super::ipv4::Ipv4;
-use super::ipv6::Ipv6;
+use super::ipv6::{Ipv6, is_extension};
 use super::octets::u16_at;
 use super::tcp::Tcp;
 use super::udp::Udp;
@@ -226,7 +226,7 @@ impl<'f> Packet<'f> {
             Transport::Icmpv6(icmp) => icmp.info(f, self.ip.hop_limit()),
             Transport::Fragment(_) => self.fragment_info(f),
             Transport::Other(_) if self.ip.protocol() == NO_NEXT_HEADER => {
-                write!(f, "{} no next header", self.ip.name())
+                f.write_str("IPv6 no next header")
             }
             Transport::Other(_) => {
                 let number = self.ip.protocol();
@@ -282,6 +282,8 @@ impl<'f> Transport<'f> {
             (UDP, _) => Udp::parse(body, body_len).map(Transport::Udp),
             (ICMP, Ip::V4(_)) => Icmpv4::parse(body).map(Transport::Icmpv4),
             (ICMPV6, Ip::V6(_)) => Icmpv6::parse(body).map(Transport::Icmpv6),
+            // The walk over them ended at one that is not whole.
+            (number, Ip::V6(_)) if is_extension(number) => None,
             _ => return Transport::Other(body),
         };
         let has_ports = matches!(ip.protocol(), TCP | UDP);

@@ -14,6 +14,21 @@ const MOBILITY: u8 = 135;
 const HOST_IDENTITY: u8 = 139;
 const SHIM6: u8 = 140;
 
+/// Whether a number is an extension header's, where a protocol's is expected.
+pub(super) fn is_extension(number: u8) -> bool {
+    matches!(
+        number,
+        HOP_BY_HOP
+            | ROUTING
+            | FRAGMENT
+            | AUTHENTICATION
+            | DESTINATION
+            | MOBILITY
+            | HOST_IDENTITY
+            | SHIM6
+    )
+}
+
 /// An IPv6 header and the extension headers that follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ipv6<'f> {

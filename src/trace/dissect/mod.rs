@@ -25,6 +25,8 @@
 //! | what it knows of other frames: `(reply in 2)`, `[Reassembled in #3]`, `(no response found!)`, the packet put together | the frame alone |
 //! | `[TCP CHECKSUM INCORRECT]` before `Len=`, if asked to check | at the end, for every protocol, always |
 //! | a TCP header length of nonsense, with the flags before it | the ports and `[Malformed Packet]` |
+//! | which header exactly makes no sense, and why | the innermost protocol that is certain, and `[Malformed Packet]` |
+//! | the last station of an IPv6 routing header as the destination | the next one, as the header has it |
 //! | `TFO=`, `MD5`, … for rare TCP options, or nothing | `Opt=` and the kind |
 //! | hundreds of other protocols by their names | `IPv4` or `IPv6`, and the protocol's name and number |
 

@@ -1,6 +1,6 @@
 //! UDP (RFC 768).
 
-use core::fmt;
+use core::fmt::{self, Display};
 
 use super::dhcp::Dhcp;
 use super::dns::Dns;
@@ -114,5 +114,3 @@ impl<'f> Udp<'f> {
         write!(f, " Len={}", self.len())
     }
 }
-
-use fmt::Display as _;

@@ -9,9 +9,12 @@ use std::collections::VecDeque;
 
 use crate::Error;
 use crate::stack::Shutdown;
-use crate::trace::{Call, Flow, Outcome, Protocol, RetransmissionCause, Segment, State, Station};
+use crate::trace::{
+    Call, Event, Flow, Mark, Marks, Outcome, Protocol, RetransmissionCause, Segment, State, Station,
+};
 
 use super::comment::{Again, Comment, Words};
+use super::frame::Seen;
 
 /// Conversations that are kept; the one that was quiet for longest is forgotten first.
 const CONVERSATIONS: usize = 256;
@@ -28,6 +31,8 @@ struct Conversation {
     station: Station,
     /// As the calls name it: a port or an address that they leave open fits any.
     flow: Flow,
+    /// Of a datagram socket's. A connection's flow says enough, and outlives its descriptor.
+    socket: Option<u16>,
     /// The initial sequence number.
     initial: Option<u32>,
     /// The sequence number after all that was ever sent (SND.MAX in BSD).
@@ -35,6 +40,8 @@ struct Conversation {
     connect: Option<Call>,
     sends: VecDeque<Sent>,
     end: Option<Call>,
+    /// What the application has read since the peer last heard of our window.
+    read: Option<Call>,
     /// A change of state that a call made, until the frame that tells the peer.
     change: Option<(State, State)>,
     again: Option<RetransmissionCause>,
@@ -55,10 +62,11 @@ impl Causes {
     pub(super) fn call(
         &mut self,
         station: Station,
-        flow: Option<Flow>,
+        event: &Event<'_>,
         call: Call,
         outcome: Outcome,
     ) {
+        let flow = event.flow;
         let octets = match outcome {
             Outcome::Octets(octets) => octets,
             _ => 0,
@@ -75,6 +83,7 @@ impl Causes {
                 // A datagram may be empty; of a stream nothing goes out then.
                 protocol == Protocol::Udp || octets > 0
             }
+            (Call::Recv { .. }, Outcome::Octets(1..)) => protocol == Protocol::Tcp,
             (Call::Shutdown(Shutdown::Write | Shutdown::Both) | Call::Close, Outcome::Done) => true,
             _ => false,
         };
@@ -90,9 +99,11 @@ impl Causes {
             local: anywhere,
             remote,
         });
-        let conversation = self.conversation(station, flow);
+        let socket = event.socket.filter(|_| protocol == Protocol::Udp);
+        let conversation = self.conversation(station, socket, flow);
         match call {
             Call::Connect(_) => conversation.connect = Some(call),
+            Call::Recv { .. } => conversation.read = Some(call),
             // The first of shutdown and close is what sends the FIN.
             Call::Shutdown(_) | Call::Close => {
                 conversation.end.get_or_insert(call);
@@ -103,49 +114,57 @@ impl Causes {
 
     /// Notes a change of state that a call made.
     pub(super) fn change(&mut self, station: Station, flow: Flow, from: State, to: State) {
-        self.conversation(station, flow).change = Some((from, to));
+        self.conversation(station, None, flow).change = Some((from, to));
     }
 
     /// Notes why the next segment of a flow is sent again.
     pub(super) fn again(&mut self, station: Station, flow: Flow, cause: RetransmissionCause) {
-        self.conversation(station, flow).again = Some(cause);
+        self.conversation(station, None, flow).again = Some(cause);
     }
 
     /// Says in the comment what caused this frame, which a station sends.
     pub(super) fn explain(
         &mut self,
         station: Station,
-        flow: Flow,
-        segment: Option<&Segment>,
+        socket: Option<u16>,
+        seen: &Seen,
+        marks: Marks,
         comment: &mut Comment,
     ) {
-        match segment {
-            Some(segment) => self
-                .conversation(station, flow)
-                .segment(segment, flow, comment),
-            None => {
-                // Datagrams are not kept for their own sake.
-                let known = self.find(station, flow);
-                if let Some(sent) = known.and_then(|index| self.0.get_mut(index)?.sends.pop_front())
-                {
-                    comment.add(Words(sent.call));
-                }
-            }
+        let Some(flow) = seen.flow else {
+            return;
+        };
+        if let Some(segment) = &seen.segment {
+            let conversation = self.conversation(station, None, flow);
+            conversation.segment(segment, flow, comment);
+            conversation.window(marks, comment);
+        } else if let Some(index) = self.find(station, socket, flow)
+            // Conversations of datagrams are those that calls began.
+            && let Some(conversation) = self.0.get_mut(index)
+            && let Some(sent) = conversation.sends.pop_front()
+        {
+            comment.add(sent);
         }
     }
 
-    fn find(&self, station: Station, flow: Flow) -> Option<usize> {
-        self.0
-            .iter()
-            .rposition(|known| known.station == station && fits(known.flow, flow))
+    fn find(&self, station: Station, socket: Option<u16>, flow: Flow) -> Option<usize> {
+        self.0.iter().rposition(|known| {
+            let is_socket = known.socket == socket || known.socket.is_none() || socket.is_none();
+            known.station == station && is_socket && known.fits(flow)
+        })
     }
 
     /// The conversation, now the last to be forgotten.
-    fn conversation(&mut self, station: Station, flow: Flow) -> &mut Conversation {
-        let known = self.find(station, flow);
+    fn conversation(
+        &mut self,
+        station: Station,
+        socket: Option<u16>,
+        flow: Flow,
+    ) -> &mut Conversation {
+        let known = self.find(station, socket, flow);
         let conversation = known
             .and_then(|index| self.0.remove(index))
-            .unwrap_or_else(|| Conversation::new(station, flow));
+            .unwrap_or_else(|| Conversation::new(station, socket, flow));
         if self.0.len() == CONVERSATIONS {
             self.0.pop_front();
         }
@@ -156,18 +175,29 @@ impl Causes {
 }
 
 impl Conversation {
-    fn new(station: Station, flow: Flow) -> Conversation {
+    fn new(station: Station, socket: Option<u16>, flow: Flow) -> Conversation {
         Conversation {
             station,
             flow,
+            socket,
             initial: None,
             next: None,
             connect: None,
             sends: VecDeque::new(),
             end: None,
+            read: None,
             change: None,
             again: None,
         }
+    }
+
+    /// Whether a frame's flow is this one, of which calls may have left the local side open.
+    fn fits(&self, flow: Flow) -> bool {
+        let named = self.flow;
+        named.protocol == flow.protocol
+            && named.remote == flow.remote
+            && [0, flow.local.port()].contains(&named.local.port())
+            && (named.local.ip().is_unspecified() || named.local.ip() == flow.local.ip())
     }
 
     fn sent(&mut self, call: Call, octets: usize) {
@@ -229,6 +259,15 @@ impl Conversation {
         }
     }
 
+    /// A window that grew where nothing else is new grew by what the application has read; any segment tells of it.
+    fn window(&mut self, marks: Marks, comment: &mut Comment) {
+        if let Some(call) = self.read.take()
+            && marks.contains(Mark::WindowUpdate)
+        {
+            comment.add(Words(call));
+        }
+    }
+
     fn say_change(&mut self, comment: &mut Comment) {
         if let Some((from, to)) = self.change.take() {
             comment.add(format_args!("{from} → {to}"));
@@ -251,14 +290,6 @@ impl Conversation {
             }
         }
     }
-}
-
-/// Whether a frame's flow is one that calls name, perhaps with the local side left open.
-fn fits(named: Flow, flow: Flow) -> bool {
-    named.protocol == flow.protocol
-        && named.remote == flow.remote
-        && [0, flow.local.port()].contains(&named.local.port())
-        && (named.local.ip().is_unspecified() || named.local.ip() == flow.local.ip())
 }
 
 impl fmt::Display for Sent {

@@ -36,6 +36,7 @@ impl Display for Words {
             Call::Connect(to) => write!(f, "connect({to})"),
             Call::Send { len } => write!(f, "send({len})"),
             Call::SendTo { len, to } => write!(f, "sendto({len}, {to})"),
+            Call::Recv { len } => write!(f, "recv({len})"),
             Call::Shutdown(Shutdown::Read) => f.write_str("shutdown(SHUT_RD)"),
             Call::Shutdown(Shutdown::Write) => f.write_str("shutdown(SHUT_WR)"),
             Call::Shutdown(Shutdown::Both) => f.write_str("shutdown(SHUT_RDWR)"),

@@ -16,13 +16,15 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! A frame is written when its station's next frame or call is heard, because what a stack does with a frame (a change of
-//! state, a drop) is heard after it and belongs into the same comment. [`flush`](Pcapng::flush) does not wait for that.
+//! What a stack does with a frame (a change of state, a drop) is heard after it and belongs into the same comment, so frames
+//! wait: a live one for its station's next frame or call, others for the 64 that follow. [`flush`](Pcapng::flush) does not
+//! wait.
 
 mod block;
 mod cause;
 mod comment;
 mod frame;
+mod interface;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -31,14 +33,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::{
-    Cause, Direction, DropReason, Event, Flow, Happening, Instant, Medium, Segment, Sink, Station,
+    Analysis, Analyzer, Cause, Direction, DropReason, Event, Flow, Happening, Instant, Marks,
+    Medium, Segment, Sink, Station,
 };
 use cause::Causes;
 use comment::{Comment, Lost};
 use frame::Seen;
+use interface::{Interfaces, Place};
 
-/// Frames that wait for what may still be said of them.
-const WAITING: usize = 32;
+/// Frames that wait for what may still be said of them: a link may lose one of a burst that it was given as a whole.
+const WAITING: usize = 64;
 
 /// What goes into the file, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,7 +52,8 @@ pub struct Options {
     /// What the clock's zero is in the file, since 1970-01-01 00:00 UTC: nothing for virtual time. Of a clock that began to
     /// run with the program, the time of day at that moment.
     pub epoch: Duration,
-    /// Flush the writer after each frame, for a reader at the other end of a pipe (`wireshark -k -i -`).
+    /// Write each frame as soon as its station's next frame or call is heard, and flush the writer after it, for a reader
+    /// at the other end of a pipe (`wireshark -k -i -`).
     pub live: bool,
 }
 
@@ -76,21 +81,11 @@ pub struct Pcapng<W: Write> {
     has_failed: bool,
     /// Its error, until it is reported.
     error: Option<io::Error>,
-    names: Vec<(Station, String)>,
-    notes: Vec<(Station, u8, String, Option<[u8; 6]>)>,
-    /// Those that the file knows, by their number in it.
-    interfaces: Vec<Place>,
+    interfaces: Interfaces,
     causes: Causes,
     waiting: VecDeque<Waiting>,
-    analysis: Analysis,
-}
-
-/// An interface of the file: a station's, with one way for its frames to begin.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Place {
-    station: Station,
-    interface: Option<u8>,
-    medium: Medium,
+    /// One for each place where every segment passes once.
+    analyzers: Vec<(Station, Box<Analyzer>)>,
 }
 
 /// A frame that is not written yet.
@@ -103,16 +98,6 @@ struct Waiting {
     bytes: Vec<u8>,
     /// All that can be said is said.
     is_done: bool,
-}
-
-/// Stands in for `trace::analysis::Analyzer`, one a point of view: to be replaced by it, and `words` by its marks.
-#[derive(Default)]
-struct Analysis;
-
-impl Analysis {
-    fn words(&mut self, _: Station, _: &Segment) -> Option<String> {
-        None
-    }
 }
 
 impl Pcapng<BufWriter<File>> {
@@ -135,12 +120,10 @@ impl<W: Write> Pcapng<W> {
             options,
             has_failed: false,
             error: None,
-            names: Vec::new(),
-            notes: Vec::new(),
-            interfaces: Vec::new(),
+            interfaces: Interfaces::default(),
             causes: Causes::default(),
             waiting: VecDeque::new(),
-            analysis: Analysis,
+            analyzers: Vec::new(),
         };
         pcapng.write(&block::section_header());
         // A live reader wants to know at once what this is.
@@ -152,7 +135,7 @@ impl<W: Write> Pcapng<W> {
 
     /// Names a station, and with it its interfaces: `client:1`, `client:lo`. To be called before its first frame.
     pub fn name(mut self, station: Station, name: impl Into<String>) -> Self {
-        self.names.push((station, name.into()));
+        self.interfaces.name(station, name.into());
         self
     }
 
@@ -165,8 +148,8 @@ impl<W: Write> Pcapng<W> {
         description: impl Into<String>,
         hardware_address: Option<[u8; 6]>,
     ) -> Self {
-        let note = (station, interface, description.into(), hardware_address);
-        self.notes.push(note);
+        let note = (description.into(), hardware_address);
+        self.interfaces.describe(station, interface, note);
         self
     }
 
@@ -215,7 +198,17 @@ impl<W: Write> Pcapng<W> {
     }
 
     fn write_frame(&mut self, frame: &Waiting) {
-        let interface = self.interface(frame);
+        let source = match frame.direction {
+            Some(Direction::Out) if frame.place.medium == Medium::Ethernet => {
+                let source = frame.bytes.get(6..12);
+                source.and_then(|address| address.try_into().ok())
+            }
+            _ => None,
+        };
+        let (interface, description) = self.interfaces.number(frame.place, source);
+        if let Some(description) = description {
+            self.write(&description);
+        }
         let time = self.options.epoch.checked_add(since_zero(frame.time));
         let block = block::enhanced_packet(
             interface,
@@ -227,57 +220,6 @@ impl<W: Write> Pcapng<W> {
         self.write(&block);
         if self.options.live {
             self.flush_writer();
-        }
-    }
-
-    /// The number in the file of the interface on which a frame was seen, which the file is told of where it is new.
-    fn interface(&mut self, frame: &Waiting) -> u32 {
-        let place = frame.place;
-        let known = self.interfaces.iter().position(|known| *known == place);
-        let number = known.unwrap_or_else(|| {
-            let note = self
-                .notes
-                .iter()
-                .find(|note| note.0 == place.station && Some(note.1) == place.interface);
-            let hardware_address = note.and_then(|note| note.3).or_else(|| {
-                let is_ours = frame.direction == Some(Direction::Out)
-                    && place.medium == Medium::Ethernet
-                    && place.station != Station::LINK;
-                let source = frame.bytes.get(6..12).filter(|_| is_ours);
-                source.and_then(|address| address.try_into().ok())
-            });
-            let description = note.map_or("", |note| note.2.as_str());
-            let name = self.interface_name(place);
-            let block =
-                block::interface_description(place.medium, &name, description, hardware_address);
-            self.write(&block);
-            self.interfaces.push(place);
-            self.interfaces.len() - 1
-        });
-        number as u32
-    }
-
-    fn interface_name(&self, place: Place) -> String {
-        let name = self.names.iter().find(|(known, _)| *known == place.station);
-        let name = match name {
-            Some((_, name)) => name.clone(),
-            None if place.station == Station::LINK => "link".to_owned(),
-            None => format!("host {}", place.station.0),
-        };
-        let name = match place.interface {
-            None => name,
-            Some(0) => format!("{name}:lo"),
-            Some(number) => format!("{name}:{number}"),
-        };
-        // An IP packet of an Ethernet interface: one whose Ethernet header was never made.
-        let has_other = self.interfaces.iter().any(|known| {
-            (known.station, known.interface) == (place.station, place.interface)
-                && known.medium != place.medium
-        });
-        match (has_other, place.medium) {
-            (false, _) => name,
-            (true, Medium::Ethernet) => format!("{name} (Ethernet)"),
-            (true, _) => format!("{name} (IP)"),
         }
     }
 
@@ -302,15 +244,17 @@ impl<W: Write> Pcapng<W> {
         }
         let seen = Seen::parse(event, place.medium, direction, bytes);
         let mut comment = Comment::default();
-        if let (Some(flow), Direction::Out) = (seen.flow, direction) {
-            let segment = seen.segment.as_ref();
+        let analysis = seen
+            .segment
+            .as_ref()
+            .map(|segment| self.analyze(place.station, segment));
+        if direction == Direction::Out {
+            let marks = analysis.map_or(Marks::NONE, |analysis| analysis.marks);
             self.causes
-                .explain(place.station, flow, segment, &mut comment);
+                .explain(place.station, event.socket, &seen, marks, &mut comment);
         }
-        if let Some(segment) = &seen.segment
-            && let Some(words) = self.analysis.words(place.station, segment)
-        {
-            comment.add(words);
+        if let Some(analysis) = analysis.filter(|analysis| !analysis.marks.is_empty()) {
+            comment.add(analysis);
         }
         // A link may tell of a loss before the sender tells of the frame.
         if direction == Direction::Out
@@ -327,6 +271,20 @@ impl<W: Write> Pcapng<W> {
             bytes: bytes.to_vec(),
             is_done: false,
         });
+    }
+
+    /// Judges a segment among all that pass where it was seen.
+    fn analyze(&mut self, station: Station, segment: &Segment) -> Analysis {
+        let station = match self.options.point {
+            Point::Senders => Station::LINK,
+            _ => station,
+        };
+        let known = self.analyzers.iter().position(|known| known.0 == station);
+        let index = known.unwrap_or_else(|| {
+            self.analyzers.push((station, Box::default()));
+            self.analyzers.len() - 1
+        });
+        self.analyzers[index].1.segment(segment)
     }
 
     /// A frame was given up: the one that was heard of just now, or one that nobody spoke of before.
@@ -414,7 +372,7 @@ impl<W: Write> Pcapng<W> {
     /// In the order in which they were heard of.
     fn write_those_done(&mut self) {
         while let Some(first) = self.waiting.front()
-            && (first.is_done || self.waiting.len() > WAITING)
+            && (self.options.live && first.is_done || self.waiting.len() > WAITING)
             && let Some(frame) = self.waiting.pop_front()
         {
             self.write_frame(&frame);
@@ -441,7 +399,7 @@ impl<W: Write> Sink for Pcapng<W> {
                 bytes,
             } => self.dropped(place(medium), event, reason, bytes),
             Happening::Call { call, outcome } => {
-                self.causes.call(station, event.flow, call, outcome);
+                self.causes.call(station, event, call, outcome);
                 self.done_with(station);
                 self.write_those_done();
             }

@@ -1,0 +1,226 @@
+//! Frames on their way: told by their sender, their fate not known yet.
+
+use crate::trace::State;
+use smoltcp::time::Instant;
+
+use super::row::{Cell, Side};
+use super::told::{Conversation, Told};
+
+/// A frame's identity: the FNV-1a hashes of its two halves, and its length.
+///
+/// A flipped bit leaves one half as it was, so a frame that the link corrupted is still known for what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digest {
+    halves: [u32; 2],
+    len: usize,
+}
+
+/// How alike two frames are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    Same,
+    OneHalf,
+    None,
+}
+
+impl Digest {
+    pub(super) fn of(bytes: &[u8]) -> Digest {
+        let hash = |bytes: &[u8]| {
+            bytes.iter().fold(0x811c_9dc5_u32, |hash, octet| {
+                (hash ^ u32::from(*octet)).wrapping_mul(0x0100_0193)
+            })
+        };
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        Digest {
+            halves: [hash(first), hash(second)],
+            len: bytes.len(),
+        }
+    }
+
+    fn likeness(&self, other: &Digest) -> Likeness {
+        let [first, second] = [0, 1].map(|half| self.halves[half] == other.halves[half]);
+        match (self.len == other.len, first, second) {
+            (true, true, true) => Likeness::Same,
+            (true, true, false) | (true, false, true) => Likeness::OneHalf,
+            _ => Likeness::None,
+        }
+    }
+}
+
+/// A frame that its sender told of.
+#[derive(Debug, Clone)]
+pub(super) struct Flying {
+    pub(super) from: Side,
+    pub(super) sent: Instant,
+    pub(super) digest: Digest,
+    pub(super) told: Told,
+    pub(super) conversation: Option<Conversation>,
+    /// Sent again.
+    pub(super) repeats: bool,
+    /// What the sending changed or armed, to stand beside it.
+    pub(super) beside: Option<Beside>,
+    serial: u32,
+    has_arrived: bool,
+}
+
+impl Flying {
+    pub(super) fn new(
+        from: Side,
+        sent: Instant,
+        bytes: &[u8],
+        told: Told,
+        conversation: Option<Conversation>,
+        repeats: bool,
+        beside: Option<Beside>,
+    ) -> Flying {
+        Flying {
+            from,
+            sent,
+            digest: Digest::of(bytes),
+            told,
+            conversation,
+            repeats,
+            beside,
+            serial: 0,
+            has_arrived: false,
+        }
+    }
+}
+
+/// What stands beside an arrow at its sender.
+#[derive(Debug, Clone)]
+pub(super) enum Beside {
+    State(State, State),
+    Note(Cell),
+}
+
+/// How a frame was found.
+#[derive(Debug, Clone)]
+pub(super) enum Arrival {
+    /// As it was sent.
+    First(Flying),
+    /// A frame that was sent after it came first.
+    Overtaken(Flying),
+    /// A bit differs.
+    Corrupted(Flying),
+    /// Another copy of it came before.
+    Duplicate(Flying),
+}
+
+/// The frames under way, `N` at most: where there are more, the oldest is given up and drawn with its fate unknown.
+#[derive(Debug)]
+pub(super) struct Flight<const N: usize> {
+    frames: heapless::Deque<Flying, N>,
+    next: u32,
+    /// The youngest that arrived, by its sender.
+    latest: [Option<u32>; 2],
+    /// Something was given up: what is not found may be that.
+    is_complete: bool,
+}
+
+impl<const N: usize> Flight<N> {
+    pub(super) const fn new() -> Self {
+        Flight {
+            frames: heapless::Deque::new(),
+            next: 0,
+            latest: [None; 2],
+            is_complete: true,
+        }
+    }
+
+    /// A frame was sent; the answer is one that had to give way.
+    pub(super) fn send(&mut self, mut frame: Flying) -> Option<Flying> {
+        let mut evicted = None;
+        if self.frames.is_full() {
+            evicted = self.frames.pop_front().filter(|frame| !frame.has_arrived);
+            self.is_complete &= evicted.is_none();
+        }
+        frame.serial = self.next;
+        self.next = self.next.wrapping_add(1);
+        // There is room; but with `N` of 0 the frame itself gives way.
+        self.frames.push_back(frame).err().or(evicted)
+    }
+
+    /// The frame that `from` sent last at `time`, and that has nothing beside it.
+    pub(super) fn bare(
+        &mut self,
+        from: Side,
+        time: Instant,
+        of: Option<Conversation>,
+    ) -> Option<&mut Flying> {
+        let is_it = |frame: &&mut Flying| {
+            frame.from == from
+                && frame.sent == time
+                && frame.conversation == of
+                && !frame.has_arrived
+        };
+        let frame = self.frames.iter_mut().rev().find(is_it)?;
+        frame.beside.is_none().then_some(frame)
+    }
+
+    /// These octets came out of the link, from `from`.
+    pub(super) fn arrive(&mut self, from: Side, bytes: &[u8]) -> Option<Arrival> {
+        let digest = Digest::of(bytes);
+        let find = |has_arrived, likeness| {
+            self.frames.iter().position(|frame| {
+                frame.from == from
+                    && frame.has_arrived == has_arrived
+                    && frame.digest.likeness(&digest) == likeness
+            })
+        };
+        if let Some(at) = find(false, Likeness::Same) {
+            let latest = self.latest[from.index()];
+            let frame = self.settle(at)?;
+            // Serial numbers wrap (RFC 1982).
+            let is_late =
+                latest.is_some_and(|latest| (frame.serial.wrapping_sub(latest) as i32) < 0);
+            return Some(match is_late {
+                true => Arrival::Overtaken(frame),
+                false => {
+                    self.latest[from.index()] = Some(frame.serial);
+                    Arrival::First(frame)
+                }
+            });
+        }
+        if let Some(at) = find(true, Likeness::Same) {
+            return Some(Arrival::Duplicate(self.settle(at)?));
+        }
+        let at = find(false, Likeness::OneHalf).filter(|_| self.is_complete)?;
+        Some(Arrival::Corrupted(self.settle(at)?))
+    }
+
+    /// The link gave these octets up.
+    pub(super) fn lose(&mut self, bytes: &[u8]) -> Option<Flying> {
+        let digest = Digest::of(bytes);
+        // The link loses what it was just given; of equals the youngest.
+        let is_it =
+            |frame: &Flying| !frame.has_arrived && frame.digest.likeness(&digest) == Likeness::Same;
+        let found = self
+            .frames
+            .iter()
+            .enumerate()
+            .filter(|(_, frame)| is_it(frame));
+        let (at, _) = found.last()?;
+        self.settle(at)
+    }
+
+    /// The oldest whose fate nobody told.
+    pub(super) fn take_oldest(&mut self) -> Option<Flying> {
+        loop {
+            let frame = self.frames.pop_front()?;
+            if !frame.has_arrived {
+                return Some(frame);
+            }
+        }
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    fn settle(&mut self, at: usize) -> Option<Flying> {
+        let frame = self.frames.iter_mut().nth(at)?;
+        frame.has_arrived = true;
+        Some(frame.clone())
+    }
+}

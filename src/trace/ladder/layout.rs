@@ -1,0 +1,88 @@
+//! Which column holds what.
+
+/// The columns of a ladder, from its width.
+///
+/// ```text
+/// time since  side │ middle │ side
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) time: usize,
+    pub(super) side: usize,
+    pub(super) middle: usize,
+    pub(super) width: usize,
+}
+
+/// The narrowest middle: an arrow with `ACK seq=312441 ack=1 len=1460` in it.
+const MIDDLE: usize = 37;
+/// A TCP state's name at its longest: `SYN-RECEIVED`.
+const STATE: usize = 12;
+/// A call as it often is: `connect(10.0.0.2:9999)`.
+const CALL: usize = 22;
+/// A change of state at its longest: `SYN-RECEIVED → ESTABLISHED`.
+const TRANSITION: usize = 26;
+
+impl Layout {
+    pub(super) const SINCE: usize = 6;
+    pub(super) const NARROWEST: usize = 80;
+    pub(super) const WIDEST: usize = 200;
+
+    pub(super) fn new(width: usize) -> Layout {
+        let width = width.clamp(Self::NARROWEST, Self::WIDEST);
+        // Seconds and milliseconds, and microseconds too where there is room.
+        let time = if width >= 120 { 11 } else { 7 };
+        // The gaps: before and after `since`, and a space and a lifeline on each side.
+        let rest = width - time - Self::SINCE - 2 - 4;
+        let middle = (rest * 2 / 5).max(MIDDLE);
+        let side = match (rest - middle) / 2 {
+            side if side >= CALL => side,
+            _ => STATE,
+        };
+        let middle = rest - 2 * side;
+        Layout {
+            time,
+            side,
+            middle,
+            width,
+        }
+    }
+
+    /// Calls and timers stand outside the lifelines; where that is too narrow, inside beside their own.
+    pub(super) fn notes_outside(&self) -> bool {
+        self.side >= CALL
+    }
+
+    /// A change of state shows both states, and times show microseconds.
+    pub(super) fn is_detailed(&self) -> bool {
+        self.side >= TRANSITION
+    }
+
+    /// The column of the left lifeline.
+    pub(super) fn left_line(&self) -> usize {
+        self.time + Self::SINCE + 2 + self.side + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_width_is_used_whole_and_has_room_for_what_matters() {
+        for width in 0..300 {
+            let layout = Layout::new(width);
+            let Layout {
+                time,
+                side,
+                middle,
+                width,
+                ..
+            } = layout;
+            assert_eq!(time + Layout::SINCE + 2 + 2 * side + middle + 4, width);
+            assert!(middle >= MIDDLE && side >= STATE);
+        }
+        assert!(!Layout::new(80).notes_outside());
+        assert!(Layout::new(100).notes_outside());
+        assert!(Layout::new(140).is_detailed());
+    }
+}
