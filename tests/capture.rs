@@ -8,10 +8,13 @@ mod net;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use glasstack::device::wire::{Conditions, Faults};
+use glasstack::device::{Wire, WireEnd};
 use glasstack::smoltcp::time::Duration as Time;
-use glasstack::stack::{Capacity, Domain, Shutdown, Type};
+use glasstack::stack::{Capacity, Domain, InterfaceId, Shutdown, Type};
 use glasstack::trace::{
     At, Call, Capture, Cause, Closing, Direction, DropReason, Event, Flow, Happening, Instant,
     Mark, Medium, Observer, Outcome, Protocol, RetransmissionCause, Sink, State, Station, Summary,
@@ -359,7 +362,7 @@ fn a_summary_measures_each_end_where_it_sends() {
     );
     let expected = "\
 tcp 0  10.0.0.1:1000 -> 10.0.0.2:9999
-  handshake 40.0 ms, lasted 2.040 s, FIN both ways, first by the responder
+  handshake 40.0 ms, lasted 2.040 s, FIN both ways, the responder first
      segments          octets    throughput  timeout  fast  spurious  dup ACKs
   ->        5               5      19 bit/s        0     0         0         0
   <-        4               2       7 bit/s        0     0         0         0
@@ -517,4 +520,242 @@ fn a_summary_is_80_columns_wide_at_most() {
     let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= 80, "{text}");
     assert!(text.contains(" 1,400,000 "), "{text}");
+}
+
+type Shared = Arc<Mutex<Capture>>;
+
+/// A stack at the end of a wire.
+struct End {
+    stack: Stack<'static, At<Shared>>,
+    device: WireEnd,
+    interface: InterfaceId,
+}
+
+impl End {
+    fn new(number: u8, mut device: WireEnd, events: &Shared) -> End {
+        let observer = At(Station(number), events.clone());
+        let mut stack = Stack::with_capacity(net::capacity(), [number; 16], observer);
+        let interface = stack.add_interface(&mut device, None).unwrap();
+        stack
+            .add_address(interface, [10, 0, 0, number].into(), 24)
+            .unwrap();
+        End {
+            stack,
+            device,
+            interface,
+        }
+    }
+}
+
+/// Two stacks on a wire with faults, all of which tell one capture.
+struct World {
+    ends: [End; 2],
+    now: Instant,
+}
+
+impl World {
+    fn new(faults: Faults, events: &Shared) -> World {
+        let wire = Wire::new(Medium::Ip, 1_500);
+        let (client, server) = wire.faulty_ends(faults.sink(events.clone())).unwrap();
+        let ends = [End::new(1, client, events), End::new(2, server, events)];
+        let now = Instant::ZERO;
+        World { ends, now }
+    }
+
+    fn run_for(&mut self, time: Time) {
+        let end = self.now + time;
+        while self.now <= end {
+            let mut next = end + Time::from_micros(1);
+            for End {
+                stack,
+                device,
+                interface,
+            } in &mut self.ends
+            {
+                let at = stack.poll(*interface, self.now, device);
+                next = next.min(at.unwrap_or(next));
+            }
+            let arrivals = self.ends.iter().filter_map(|end| end.device.next_arrival());
+            self.now = arrivals.fold(next, Instant::min).max(self.now);
+        }
+        self.now = end;
+        for end in &mut self.ends {
+            end.stack.set_now(self.now);
+        }
+    }
+}
+
+/// The client sends ten segments' worth to the server, which sends a word back and closes; both are told of.
+fn transfer(faults: Faults) -> Capture {
+    let events = Shared::new(Mutex::new(Capture::new()));
+    let mut world = World::new(faults, &events);
+    let address = SERVER.parse().unwrap();
+    let server = &mut world.ends[1].stack;
+    let listener = server.socket(Domain::Inet, Type::Stream).unwrap();
+    server.bind(listener, address).unwrap();
+    server.listen(listener, 4).unwrap();
+    let client = &mut world.ends[0].stack;
+    let fd = client.socket(Domain::Inet, Type::Stream).unwrap();
+    let _ = client.connect(fd, address);
+    world.run_for(Time::from_secs(10));
+    let (accepted, _) = world.ends[1].stack.accept(listener).unwrap();
+    let mut buffer = [0; 8_192];
+    let (mut sent, mut received) = (0, 0);
+    while received < 14_000 {
+        let rest = &[7; 14_000][sent..];
+        sent += world.ends[0].stack.send(fd, rest).unwrap_or(0);
+        world.run_for(Time::from_millis(100));
+        received += world.ends[1].stack.recv(accepted, &mut buffer).unwrap_or(0);
+    }
+    world.ends[1].stack.send(accepted, b"thanks").unwrap();
+    world.ends[1].stack.close(accepted).unwrap();
+    world.run_for(Time::from_secs(10));
+    assert_eq!(world.ends[0].stack.recv(fd, &mut buffer), Ok(6));
+    world.ends[0].stack.close(fd).unwrap();
+    world.run_for(Time::from_secs(60));
+    drop(world);
+    Arc::into_inner(events).unwrap().into_inner().unwrap()
+}
+
+fn slow() -> Conditions {
+    Conditions::default().latency(Duration::from_millis(20))
+}
+
+#[test]
+fn over_a_faultless_wire_nothing_is_sent_again_and_the_round_trip_is_the_wires() {
+    let events = transfer(Faults::new(1).both(slow()));
+    assert!(events.tcp().retransmissions() == 0);
+    assert_eq!(events.tcp().causes().count(), 0);
+    assert_eq!(events.at(Station::LINK).count(), 0);
+    let mut summary = Summary::<4>::new();
+    events.replay(&mut summary);
+    let account = summary.connections().next().unwrap();
+    assert_eq!(account.handshake(), Some(Duration::from_millis(40)));
+    assert_eq!(account.sent().octets, 14_000);
+    assert_eq!(account.received().octets, 6);
+    let first = SERVER.parse().unwrap();
+    assert_eq!(account.closing(), Closing::Finished { first });
+    for way in [account.sent(), account.received()] {
+        let round_trip = way.round_trip.unwrap();
+        assert_eq!(round_trip.min, Duration::from_millis(40));
+        // The other end holds its acknowledgments back for 10 ms.
+        assert!(round_trip.max <= Duration::from_millis(50), "{summary}");
+    }
+}
+
+#[test]
+fn what_the_frames_show_is_what_the_stack_says_of_itself() {
+    let faults = Faults::new(1).both(slow()).lose("data 2".parse().unwrap());
+    let events = transfer(faults);
+    assert!(events.tcp().drops(DropReason::InjectedLoss) == 1);
+    assert!(events.tcp().retransmissions() >= 1, "{:?}", events.tcp());
+    assert_eq!(
+        events.at(Station(1)).causes().count(),
+        events.at(Station(1)).tcp().sent().retransmissions()
+    );
+    let client = events.stream(0).segments().next().unwrap().0.source;
+    use State::*;
+    assert_eq!(
+        events.walk(client),
+        [Closed, SynSent, Established, CloseWait, LastAck, Closed]
+    );
+    assert_eq!(
+        events.walk(SERVER.parse().unwrap()),
+        [
+            Listen,
+            SynReceived,
+            Established,
+            FinWait1,
+            FinWait2,
+            TimeWait,
+            Closed
+        ]
+    );
+    let connects = |(call, _): &(Call, Outcome)| matches!(call, Call::Connect(_));
+    assert_eq!(events.at(CLIENT).calls().filter(connects).count(), 1);
+}
+
+/// Everything at once, from one seed.
+fn weather(seed: u64) -> Capture {
+    let reorder = Duration::from_millis(5);
+    let conditions = slow()
+        .jitter(Duration::from_millis(3))
+        .loss(0.05)
+        .duplicate(0.05)
+        .reorder(0.05, reorder)
+        .corrupt(0.02);
+    transfer(Faults::new(seed).both(conditions))
+}
+
+/// Asks this very program, in a process of its own, for its digest.
+const ASKED_FOR_DIGEST: &str = "GLASSTACK_TEST_DIGEST";
+
+#[test]
+fn one_seed_gives_the_same_octets_twice_and_in_another_process() {
+    let once = weather(7);
+    if std::env::var_os(ASKED_FOR_DIGEST).is_some() {
+        println!("digest {:016x}", once.digest());
+        return;
+    }
+    assert_eq!(once, weather(7));
+    assert_ne!(once.digest(), weather(8).digest());
+    let program = std::env::current_exe().unwrap();
+    let name = "one_seed_gives_the_same_octets_twice_and_in_another_process";
+    let output = std::process::Command::new(program)
+        .args(["--exact", name, "--nocapture"])
+        .env(ASKED_FOR_DIGEST, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let digest = format!("digest {:016x}", once.digest());
+    assert!(text.contains(&digest), "{text} has no {digest}");
+}
+
+#[test]
+fn segments_of_any_content_and_time_are_taken_without_a_panic() {
+    let mut summary = Summary::<4>::new();
+    let mut capture = Capture::with_limits(20_000, 1 << 22);
+    let mut state = 1_u64;
+    let mut random = move || {
+        // Knuth's generator.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u32
+    };
+    for _ in 0..20_000 {
+        let flags = [0, SYN, FIN, RST][random() as usize % 4] | [0, ACK][random() as usize % 2];
+        let near = |number: u32| (number % 64).wrapping_sub(32);
+        let (seq, ack) = (near(random()), near(random()));
+        let len = random() as usize % 40;
+        let segment = match random() % 2 {
+            0 => out(flags, seq, ack, &[0; 40][..len]),
+            _ => back(flags, seq, ack, &[0; 40][..len]),
+        };
+        let mut octets = segment.emit(Medium::Ip, Side::Server);
+        if random() % 4 == 0 {
+            let place = random() as usize % octets.len();
+            octets[place] ^= 1 << (random() % 8);
+        }
+        let times = [i64::MIN, -1, 0, i64::from(random()), i64::MAX];
+        let event = Event {
+            time: Instant::from_micros(times[random() as usize % 5]),
+            ..at(
+                0,
+                Happening::Frame {
+                    direction: [Direction::In, Direction::Out][random() as usize % 2],
+                    medium: Medium::Ip,
+                    bytes: &octets,
+                },
+            )
+        };
+        let station = Station(random() as u8 % 3);
+        Sink::event(&mut summary, station, &event);
+        Sink::event(&mut capture, station, &event);
+        let text = summary.to_string();
+        let is_narrow = |line: &str| line.chars().count() <= 80;
+        assert!(text.lines().all(is_narrow), "{text}");
+    }
+    assert_eq!(capture.len(), 20_000);
+    assert_eq!(capture.to_string().lines().count(), 20_000);
 }

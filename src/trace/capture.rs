@@ -205,6 +205,13 @@ impl Capture {
         self.events.iter()
     }
 
+    /// Tells all events once more, in order, to another sink: a ladder, a summary, a file.
+    pub fn replay(&self, sink: &mut impl Sink) {
+        for captured in &self.events {
+            sink.event(captured.station, &captured.event());
+        }
+    }
+
     /// How many events were kept.
     pub fn len(&self) -> usize {
         self.events.len()

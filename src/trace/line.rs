@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
+use super::dissect::Dissection;
 use super::{
     Call, Cause, Direction, DropReason, Event, Flow, Happening, Instant, Medium, Outcome, Protocol,
     RetransmissionCause, Segment, Station, Timer, TimerChange,
@@ -121,18 +122,26 @@ impl Display for Ends {
     }
 }
 
-/// A frame in short: its segment where it is one, its length, and a digest of its octets, in which every octet counts.
+/// A frame in short: its TCP segment with absolute numbers, or else what the dissection says; its length, and a digest in
+/// which every octet counts.
 struct InShort<'e>(Instant, Medium, &'e [u8]);
 
 impl Display for InShort<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let InShort(time, medium, bytes) = *self;
-        if let Some(segment) = Segment::parse(time, medium, bytes) {
-            write!(f, "{} ", Header(&segment))?;
+        match Segment::parse(time, medium, bytes) {
+            Some(segment) => write!(f, "{}", Header(&segment))?,
+            None => {
+                let dissection = Dissection::parse(medium, bytes);
+                if let (Some(from), Some(to)) = (dissection.source(), dissection.destination()) {
+                    write!(f, "{from} > {to} ")?;
+                }
+                write!(f, "{} {dissection:#}", dissection.protocol())?;
+            }
         }
         let mut hasher = SipHasher13::new();
         hasher.write(bytes);
-        write!(f, "{} octets #{:016x}", bytes.len(), hasher.finish())
+        write!(f, ", {} octets #{:016x}", bytes.len(), hasher.finish())
     }
 }
 

@@ -49,14 +49,14 @@ impl Way {
         let marks = analysis.marks;
         // Wireshark also calls the special kinds "retransmission".
         if marks.contains(Mark::SpuriousRetransmission) {
-            self.spurious += 1;
+            self.spurious = self.spurious.saturating_add(1);
         } else if marks.contains(Mark::FastRetransmission) {
-            self.fast += 1;
+            self.fast = self.fast.saturating_add(1);
         } else if marks.contains(Mark::Retransmission) {
-            self.timeouts += 1;
+            self.timeouts = self.timeouts.saturating_add(1);
         }
         if marks.contains(Mark::DuplicateAck) {
-            self.duplicate_acks += 1;
+            self.duplicate_acks = self.duplicate_acks.saturating_add(1);
         }
         if segment.flags.fin {
             let end = segment.sequence.wrapping_add(segment.sequence_len());
@@ -231,12 +231,12 @@ impl Account {
 
     /// From the first SYN to the ACK of the SYN, ACK.
     pub fn handshake(&self) -> Option<Duration> {
-        Some((self.established? - self.syn?).into())
+        Some(elapsed(self.syn?, self.established?))
     }
 
     /// From the first segment to the last.
     pub fn duration(&self) -> Duration {
-        (self.last - self.began).into()
+        elapsed(self.began, self.last)
     }
 
     /// How it ended.
@@ -263,6 +263,12 @@ impl Account {
     }
 }
 
+/// The time between two others; none where a capture's clock went back.
+pub(super) fn elapsed(from: Instant, to: Instant) -> Duration {
+    let micros = to.total_micros().saturating_sub(from.total_micros());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
 /// A block of lines, not wider than 80 columns.
 impl Display for Account {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -280,7 +286,7 @@ impl Display for Account {
             Closing::Open => writeln!(f, "open")?,
             Closing::HalfClosed { by } => writeln!(f, "half closed by {}", self.role(by))?,
             Closing::Finished { first } => {
-                writeln!(f, "FIN both ways, first by {}", self.role(first))?;
+                writeln!(f, "FIN both ways, {} first", self.role(first))?;
             }
             Closing::Reset { by } => {
                 let what = if self.established.is_none() && by == responder {
@@ -327,23 +333,19 @@ impl Display for Account {
     }
 }
 
-/// A time in the unit that suits it.
+/// A time in the unit that suits it, in eight characters at most.
 struct Time(Duration);
 
 impl Display for Time {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let micros = self.0.as_micros();
-        if micros < 1_000 {
-            write!(f, "{micros} µs")
-        } else if micros < 1_000_000 {
-            write!(f, "{}.{} ms", micros / 1_000, micros % 1_000 / 100)
-        } else {
-            write!(
-                f,
-                "{}.{:03} s",
-                micros / 1_000_000,
-                micros % 1_000_000 / 1_000
-            )
+        let (seconds, micros) = (self.0.as_secs(), self.0.subsec_micros());
+        match (seconds, seconds / 86_400) {
+            (0, _) if micros < 1_000 => write!(f, "{micros} µs"),
+            (0, _) => write!(f, "{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+            (..100, _) => write!(f, "{seconds}.{:03} s", micros / 1_000),
+            (..100_000, _) => write!(f, "{seconds} s"),
+            (_, days @ ..100_000) => write!(f, "{days} d"),
+            _ => write!(f, ">99999 d"),
         }
     }
 }
@@ -377,7 +379,8 @@ impl Display for Rate {
             Some(bits @ ..1_000) => return write!(f, "{bits} bit/s"),
             Some(bits @ ..1_000_000) => (bits * 100 / 1_000, "kbit/s"),
             Some(bits @ ..1_000_000_000) => (bits * 100 / 1_000_000, "Mbit/s"),
-            Some(bits) => (bits * 100 / 1_000_000_000, "Gbit/s"),
+            Some(bits @ ..1_000_000_000_000) => (bits * 100 / 1_000_000_000, "Gbit/s"),
+            Some(bits) => return write!(f, "{} Tbit/s", bits / 1_000_000_000_000),
         };
         write!(f, "{}.{:02} {unit}", bits / 100, bits % 100)
     }

@@ -1,9 +1,10 @@
 //! Round-trip times from the frames: RFC 6298's estimate, on samples that Karn's rule allows.
 
-use smoltcp::time::Instant;
-
 use core::time::Duration;
 
+use smoltcp::time::Instant;
+
+use super::account::elapsed;
 use crate::trace::Segment;
 
 /// How long an acknowledgment takes, as measured where the data leaves.
@@ -89,10 +90,9 @@ impl Stopwatch {
         if let Some((until, began)) = self.timed
             && let Some(acknowledgment) = segment.acknowledgment
             && !is_before(acknowledgment, until)
-            && segment.time >= began
         {
             self.timed = None;
-            let sample = (segment.time - began).into();
+            let sample = elapsed(began, segment.time);
             match &mut self.round_trip {
                 Some(round_trip) => round_trip.add(sample),
                 None => self.round_trip = Some(RoundTrip::first(sample)),
