@@ -1,6 +1,5 @@
 //! Frames on their way: told by their sender, their fate not known yet.
 
-use crate::trace::State;
 use smoltcp::time::Instant;
 
 use super::row::{Cell, Side};
@@ -58,7 +57,7 @@ pub(super) struct Flying {
     /// Sent again.
     pub(super) repeats: bool,
     /// What the sending changed or armed, to stand beside it.
-    pub(super) beside: Option<Beside>,
+    pub(super) beside: Cell,
     serial: u32,
     has_arrived: bool,
 }
@@ -71,7 +70,7 @@ impl Flying {
         told: Told,
         conversation: Option<Conversation>,
         repeats: bool,
-        beside: Option<Beside>,
+        beside: Cell,
     ) -> Flying {
         Flying {
             from,
@@ -85,13 +84,6 @@ impl Flying {
             has_arrived: false,
         }
     }
-}
-
-/// What stands beside an arrow at its sender.
-#[derive(Debug, Clone)]
-pub(super) enum Beside {
-    State(State, State),
-    Note(Cell),
 }
 
 /// How a frame was found.
@@ -141,21 +133,18 @@ impl<const N: usize> Flight<N> {
         self.frames.push_back(frame).err().or(evicted)
     }
 
-    /// The frame that `from` sent last at `time`, and that has nothing beside it.
-    pub(super) fn bare(
+    /// The frame under way that `from` sent last, at `time`.
+    pub(super) fn youngest(
         &mut self,
         from: Side,
         time: Instant,
         of: Option<Conversation>,
     ) -> Option<&mut Flying> {
         let is_it = |frame: &&mut Flying| {
-            frame.from == from
-                && frame.sent == time
-                && frame.conversation == of
-                && !frame.has_arrived
+            let is_of = frame.conversation == of && frame.from == from;
+            is_of && frame.sent == time && !frame.has_arrived
         };
-        let frame = self.frames.iter_mut().rev().find(is_it)?;
-        frame.beside.is_none().then_some(frame)
+        self.frames.iter_mut().rev().find(is_it)
     }
 
     /// These octets came out of the link, from `from`.

@@ -39,7 +39,7 @@ use super::{
 };
 use crate::Error;
 
-use flight::{Arrival, Beside, Digest, Flight, Flying};
+use flight::{Arrival, Digest, Flight, Flying};
 use page::Page;
 use row::{Arrow, Cell, Fate, Middle, Row};
 use run::Item;
@@ -301,9 +301,17 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         let cause = cause.map(|(_, cause)| cause);
         let repeats = self.repeats(Place { of, ..place }, &told, cause);
         let change = self.changes[side.index()].take_if(|change| change.of == of);
-        let beside = change.map(|change| Beside::State(change.from, change.to));
+        let beside = change.map(|change| self.state_cell(change.from, change.to));
         let is_told_twice = self.ends.stations[side.other().index()].is_some();
-        let frame = Flying::new(side, now, bytes, told, of, repeats, beside);
+        let frame = Flying::new(
+            side,
+            now,
+            bytes,
+            told,
+            of,
+            repeats,
+            beside.unwrap_or_default(),
+        );
         if is_told_twice {
             if let Some(evicted) = self.flight.send(frame) {
                 self.fly(evicted, Fate::Unknown, None, None);
@@ -406,7 +414,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
                     &told,
                     None,
                 );
-                let frame = Flying::new(from, now, bytes, told, of, repeats, None);
+                let frame = Flying::new(from, now, bytes, told, of, repeats, Cell::default());
                 self.fly(frame, Fate::Arrived, Some(time), None);
             }
         }
@@ -422,12 +430,23 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         let until = until.unwrap_or(sent);
         let again = frame.repeats.then_some(self.page.glyphs.again);
         // The ends of the arrow, and what stands at its far one.
-        let mut room = self.page.layout.middle - 5;
-        if let Fate::Lost(word) = fate {
-            room = room.saturating_sub(word.len() + 4);
-        }
-        room = room.saturating_sub(remark.map_or(0, |remark| remark.len() + 1));
-        let mut text = told::label(&frame.told, self.tag(of), again, room);
+        let flight = until.saturating_sub(sent);
+        let ascii = self.page.options.ascii;
+        let span = Text::new(format_args!(
+            "{}",
+            Span {
+                duration: flight,
+                ascii
+            }
+        ));
+        let (far, reserved) = match fate {
+            Fate::Lost(word) => (word.len() + 4, 4),
+            _ if flight.is_zero() => (0, 0),
+            _ => (0, span.width() + 3),
+        };
+        let said = remark.map_or(0, |remark| remark.len() + 1);
+        let room = self.page.layout.middle.saturating_sub(5 + far + said);
+        let mut text = told::label(&frame.told, self.tag(of), again, room, reserved);
         if let Some(remark) = remark {
             text.push(format_args!(" {remark}"));
         }
@@ -445,16 +464,10 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             from: frame.from,
             label: Cell { text, paint },
             fate,
-            flight: until.saturating_sub(sent),
+            flight,
         };
         let mut row = Row::new(sent, Middle::Arrow(arrow));
-        match frame.beside {
-            Some(Beside::State(from, to)) => {
-                row.cells[frame.from.index()] = self.state_cell(from, to);
-            }
-            Some(Beside::Note(cell)) => row.cells[frame.from.index()] = cell,
-            None => {}
-        }
+        row.cells[frame.from.index()] = frame.beside;
         self.page.put(row, item, of, until);
     }
 
@@ -596,16 +609,12 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
                     text,
                     paint: Paint::Timer,
                 };
-                let is_short = cell.text.width() <= self.page.layout.side;
-                let flying = self.flight.bare(side, now, of).filter(|_| is_short);
-                if let Some(frame) = flying {
-                    frame.beside = Some(Beside::Note(cell));
-                    return;
+                let width = self.page.layout.side;
+                let mut rest = Some(cell);
+                if let Some(frame) = self.flight.youngest(side, now, of) {
+                    rest = rest.and_then(|cell| frame.beside.join(cell, width));
                 }
-                let rest = match is_short {
-                    true => self.page.beside(side, cell, of, time),
-                    false => Some(cell),
-                };
+                rest = rest.and_then(|cell| self.page.beside(side, cell, of, time));
                 if let Some(cell) = rest {
                     let row = self.page.note(side, cell, time);
                     self.page.put(row, Item::Minor, of, time);
@@ -637,7 +646,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             _ => Side::Left,
         };
         let (told, of) = self.judge(from, now, medium, bytes);
-        let frame = Flying::new(from, now, bytes, told, of, false, None);
+        let frame = Flying::new(from, now, bytes, told, of, false, Cell::default());
         self.fly(frame, fate, None, None);
     }
 
@@ -776,7 +785,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             return;
         }
         let again = self.page.glyphs.again;
-        let label = told::label(&told, self.tag(of), None, self.page.layout.middle - 4);
+        let label = told::label(&told, self.tag(of), None, self.page.layout.middle - 4, 0);
         let text = Text::new(format_args!("{again} {}", label.as_str()));
         let row = Row::new(
             time,

@@ -62,7 +62,7 @@ impl<W: Write> Page<W> {
                 self.end_run();
                 self.run.begin(item);
             }
-            Verdict::Fold => return self.fold(until),
+            Verdict::Fold => return self.fold(row.time, until),
         }
         self.begin(row, of, until, false);
     }
@@ -86,18 +86,20 @@ impl<W: Write> Page<W> {
         of: Option<Conversation>,
         time: Duration,
     ) -> Option<Cell> {
-        let fits = |open: &Open| {
-            open.of == of && open.until == time && open.row.cells[side.index()].text.is_empty()
+        let width = self.layout.side;
+        let Some(open) = self.open.as_mut().filter(|open| !open.is_folded) else {
+            return Some(cell);
         };
-        if !self
-            .open
-            .as_ref()
-            .is_some_and(|open| fits(open) && !open.is_folded)
-        {
+        let place = &mut open.row.cells[side.index()];
+        let is_arrow = matches!(open.row.middle, Middle::Arrow(_));
+        if open.of != of || open.until != time || !(is_arrow || place.text.is_empty()) {
             return Some(cell);
         }
-        self.amend(|open| open.row.cells[side.index()] = cell);
-        None
+        let rest = place.join(cell, width);
+        if rest.is_none() {
+            self.redraw();
+        }
+        rest
     }
 
     /// The row that may still be added to.
@@ -119,8 +121,8 @@ impl<W: Write> Page<W> {
         self.close();
     }
 
-    fn fold(&mut self, until: Duration) {
-        self.last = Some(until);
+    fn fold(&mut self, time: Option<Duration>, until: Duration) {
+        self.last = time.or(self.last);
         let is_open = self.open.as_ref().is_some_and(|open| open.is_folded);
         if !self.options.live {
             self.close();
@@ -154,9 +156,7 @@ impl<W: Write> Page<W> {
             });
         }
         let last = self.last;
-        if let Some(time) = row.time {
-            self.last = Some(until.max(time).max(last.unwrap_or_default()));
-        }
+        self.last = row.time.or(last);
         self.open = Some(Open {
             row,
             of,

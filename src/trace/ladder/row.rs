@@ -45,6 +45,20 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// Adds `cell`, where both are not wider than `width`; else gives it back.
+    pub(super) fn join(&mut self, cell: Cell, width: usize) -> Option<Cell> {
+        if self.text.is_empty() && cell.text.width() <= width {
+            *self = cell;
+        } else if !self.text.is_empty() && self.text.width() + 2 + cell.text.width() <= width {
+            self.text.push(format_args!(", {}", cell.text.as_str()));
+        } else {
+            return Some(cell);
+        }
+        None
+    }
+}
+
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {

@@ -182,8 +182,18 @@ fn icmpv6(payload: &[u8]) -> Text {
 /// A part of a label, and how much it matters: the greatest number goes first where there is no room.
 struct Part(u8, Text);
 
-/// The label of a frame's arrow in at most `width` columns: what matters least is left out.
-pub(super) fn label(told: &Told, tag: Option<u32>, again: Option<char>, width: usize) -> Text {
+/// How much the window matters; options matter less.
+const WINDOW: u8 = 5;
+
+/// The label of a frame's arrow in at most `width` columns: what matters least is left out. `reserved` of the columns are
+/// better used otherwise than by the window and by options.
+pub(super) fn label(
+    told: &Told,
+    tag: Option<u32>,
+    again: Option<char>,
+    width: usize,
+    reserved: usize,
+) -> Text {
     let mut parts = heapless::Vec::<Part, 20>::new();
     // There is room for every part below.
     let mut part = |rank, arguments: fmt::Arguments<'_>| {
@@ -211,7 +221,11 @@ pub(super) fn label(told: &Told, tag: Option<u32>, again: Option<char>, width: u
         let kept = parts.iter().filter(|part| part.0 <= most);
         kept.map(|part| part.1.width() + 1).sum::<usize>()
     };
-    while most > 0 && total(most) > width + 1 {
+    let room = |most: u8| match most >= WINDOW {
+        true => width.saturating_sub(reserved) + 1,
+        false => width + 1,
+    };
+    while most > 0 && total(most) > room(most) {
         let worst = parts
             .iter()
             .map(|part| part.0)
@@ -259,7 +273,7 @@ fn tcp(segment: &Segment, analysis: &Analysis, part: &mut impl FnMut(u8, fmt::Ar
     }
     let is_shut = analysis.window == 0 && !segment.flags.rst;
     part(
-        if is_shut { 1 } else { 5 },
+        if is_shut { 1 } else { WINDOW },
         format_args!("win={}", analysis.window),
     );
 
