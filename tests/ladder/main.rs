@@ -11,7 +11,8 @@ use glasstack::smoltcp::wire::ArpOperation;
 use glasstack::stack::{Domain, Type};
 use glasstack::trace::ladder::{Ends, Ladder, Options, Side};
 use glasstack::trace::{
-    Call, Cause, DropReason, Outcome, RetransmissionCause, Sink, State, Station, Timer, TimerChange,
+    Call, Cause, DropReason, Event, Happening, Outcome, RetransmissionCause, Sink, State, Station,
+    Timer, TimerChange,
 };
 
 use scene::{CLIENT, SERVER, Scene, Tcp, ack, data, fin, syn};
@@ -467,4 +468,163 @@ fn faults(sink: &mut dyn Sink) {
 #[test]
 fn faults_of_the_link_are_named() {
     both_widths("faults", faults);
+}
+
+/// What a terminal shows after it was sent `text`: a carriage return goes back, and what comes then replaces.
+fn screen(text: &str) -> String {
+    let shown = |line: &str| {
+        let mut cells: Vec<char> = Vec::new();
+        for piece in line.split('\r') {
+            for (i, character) in piece.chars().enumerate() {
+                match cells.get_mut(i) {
+                    Some(cell) => *cell = character,
+                    None => cells.push(character),
+                }
+            }
+        }
+        let line: String = cells.into_iter().collect();
+        format!("{}\n", line.trim_end())
+    };
+    text.lines().map(shown).collect()
+}
+
+#[test]
+fn a_live_ladder_ends_as_one_that_was_drawn_at_the_end() {
+    for scene in [life, bulk, many, faults, udp] {
+        for options in [narrow(), wide()] {
+            let at_end = drawn(options, BOTH, scene);
+            let live = drawn(
+                Options {
+                    live: true,
+                    ..options
+                },
+                BOTH,
+                scene,
+            );
+            assert_eq!(screen(&live), screen(&at_end));
+        }
+    }
+}
+
+#[test]
+fn a_live_row_is_there_before_the_next_event() {
+    let mut ladder = Ladder::<_>::new(
+        String::new(),
+        BOTH,
+        Options {
+            live: true,
+            ..narrow()
+        },
+    );
+    let mut scene = Scene::new(&mut ladder);
+    scene.carry(CLIENT, syn(), 1);
+    assert!(screen(&ladder.into_inner()).contains("SYN seq=0"));
+}
+
+#[test]
+fn colour_adds_escape_sequences_and_nothing_else() {
+    let coloured = drawn(
+        Options {
+            colour: true,
+            ..narrow()
+        },
+        BOTH,
+        life,
+    );
+    assert!(coloured.contains("\x1b[1;31m"), "what is lost is red");
+    let mut plain = String::new();
+    for piece in coloured.split('\x1b') {
+        plain += piece
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once('m'))
+            .map_or(piece, |(_, rest)| rest);
+    }
+    assert_eq!(plain, drawn(narrow(), BOTH, life));
+    assert!(!drawn(narrow(), BOTH, life).contains('\x1b'));
+}
+
+#[test]
+fn what_was_in_flight_for_too_long_is_drawn_once_with_its_fate_unknown() {
+    let mut ladder = Ladder::<_, 4>::new(String::new(), BOTH, narrow());
+    let mut scene = Scene::new(&mut ladder);
+    opened(&mut scene);
+    let frames: Vec<_> = (0..6)
+        .map(|i| scene.send(CLIENT, data(1 + 10 * i, 1, 10)))
+        .collect();
+    for frame in &frames {
+        scene.arrive(frame);
+    }
+    ladder.finish().expect("a string takes everything");
+    let drawn = ladder.into_inner();
+    for i in 0..6 {
+        let rows = drawn
+            .lines()
+            .filter(|line| line.contains(&format!("seq={} ", 1 + 10 * i)));
+        let rows: Vec<_> = rows.filter(|line| line.contains("len=10")).collect();
+        assert_eq!(rows.len(), 1, "{drawn}");
+        assert_eq!(rows[0].contains('┄'), i < 2, "{drawn}");
+    }
+}
+
+#[test]
+fn an_error_of_the_writer_is_told_at_the_end() {
+    struct Full;
+    impl std::fmt::Write for Full {
+        fn write_str(&mut self, _: &str) -> std::fmt::Result {
+            Err(std::fmt::Error)
+        }
+    }
+    let mut ladder = Ladder::<_>::new(Full, BOTH, narrow());
+    life(&mut ladder);
+    assert!(ladder.finish().is_err());
+}
+
+/// Frames of every kind with bits flipped and ends cut off: drawn or not, every row keeps to its width.
+#[test]
+fn malformed_frames_neither_panic_nor_break_the_columns() {
+    struct Mutating<'l>(&'l mut dyn Sink, u64);
+    impl Mutating<'_> {
+        fn random(&mut self) -> usize {
+            self.1 = self
+                .1
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (self.1 >> 33) as usize
+        }
+    }
+    impl Sink for Mutating<'_> {
+        fn event(&mut self, station: Station, event: &Event<'_>) {
+            let mut event = *event;
+            let mut mutated = Vec::new();
+            if let Happening::Frame { bytes, .. } | Happening::Drop { bytes, .. } = &event.happening
+            {
+                mutated.extend_from_slice(bytes);
+                for _ in 0..self.random() % 3 {
+                    let at = self.random() % mutated.len();
+                    mutated[at] = self.random() as u8;
+                }
+                if self.random() % 4 == 0 {
+                    mutated.truncate(self.random() % (mutated.len() + 1));
+                }
+            }
+            if let Happening::Frame { bytes, .. } | Happening::Drop { bytes, .. } =
+                &mut event.happening
+            {
+                *bytes = &mutated;
+            }
+            self.0.event(station, &event);
+        }
+    }
+    for seed in 0..300 {
+        let options = if seed % 2 == 0 { narrow() } else { wide() };
+        let mut ladder = Ladder::<_, 8>::new(String::new(), BOTH, options);
+        let mut sink = Mutating(&mut ladder, seed);
+        for scene in [life, fast_retransmit, udp, many, faults] {
+            scene(&mut sink);
+        }
+        ladder.finish().expect("a string takes everything");
+        for line in ladder.into_inner().lines() {
+            assert!(line.chars().count() <= options.width, "seed {seed}: {line}");
+        }
+    }
 }

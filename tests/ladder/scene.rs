@@ -14,10 +14,10 @@ use glasstack::trace::{
     RetransmissionCause, Sink, State, Station, Timer, TimerChange,
 };
 
-pub const CLIENT: Station = Station(0);
-pub const SERVER: Station = Station(1);
+pub(crate) const CLIENT: Station = Station(0);
+pub(crate) const SERVER: Station = Station(1);
 
-pub fn address(station: Station) -> Ipv4Addr {
+pub(crate) fn address(station: Station) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, station.0 + 1)
 }
 
@@ -32,16 +32,16 @@ fn initial(station: Station) -> u32 {
 
 /// A TCP segment, by relative numbers.
 #[derive(Clone, Copy)]
-pub struct Tcp {
-    pub flags: TcpControl,
-    pub sequence: u32,
-    pub acknowledgment: Option<u32>,
-    pub len: usize,
-    pub window: u16,
-    pub sack: Option<(u32, u32)>,
+pub(crate) struct Tcp {
+    pub(crate) flags: TcpControl,
+    pub(crate) sequence: u32,
+    pub(crate) acknowledgment: Option<u32>,
+    pub(crate) len: usize,
+    pub(crate) window: u16,
+    pub(crate) sack: Option<(u32, u32)>,
 }
 
-pub const fn syn() -> Tcp {
+pub(crate) const fn syn() -> Tcp {
     Tcp {
         flags: TcpControl::Syn,
         ..ack(0, 0)
@@ -49,7 +49,7 @@ pub const fn syn() -> Tcp {
     .acking(None)
 }
 
-pub const fn ack(sequence: u32, acknowledgment: u32) -> Tcp {
+pub(crate) const fn ack(sequence: u32, acknowledgment: u32) -> Tcp {
     Tcp {
         flags: TcpControl::None,
         sequence,
@@ -60,7 +60,7 @@ pub const fn ack(sequence: u32, acknowledgment: u32) -> Tcp {
     }
 }
 
-pub const fn data(sequence: u32, acknowledgment: u32, len: usize) -> Tcp {
+pub(crate) const fn data(sequence: u32, acknowledgment: u32, len: usize) -> Tcp {
     Tcp {
         flags: TcpControl::Psh,
         len,
@@ -68,7 +68,7 @@ pub const fn data(sequence: u32, acknowledgment: u32, len: usize) -> Tcp {
     }
 }
 
-pub const fn fin(sequence: u32, acknowledgment: u32) -> Tcp {
+pub(crate) const fn fin(sequence: u32, acknowledgment: u32) -> Tcp {
     Tcp {
         flags: TcpControl::Fin,
         ..ack(sequence, acknowledgment)
@@ -76,34 +76,34 @@ pub const fn fin(sequence: u32, acknowledgment: u32) -> Tcp {
 }
 
 impl Tcp {
-    pub const fn acking(self, acknowledgment: Option<u32>) -> Tcp {
+    pub(crate) const fn acking(self, acknowledgment: Option<u32>) -> Tcp {
         Tcp {
             acknowledgment,
             ..self
         }
     }
 
-    pub const fn window(self, window: u16) -> Tcp {
+    pub(crate) const fn window(self, window: u16) -> Tcp {
         Tcp { window, ..self }
     }
 }
 
 /// A frame under way.
 #[derive(Clone)]
-pub struct Frame {
-    pub from: Station,
-    pub bytes: Vec<u8>,
+pub(crate) struct Frame {
+    pub(crate) from: Station,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Tells a sink what happens between a client on `port` and the server.
-pub struct Scene<'s> {
-    pub sink: &'s mut dyn Sink,
-    pub now: Instant,
-    pub port: u16,
+pub(crate) struct Scene<'s> {
+    pub(crate) sink: &'s mut dyn Sink,
+    pub(crate) now: Instant,
+    pub(crate) port: u16,
 }
 
 impl<'s> Scene<'s> {
-    pub fn new(sink: &'s mut dyn Sink) -> Self {
+    pub(crate) fn new(sink: &'s mut dyn Sink) -> Self {
         // The clock's zero is long before: a ladder's is its first event.
         Scene {
             sink,
@@ -112,19 +112,19 @@ impl<'s> Scene<'s> {
         }
     }
 
-    pub fn wait(&mut self, millis: u64) {
+    pub(crate) fn wait(&mut self, millis: u64) {
         self.now += glasstack::smoltcp::time::Duration::from_millis(millis);
     }
 
-    pub fn wait_micros(&mut self, micros: u64) {
+    pub(crate) fn wait_micros(&mut self, micros: u64) {
         self.now += glasstack::smoltcp::time::Duration::from_micros(micros);
     }
 
-    pub fn client(&self) -> SocketAddr {
+    pub(crate) fn client(&self) -> SocketAddr {
         (address(CLIENT), self.port).into()
     }
 
-    pub fn server(&self) -> SocketAddr {
+    pub(crate) fn server(&self) -> SocketAddr {
         (address(SERVER), 9999).into()
     }
 
@@ -140,7 +140,7 @@ impl<'s> Scene<'s> {
         }
     }
 
-    pub fn tell(&mut self, station: Station, flow: Option<Flow>, happening: Happening<'_>) {
+    pub(crate) fn tell(&mut self, station: Station, flow: Option<Flow>, happening: Happening<'_>) {
         let event = Event {
             time: self.now,
             interface: Some(1),
@@ -152,38 +152,38 @@ impl<'s> Scene<'s> {
     }
 
     /// A call on a connection.
-    pub fn call(&mut self, station: Station, call: Call, outcome: Outcome) {
+    pub(crate) fn call(&mut self, station: Station, call: Call, outcome: Outcome) {
         let flow = self.flow(station, Protocol::Tcp);
         self.tell(station, Some(flow), Happening::Call { call, outcome });
     }
 
     /// A call of no connection.
-    pub fn call_alone(&mut self, station: Station, call: Call, outcome: Outcome) {
+    pub(crate) fn call_alone(&mut self, station: Station, call: Call, outcome: Outcome) {
         self.tell(station, None, Happening::Call { call, outcome });
     }
 
-    pub fn state(&mut self, station: Station, from: State, to: State, cause: Cause) {
+    pub(crate) fn state(&mut self, station: Station, from: State, to: State, cause: Cause) {
         let flow = self.flow(station, Protocol::Tcp);
         self.tell(station, Some(flow), Happening::State { from, to, cause });
     }
 
-    pub fn armed(&mut self, station: Station, timer: Timer, millis: u64) {
+    pub(crate) fn armed(&mut self, station: Station, timer: Timer, millis: u64) {
         let after = Duration::from_millis(millis);
         let at = self.now + after.into();
         self.timer(station, timer, TimerChange::Armed { at, after });
     }
 
-    pub fn timer(&mut self, station: Station, timer: Timer, change: TimerChange) {
+    pub(crate) fn timer(&mut self, station: Station, timer: Timer, change: TimerChange) {
         let flow = self.flow(station, Protocol::Tcp);
         self.tell(station, Some(flow), Happening::Timer { timer, change });
     }
 
-    pub fn again(&mut self, station: Station, cause: RetransmissionCause) {
+    pub(crate) fn again(&mut self, station: Station, cause: RetransmissionCause) {
         let flow = self.flow(station, Protocol::Tcp);
         self.tell(station, Some(flow), Happening::Retransmission { cause });
     }
 
-    pub fn send(&mut self, from: Station, tcp: Tcp) -> Frame {
+    pub(crate) fn send(&mut self, from: Station, tcp: Tcp) -> Frame {
         let flow = self.flow(from, Protocol::Tcp);
         let payload = vec![0x55; tcp.len];
         let (own, other) = match from {
@@ -222,7 +222,7 @@ impl<'s> Scene<'s> {
         self.out(from, bytes)
     }
 
-    pub fn send_udp(&mut self, from: Station, payload: &[u8]) -> Frame {
+    pub(crate) fn send_udp(&mut self, from: Station, payload: &[u8]) -> Frame {
         let flow = self.flow(from, Protocol::Udp);
         let repr = UdpRepr {
             src_port: flow.local.port(),
@@ -245,7 +245,7 @@ impl<'s> Scene<'s> {
         self.out(from, bytes)
     }
 
-    pub fn send_arp(&mut self, from: Station, operation: ArpOperation) -> Frame {
+    pub(crate) fn send_arp(&mut self, from: Station, operation: ArpOperation) -> Frame {
         let to = if from == CLIENT { SERVER } else { CLIENT };
         let repr = ArpRepr::EthernetIpv4 {
             operation,
@@ -275,16 +275,16 @@ impl<'s> Scene<'s> {
         self.tell(station, None, happening);
     }
 
-    pub fn arrive(&mut self, frame: &Frame) {
+    pub(crate) fn arrive(&mut self, frame: &Frame) {
         let to = if frame.from == CLIENT { SERVER } else { CLIENT };
         self.frame(to, Direction::In, frame);
     }
 
-    pub fn lose(&mut self, frame: &Frame) {
+    pub(crate) fn lose(&mut self, frame: &Frame) {
         self.refuse(Station::LINK, frame, DropReason::InjectedLoss);
     }
 
-    pub fn refuse(&mut self, by: Station, frame: &Frame, reason: DropReason) {
+    pub(crate) fn refuse(&mut self, by: Station, frame: &Frame, reason: DropReason) {
         let happening = Happening::Drop {
             reason,
             medium: Medium::Ethernet,
@@ -294,7 +294,7 @@ impl<'s> Scene<'s> {
     }
 
     /// Sent, and so many milliseconds later there.
-    pub fn carry(&mut self, from: Station, tcp: Tcp, millis: u64) {
+    pub(crate) fn carry(&mut self, from: Station, tcp: Tcp, millis: u64) {
         let frame = self.send(from, tcp);
         self.wait(millis);
         self.arrive(&frame);

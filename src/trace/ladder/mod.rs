@@ -39,7 +39,7 @@ use super::{
 };
 use crate::Error;
 
-use flight::{Arrival, Digest, Flight, Flying};
+use flight::{Arrival, Before, Digest, Flight, Flying};
 use page::Page;
 use row::{Arrow, Cell, Fate, Middle, Row};
 use run::Item;
@@ -55,8 +55,8 @@ pub use terminal::Terminal;
 /// How a ladder is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Options {
-    /// Columns: 80 to 200. From 100 on calls and timers stand outside the lifelines; wider still, changes of state show both
-    /// states, times microseconds, and segments their options.
+    /// Columns: 80 to 200. The wider, the more is told: from 120 on times have microseconds, from 140 on calls and timers stand
+    /// outside the lifelines, and changes of state show both states.
     pub width: usize,
     /// Draw with ASCII alone.
     pub ascii: bool,
@@ -391,15 +391,19 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         let arrival = self.flight.arrive(from, bytes);
         self.latest = Some(Digest::of(bytes));
         match arrival {
-            Some(Arrival::First(frame)) => self.fly(frame, Fate::Arrived, Some(time), None),
+            Some(Arrival::First(frame)) => {
+                self.lost_of(from, Before::Frame(frame.serial));
+                self.fly(frame, Fate::Arrived, Some(time), None);
+                self.lost_of(from, Before::UnderWay);
+            }
             Some(Arrival::Overtaken(frame)) => {
                 self.fly(frame, Fate::Arrived, Some(time), Some("overtaken"));
             }
             Some(Arrival::Corrupted(frame)) => {
-                self.fly(frame, Fate::Arrived, Some(time), Some("corrupted"));
+                self.fly(frame, Fate::Arrived, Some(time), Some("corrupt"));
             }
             Some(Arrival::Duplicate(frame)) => {
-                self.fly(frame, Fate::Arrived, Some(time), Some("second copy"));
+                self.fly(frame, Fate::Arrived, Some(time), Some("copy"));
             }
             // Its sending was drawn when it was given up.
             None if !self.flight.is_complete() => {}
@@ -428,6 +432,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         }
         let sent = self.since_origin(frame.sent);
         let until = until.unwrap_or(sent);
+        let fate = frame.lost.map_or(fate, Fate::Lost);
         let again = frame.repeats.then_some(self.page.glyphs.again);
         // The ends of the arrow, and what stands at its far one.
         let flight = until.saturating_sub(sent);
@@ -440,9 +445,10 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             }
         ));
         let (far, reserved) = match fate {
-            Fate::Lost(word) => (word.len() + 4, 4),
-            _ if flight.is_zero() => (0, 0),
-            _ => (0, span.width() + 3),
+            // A break, its word, and a space before the lifeline; better with a longer shaft and more space.
+            Fate::Lost(word) => (word.len() + 3, (4, told::ACKNOWLEDGMENT)),
+            _ if flight.is_zero() => (0, (0, told::WINDOW)),
+            _ => (0, (span.width() + 3, told::WINDOW)),
         };
         let said = remark.map_or(0, |remark| remark.len() + 1);
         let room = self.page.layout.middle.saturating_sub(5 + far + said);
@@ -626,8 +632,8 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
     /// The link gave a frame up.
     fn lost(&mut self, now: Instant, reason: DropReason, medium: Medium, bytes: &[u8]) {
         let fate = Fate::Lost(word(reason));
-        if let Some(frame) = self.flight.lose(bytes) {
-            return self.fly(frame, fate, None, None);
+        if let Some(from) = self.flight.lose(bytes, word(reason)) {
+            return self.lost_of(from, Before::UnderWay);
         }
         // Of one station: it has told of the frame just now, or never will.
         if self.latest == Some(Digest::of(bytes)) && self.page.open().is_some_and(is_arrow) {
@@ -646,8 +652,22 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             _ => Side::Left,
         };
         let (told, of) = self.judge(from, now, medium, bytes);
-        let frame = Flying::new(from, now, bytes, told, of, false, Cell::default());
+        let place = Place {
+            side: from,
+            now,
+            time: self.since_origin(now),
+            of,
+        };
+        let repeats = self.repeats(place, &told, None);
+        let frame = Flying::new(from, now, bytes, told, of, repeats, Cell::default());
         self.fly(frame, fate, None, None);
+    }
+
+    /// Draws those lost frames of `from`.
+    fn lost_of(&mut self, from: Side, before: Before) {
+        while let Some(frame) = self.flight.take_lost(from, before) {
+            self.fly(frame, Fate::Unknown, None, None);
+        }
     }
 
     /// A station gave a frame up.
@@ -712,6 +732,15 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Sink for Ladder<W, IN_FLIGHT> {
         );
         if held.is_some_and(|held| is_change || (held.time < time && !is_sent)) {
             self.release(side);
+        }
+        if let Happening::Retransmission { .. }
+        | Happening::Timer {
+            change: TimerChange::Fired,
+            ..
+        } = event.happening
+        {
+            // What comes of a loss stands below it.
+            self.lost_of(side, Before::Anything);
         }
         let of = match (event.flow, event.happening) {
             // A listener's call, of the connection that it gives.
@@ -785,7 +814,13 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             return;
         }
         let again = self.page.glyphs.again;
-        let label = told::label(&told, self.tag(of), None, self.page.layout.middle - 4, 0);
+        let label = told::label(
+            &told,
+            self.tag(of),
+            None,
+            self.page.layout.middle - 4,
+            (0, 0),
+        );
         let text = Text::new(format_args!("{again} {}", label.as_str()));
         let row = Row::new(
             time,
@@ -864,7 +899,7 @@ fn word(reason: DropReason) -> &'static str {
         DropReason::Fragment => "fragment",
         DropReason::NeighborUnreachable => "no neighbor",
         DropReason::InjectedLoss => "lost",
-        DropReason::LinkDown => "link down",
+        DropReason::LinkDown => "down",
         DropReason::LinkQueueFull => "queue full",
     }
 }

@@ -8,6 +8,7 @@ use super::layout::Layout;
 use super::row::{Cell, Middle, Pen, Row, Side};
 use super::run::{Item, Run, Verdict};
 use super::style::{ASCII, Glyphs, UTF_8};
+use super::text::Line;
 use super::told::Conversation;
 
 /// The last row, to which the next event may still add.
@@ -128,6 +129,8 @@ impl<W: Write> Page<W> {
             self.close();
         } else if let Some(row) = self.run.row(self.glyphs, &self.layout) {
             match is_open {
+                // A terminal need not be told of each.
+                true if !self.run.is_worth_telling() => {}
                 true => self.amend(|open| open.row = row),
                 false => self.begin(row, None, until, true),
             }
@@ -138,9 +141,9 @@ impl<W: Write> Page<W> {
         let Some(row) = self.run.end(self.glyphs, &self.layout) else {
             return;
         };
-        if !self.options.live {
-            let until = self.last.unwrap_or_default();
-            self.begin(row, None, until, true);
+        match self.options.live {
+            true => self.amend(|open| open.row = row),
+            false => self.begin(row, None, self.last.unwrap_or_default(), true),
         }
         self.close();
     }
@@ -193,15 +196,19 @@ impl<W: Write> Page<W> {
         });
     }
 
-    fn write(&mut self, write: impl FnOnce(&mut Pen<'_, W>) -> fmt::Result) {
-        if self.result.is_ok() {
-            self.result = write(&mut Pen {
-                out: &mut self.out,
-                layout: &self.layout,
-                glyphs: self.glyphs,
-                ascii: self.options.ascii,
-                colour: self.options.colour,
-            });
-        }
+    /// A row is one write: what others print stays between rows, and a slow port is not asked letter by letter.
+    fn write(&mut self, write: impl FnOnce(&mut Pen<'_, Line>) -> fmt::Result) {
+        let mut line = Line::default();
+        let drawn = write(&mut Pen {
+            out: &mut line,
+            layout: &self.layout,
+            glyphs: self.glyphs,
+            ascii: self.options.ascii,
+            colour: self.options.colour,
+        });
+        self.result = self
+            .result
+            .and(drawn)
+            .and_then(|()| self.out.write_str(line.as_str()));
     }
 }

@@ -220,7 +220,7 @@ impl<W: Write> Pen<'_, W> {
             Some(time) => {
                 let (seconds, micros) = (time.as_secs(), time.subsec_micros());
                 let (millis, rest) = (micros / 1_000, micros % 1_000);
-                match (self.layout.is_detailed(), rest) {
+                match (self.layout.has_micros(), rest) {
                     (false, _) => text.push(format_args!("{seconds:>3}.{millis:03}")),
                     (true, 0) => text.push(format_args!("{seconds:>4}.{millis:03}   ")),
                     (true, _) => text.push(format_args!("{seconds:>4}.{micros:06}")),
@@ -294,10 +294,9 @@ impl<W: Write> Pen<'_, W> {
         // "─ label " and at least one of the shaft and the head.
         let room = width - 5;
         let needs_far = matches!(arrow.fate, Fate::Lost(_));
-        let label_room = if needs_far {
-            room - far.width() - 2
-        } else {
-            room
+        let label_room = match needs_far {
+            true => room.saturating_sub(far.width()),
+            false => room,
         };
         let label = clipped(arrow.label.text.as_str(), label_room, self.glyphs.ellipsis);
         let used = label.width() + 3;

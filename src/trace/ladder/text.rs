@@ -6,15 +6,19 @@ use core::time::Duration;
 use crate::stack::{Domain, Shutdown, Type};
 use crate::trace::{Call, Outcome};
 
-/// Text of at most [`Text::CAPACITY`] octets; what is beyond is cut off.
+/// Text of at most `N` octets; what is beyond is cut off.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Text(heapless::String<{ Text::CAPACITY }>);
+pub(super) struct Bounded<const N: usize>(heapless::String<N>);
 
-impl Text {
-    pub(super) const CAPACITY: usize = 120;
+/// A row as it is written: 200 columns, most of three octets, and their colours.
+pub(super) type Line = Bounded<1200>;
 
+/// A word, a cell, a label.
+pub(super) type Text = Bounded<120>;
+
+impl<const N: usize> Bounded<N> {
     pub(super) fn new(arguments: fmt::Arguments<'_>) -> Self {
-        let mut text = Text::default();
+        let mut text = Self::default();
         text.push(arguments);
         text
     }
@@ -38,7 +42,7 @@ impl Text {
     }
 }
 
-impl Write for Text {
+impl<const N: usize> Write for Bounded<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
             if self.0.push(character).is_err() {
@@ -121,7 +125,7 @@ impl fmt::Display for Ordinal {
     }
 }
 
-/// A call as a manual page's reader would write it, with what it returned: `send(7) = 7`.
+/// A call as a manual page's reader would write it, with what it returned where that is news: `send(7)`, `recv() = 7`.
 pub(super) struct Called(pub(super) Call, pub(super) Outcome);
 
 impl fmt::Display for Called {
@@ -144,9 +148,9 @@ impl fmt::Display for Called {
             Call::Connect(address) => write!(f, "connect({address})")?,
             Call::Send { len } => write!(f, "send({len})")?,
             Call::SendTo { len, to } => write!(f, "sendto({len}, {to})")?,
-            Call::Recv { len } => write!(f, "recv({len})")?,
-            Call::RecvFrom { len } => write!(f, "recvfrom({len})")?,
-            Call::Peek { len } => write!(f, "peek({len})")?,
+            Call::Recv { .. } => write!(f, "recv()")?,
+            Call::RecvFrom { .. } => write!(f, "recvfrom()")?,
+            Call::Peek { .. } => write!(f, "peek()")?,
             Call::Shutdown(Shutdown::Read) => write!(f, "shutdown(RD)")?,
             Call::Shutdown(Shutdown::Write) => write!(f, "shutdown(WR)")?,
             Call::Shutdown(Shutdown::Both) => write!(f, "shutdown(RDWR)")?,
@@ -154,6 +158,7 @@ impl fmt::Display for Called {
         }
         match self.1 {
             Outcome::Done => Ok(()),
+            Outcome::Octets(count) if gives_all(self.0, count) => Ok(()),
             Outcome::Octets(count) => write!(f, " = {count}"),
             Outcome::Datagram(count, from) => write!(f, " = {count} from {from}"),
             Outcome::Descriptor(number) => write!(f, " = {number}"),
@@ -161,6 +166,11 @@ impl fmt::Display for Called {
             Outcome::Failed(error) => write!(f, " = {}", error.errno()),
         }
     }
+}
+
+/// Whether a call took all that it was given.
+fn gives_all(call: Call, count: usize) -> bool {
+    matches!(call, Call::Send { len } | Call::SendTo { len, .. } if len == count)
 }
 
 #[cfg(test)]
@@ -194,7 +204,7 @@ mod tests {
     #[test]
     fn text_beyond_the_bound_is_cut_not_refused() {
         let long = Text::new(format_args!("{:─<300}", ""));
-        assert!(long.as_str().len() <= Text::CAPACITY);
+        assert_eq!(long.as_str().len(), 120);
         assert_eq!(clipped("abcdef", 4, '…').as_str(), "abc…");
         assert_eq!(clipped("abcd", 4, '…').as_str(), "abcd");
     }
