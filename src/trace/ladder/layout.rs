@@ -16,9 +16,7 @@ pub(super) struct Layout {
 /// `999.999` and `9999.999999`.
 const MILLIS: usize = 7;
 const MICROS: usize = 11;
-/// The narrowest middle: an arrow with `ACK seq=312441 ack=1 len=1460` in it.
-const MIDDLE: usize = 37;
-/// One that has the window too, and how long the arrow flew.
+/// A middle with room for a data segment's numbers, its window, and how long the arrow flew.
 const ROOMY_MIDDLE: usize = 47;
 /// A TCP state's name at its longest: `SYN-RECEIVED`.
 const STATE: usize = 12;
@@ -89,7 +87,8 @@ mod tests {
                 ..
             } = layout;
             assert_eq!(time + Layout::SINCE + 2 + 2 * side + middle + 4, width);
-            assert!(middle >= MIDDLE && side >= STATE);
+            // An arrow with `ACK seq=312441 ack=1 len=1460` in it.
+            assert!(middle >= 37 && side >= STATE);
         }
         assert!(!Layout::new(80).notes_outside());
         assert!(Layout::new(140).notes_outside());

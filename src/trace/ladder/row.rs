@@ -208,36 +208,36 @@ impl<W: Write> Pen<'_, W> {
     }
 
     fn times(&mut self, time: Option<Duration>, last: Option<Duration>) -> fmt::Result {
-        let mut text = Text::default();
-        let width = self.layout.time;
-        match time {
-            None => text.push(format_args!(
-                "{:>width$} {:>since$} ",
-                "",
-                "",
-                since = Layout::SINCE
-            )),
-            Some(time) => {
-                let (seconds, micros) = (time.as_secs(), time.subsec_micros());
-                let (millis, rest) = (micros / 1_000, micros % 1_000);
-                match (self.layout.has_micros(), rest) {
-                    (false, _) => text.push(format_args!("{seconds:>3}.{millis:03}")),
-                    (true, 0) => text.push(format_args!("{seconds:>4}.{millis:03}   ")),
-                    (true, _) => text.push(format_args!("{seconds:>4}.{micros:06}")),
-                }
-                let mut since = Text::default();
-                match time.checked_sub(last.unwrap_or(time)) {
-                    Some(Duration::ZERO) => {}
-                    Some(passed) => since.push(format_args!("+{}", self.span(passed))),
-                    // Sent before the row above happened, and told when it arrived.
-                    None => since.push(format_args!("-{}", self.span(last.unwrap_or(time) - time))),
-                }
-                while text.width() < width {
-                    text.push(format_args!(" "));
-                }
-                text.push(format_args!(" {:>1$} ", since.as_str(), Layout::SINCE));
+        let (width, since_width) = (self.layout.time, Layout::SINCE);
+        let (mut text, mut since) = (Text::default(), Text::default());
+        if let Some(time) = time {
+            let (seconds, micros) = (time.as_secs(), time.subsec_micros());
+            let (millis, rest) = (micros / 1_000, micros % 1_000);
+            match (self.layout.has_micros(), rest) {
+                (false, _) => text.push(format_args!("{seconds:>3}.{millis:03}")),
+                (true, 0) => text.push(format_args!("{seconds:>4}.{millis:03}   ")),
+                (true, _) => text.push(format_args!("{seconds:>4}.{micros:06}")),
             }
+            if text.width() > width {
+                text = Text::new(format_args!("{seconds}"));
+            }
+            let last = last.unwrap_or(time);
+            // What was sent before the row above happened is told when it arrives.
+            let (sign, passed) = match time.checked_sub(last) {
+                Some(passed) => ('+', self.span(passed)),
+                None => ('-', self.span(last - time)),
+            };
+            let fitting =
+                [2, 1, 0].map(|figures| Text::new(format_args!("{sign}{passed:.figures$}")));
+            let fitting = fitting.into_iter().find(|text| text.width() <= since_width);
+            since = fitting.filter(|_| time != last).unwrap_or_default();
         }
+        let text = clipped(text.as_str(), width, self.glyphs.ellipsis);
+        let text = Text::new(format_args!(
+            "{:>width$} {:>since_width$} ",
+            text.as_str(),
+            since.as_str()
+        ));
         self.paint(Paint::Dim, text.as_str())
     }
 

@@ -66,7 +66,8 @@ pub(super) fn clipped(text: &str, width: usize, ellipsis: char) -> Text {
     clipped
 }
 
-/// A duration in the largest unit that leaves it whole, or nearly: `1s`, `200ms`, `1.5s`, `345µs`.
+/// A duration in the largest unit that leaves it whole, or nearly: `1s`, `200ms`, `1.5s`, `345µs`. Its precision says how
+/// many decimals at most, of two.
 pub(super) struct Span {
     pub(super) duration: Duration,
     pub(super) ascii: bool,
@@ -83,9 +84,10 @@ impl fmt::Display for Span {
         let (whole, rest) = (micros / unit, micros % unit);
         // Three figures say enough.
         let (tenths, hundredths) = (rest * 10 / unit, rest * 100 / unit % 10);
+        let figures = f.precision().unwrap_or(2);
         match (whole, tenths, hundredths) {
-            (0..10, _, 1..) => write!(f, "{whole}.{tenths}{hundredths}{name}"),
-            (0..100, 1.., _) => write!(f, "{whole}.{tenths}{name}"),
+            (0..10, _, 1..) if figures > 1 => write!(f, "{whole}.{tenths}{hundredths}{name}"),
+            (0..100, 1.., _) if figures > 0 => write!(f, "{whole}.{tenths}{name}"),
             _ => write!(f, "{whole}{name}"),
         }
     }
@@ -176,7 +178,7 @@ fn gives_all(call: Call, count: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::string::ToString;
+    use std::{format, string::ToString};
 
     #[test]
     fn spans_and_numbers_are_short_and_exact_where_it_matters() {
@@ -194,6 +196,19 @@ mod tests {
         assert_eq!(span(200_000), "200ms");
         assert_eq!(span(1_000_000), "1s");
         assert_eq!(span(12_345_678), "12.3s");
+        let duration = Duration::from_micros(1_250);
+        let span = Span {
+            duration,
+            ascii: false,
+        };
+        assert_eq!(
+            (
+                format!("{span}"),
+                format!("{span:.1}"),
+                format!("{span:.0}")
+            ),
+            ("1.25ms".into(), "1.2ms".into(), "1ms".into())
+        );
         assert_eq!(Grouped(312_440).to_string(), "312,440");
         assert_eq!(Grouped(999).to_string(), "999");
         assert_eq!(Grouped(1_000_007).to_string(), "1,000,007");
