@@ -13,12 +13,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use glasstack::trace::dissect::{Address, Dissection, Numbers};
-use glasstack::trace::read::Reader;
-use glasstack::trace::{Analyzer, Direction, Event, Happening, Instant, Sink, Station};
+use glasstack::trace::ladder::{self, Ends, Ladder, Side, Terminal};
+use glasstack::trace::read::{Frame, Reader};
+use glasstack::trace::{Analyzer, Direction, Event, Happening, Instant, Sink, Station, Summary};
 
-/// Shows what is in a capture of tcpdump, Wireshark or this crate: a line a frame, with the seconds since the first one.
+/// Shows what is in a capture of tcpdump, Wireshark or this crate: a line a frame, with the seconds since the first one,
+/// or a ladder; then a summary of each TCP connection. ">" is what the host sent that sent the first packet.
 ///
 ///   watch capture.pcapng
+///   watch --ladder capture.pcap
 ///   watch --interface client:1 hello.pcapng
 ///   tcpdump -i lo -w - | watch -
 ///
@@ -33,6 +36,9 @@ struct Options {
     /// every frame twice: this shows what one end saw
     #[arg(short, long, value_name = "NAME")]
     interface: Option<String>,
+    /// Draw the segments as a ladder between the host that sent the first packet, on the left, and the others
+    #[arg(short, long)]
+    ladder: bool,
 }
 
 fn main() -> ExitCode {
@@ -51,18 +57,64 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Some("-") => Box::new(io::stdin().lock()),
         _ => Box::new(File::open(&options.file).map_err(|error| format!("{name}: {error}"))?),
     };
-    let mut sink = Lines::new(io::stdout().lock());
-    let result = show(
-        BufReader::new(source),
-        options.interface.as_deref(),
-        &mut sink,
-    );
+    let source = BufReader::new(source);
+    let interface = options.interface.as_deref();
+    let mut summary = Box::new(Summary::<16>::new());
+    let (shown, finished) = if options.ladder {
+        let ends = Ends::beside(Side::Left, (Station(0), "first"), "second");
+        let terminal = Terminal(io::stdout());
+        let mut ladder = Ladder::<_>::new(terminal, ends, ladder::Options::stdout());
+        let shown = show(source, interface, &mut Both(&mut ladder, &mut *summary));
+        // A formatter does not say why, but there is only one reason for a terminal not to take more.
+        let finished = ladder.finish();
+        (
+            shown,
+            finished.map_err(|_| io::ErrorKind::BrokenPipe.into()),
+        )
+    } else {
+        let mut lines = Lines::new(io::stdout().lock());
+        let shown = show(source, interface, &mut Both(&mut lines, &mut *summary));
+        (shown, lines.finish())
+    };
     // Whoever closes our output, as `head` does, has seen enough.
-    match sink.finish() {
+    let finished = finished.and_then(|()| write!(io::stdout(), "\n{summary}"));
+    match finished {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
         finished => finished?,
     }
-    result.map_err(|error| format!("{name}: {error}").into())
+    shown.map_err(|error| format!("{name}: {error}").into())
+}
+
+/// Two sinks in place of one.
+struct Both<'s, A, B>(&'s mut A, &'s mut B);
+
+impl<A: Sink, B: Sink> Sink for Both<'_, A, B> {
+    fn event(&mut self, station: Station, event: &Event<'_>) {
+        Sink::event(self.0, station, event);
+        Sink::event(self.1, station, event);
+    }
+}
+
+/// The frame as the host saw it that sent the first one: a capture may say it otherwise, or not at all.
+fn as_first_seen<'f>(frame: &Frame<'f>, first: &mut Option<Address>) -> Event<'f> {
+    let dissection = Dissection::parse(frame.medium, frame.bytes);
+    let source = dissection.source();
+    // ARP comes before the first packet, and has no IP address to compare.
+    if first.is_none() && matches!(source, Some(Address::Ip(_))) {
+        *first = source;
+    }
+    let direction = match source == *first {
+        true => Direction::Out,
+        false => Direction::In,
+    };
+    Event {
+        happening: Happening::Frame {
+            direction,
+            medium: frame.medium,
+            bytes: frame.bytes,
+        },
+        ..frame.event()
+    }
 }
 
 /// Tells the sink of the frames, then says on stderr what was left out.
@@ -72,6 +124,7 @@ fn show(
     sink: &mut impl Sink,
 ) -> Result<(), Box<dyn Error>> {
     let mut reader = Reader::new(source)?;
+    let mut first = None;
     // What stands before a malformed place is shown.
     let end = loop {
         match reader.next_frame() {
@@ -79,7 +132,7 @@ fn show(
                 let number = frame.interface.to_string();
                 let names = [frame.interface_name, Some(number.as_str())];
                 if interface.is_none() || names.contains(&interface) {
-                    sink.event(Station(0), &frame.event());
+                    sink.event(Station(0), &as_first_seen(&frame, &mut first));
                 }
             }
             end => break end.map(|_| ()),

@@ -264,7 +264,7 @@ fn wireshark_reads_each_frame_once_with_the_call_that_caused_it() {
     }
     let file = file("senders.pcapng");
     let dialogue = dialogue();
-    std::fs::write(&file, octets(&dialogue, Point::Senders)).unwrap();
+    std::fs::write(&file, octets(&dialogue, Point::Once)).unwrap();
 
     let infos = output("capinfos", &["-M"], &file);
     let fact = |name: &str| {
@@ -300,12 +300,16 @@ fn wireshark_reads_each_frame_once_with_the_call_that_caused_it() {
     assert_eq!(
         comments,
         [
-            "connect(10.0.0.2:9999); CLOSED → SYN-SENT",
+            "connect(10.0.0.2:9999); CLOSED → SYN-SENT; server: LISTEN → SYN-RECEIVED",
+            "client: SYN-SENT → ESTABLISHED",
+            "server: SYN-RECEIVED → ESTABLISHED",
             "send(7); lost by the link: injected loss",
             "retransmission: timeout 1 of this segment; [TCP Retransmission]",
             "send(3); send(2)",
-            "shutdown(SHUT_WR); ESTABLISHED → FIN-WAIT-1",
-            "close(); CLOSE-WAIT → LAST-ACK",
+            "shutdown(SHUT_WR); ESTABLISHED → FIN-WAIT-1; server: ESTABLISHED → CLOSE-WAIT",
+            "client: FIN-WAIT-1 → FIN-WAIT-2",
+            "close(); CLOSE-WAIT → LAST-ACK; client: FIN-WAIT-2 → TIME-WAIT",
+            "server: LAST-ACK → CLOSED",
         ]
     );
 }
@@ -329,8 +333,8 @@ fn frames_are_seen_where_one_looks() {
         frames.filter(|frame| frame.from == side).count()
     };
     let (client, server) = (sent(Side::Client), sent(Side::Server));
-    assert_eq!(count(Point::Senders, "client:1"), [client, 0]);
-    assert_eq!(count(Point::Senders, "server:1"), [server, 0]);
+    assert_eq!(count(Point::Once, "client:1"), [client, 0]);
+    assert_eq!(count(Point::Once, "server:1"), [server, 0]);
     // One of the client's frames is lost.
     assert_eq!(count(Point::Every, "client:1"), [client, server]);
     assert_eq!(count(Point::Every, "server:1"), [server, client - 1]);
@@ -347,6 +351,43 @@ fn occurrences(file: &[u8], what: &[u8]) -> usize {
 }
 
 #[test]
+fn a_frame_that_no_station_has_sent_so_is_written_where_it_arrives() {
+    let dialogue = dialogue();
+    let told = dialogue.told();
+    let ways = |told: &mut dyn Iterator<Item = Told>| {
+        let mut sink = named(Vec::new(), Point::Once);
+        told.for_each(|told| told.tell(&mut sink));
+        sink.finish().unwrap();
+        let mut reader = Reader::new(sink.get_ref().as_slice()).unwrap();
+        let mut frames = [0, 0];
+        while let Some(frame) = reader.next_frame().unwrap() {
+            frames[usize::from(frame.direction == Some(Direction::In))] += 1;
+        }
+        frames
+    };
+    let sent = |side| {
+        let frames = dialogue.net.frames.iter();
+        frames.filter(|frame| frame.from == side).count()
+    };
+    let (client, server) = (sent(Side::Client), sent(Side::Server));
+    // The server is no station.
+    let alone = |told: &Told| told.station == CLIENT;
+    let mut alone = told.iter().filter(|told| alone(told)).cloned();
+    assert_eq!(ways(&mut alone), [client, server]);
+    // The link doubles all that the client hears.
+    let mut doubled = told.iter().flat_map(|told| {
+        let came_in = matches!(told.happening, Owned::Frame(Direction::In, ..));
+        let times = if came_in && told.station == CLIENT {
+            2
+        } else {
+            1
+        };
+        vec![told.clone(); times]
+    });
+    assert_eq!(ways(&mut doubled), [client + server, server]);
+}
+
+#[test]
 fn what_a_link_loses_of_a_burst_is_marked_and_not_repeated() {
     let mut count = 0;
     let mut dialogue = Dialogue::new(move |frame| {
@@ -358,7 +399,7 @@ fn what_a_link_loses_of_a_burst_is_marked_and_not_repeated() {
     net.client.stack.send(client, &[7; 8_000]).unwrap();
     net.run_for(Time::from_secs(3));
     assert_eq!(net.server.recv(server).unwrap().len(), 8_000);
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     let mut reader = Reader::new(file.as_slice()).unwrap();
     for sent in &dialogue.net.frames {
         assert_eq!(reader.next_frame().unwrap().unwrap().bytes, sent.octets);
@@ -381,7 +422,7 @@ fn a_call_is_named_with_all_its_segments_and_no_others() {
     let segments = net.frames.iter().filter(|frame| has_data(frame)).count();
     assert!(segments > 2);
 
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     assert_eq!(occurrences(&file, b"send("), segments);
     assert_eq!(occurrences(&file, b"send(5000)"), segments);
     assert_eq!(occurrences(&file, b"send(5000), continued"), segments - 1);
@@ -399,7 +440,7 @@ fn the_read_that_opens_a_window_is_named_with_the_window() {
     }
     net.server.recv(server).unwrap();
     net.run_for(Time::from_millis(1));
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     assert_eq!(occurrences(&file, b"recv(70000); [TCP Window Update]"), 1);
 }
 
@@ -415,7 +456,7 @@ fn a_datagram_is_tied_to_the_call_that_sent_it() {
         net.client.stack.sendto(sockets[socket], data, to).unwrap();
     }
     net.run_for(Time::from_secs(1));
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     let mut reader = Reader::new(file.as_slice()).unwrap();
     let (mut datagrams, mut at) = (0, 0);
     while let Some(frame) = reader.next_frame().unwrap() {
@@ -436,7 +477,7 @@ fn a_datagram_is_tied_to_the_call_that_sent_it() {
 
 #[test]
 fn an_interface_has_the_address_of_what_it_sends() {
-    let file = octets(&dialogue(), Point::Senders);
+    let file = octets(&dialogue(), Point::Once);
     for side in [Side::Client, Side::Server] {
         let option = [&[6, 0, 6, 0][..], &side.hardware_address()].concat();
         assert_eq!(occurrences(&file, &option), 1);
@@ -527,7 +568,7 @@ fn what_becomes_of_a_frame_stands_in_its_comment() {
 #[test]
 fn the_reader_gives_back_what_was_written() {
     let dialogue = dialogue();
-    let file = octets(&dialogue, Point::Senders);
+    let file = octets(&dialogue, Point::Once);
     let mut reader = Reader::new(file.as_slice()).unwrap();
     for sent in &dialogue.net.frames {
         let frame = reader.next_frame().unwrap().unwrap();

@@ -430,8 +430,10 @@ impl Judge<'_> {
                 .history
                 .insert(begin, end, segment.time, acknowledged);
         }
-        // A probe's octet is not counted as sent: it comes again with what follows it.
-        if !is_probe {
+        // A probe's octet is not counted as sent: it comes again with what follows it. And who answers a SYN with a reset
+        // has no numbers of its own: it takes 0 (RFC 9293 §3.10.7.1).
+        let is_refusal = segment.flags.rst && end == 0;
+        if !is_probe && !is_refusal {
             if forward.next.is_none_or(|next| is_after(end, next)) {
                 forward.next = Some(end);
                 forward.next_at = self.now;

@@ -352,6 +352,20 @@ fn reused_ports_are_another_stream() {
 }
 
 #[test]
+fn who_refuses_a_connection_has_no_numbers() {
+    let mut ear = Ear::new();
+    ear.hears(0, syn(), "");
+    let refusal = Segment {
+        sequence: 0,
+        flags: RST,
+        ..server(0, 1, 0)
+    };
+    ear.hears(10, refusal, "");
+    ear.hears(1_000, syn(), "[TCP Retransmission]");
+    ear.hears(1_010, syn_ack(), "[TCP Port numbers reused]");
+}
+
+#[test]
 fn the_stream_that_was_silent_for_longest_is_forgotten() {
     let mut ear = Ear::new();
     let from = |port| Segment {

@@ -1,6 +1,5 @@
 //! Frames on their way: told by their sender, their fate not known yet.
 
-use crate::trace::State;
 use smoltcp::time::Instant;
 
 use super::row::{Cell, Side};
@@ -58,8 +57,10 @@ pub(super) struct Flying {
     /// Sent again.
     pub(super) repeats: bool,
     /// What the sending changed or armed, to stand beside it.
-    pub(super) beside: Option<Beside>,
-    serial: u32,
+    pub(super) beside: Cell,
+    /// The link lost it, for this reason; its row waits for those of the frames that were sent before it.
+    pub(super) lost: Option<&'static str>,
+    pub(super) serial: u32,
     has_arrived: bool,
 }
 
@@ -71,7 +72,7 @@ impl Flying {
         told: Told,
         conversation: Option<Conversation>,
         repeats: bool,
-        beside: Option<Beside>,
+        beside: Cell,
     ) -> Flying {
         Flying {
             from,
@@ -81,17 +82,22 @@ impl Flying {
             conversation,
             repeats,
             beside,
+            lost: None,
             serial: 0,
             has_arrived: false,
         }
     }
 }
 
-/// What stands beside an arrow at its sender.
-#[derive(Debug, Clone)]
-pub(super) enum Beside {
-    State(State, State),
-    Note(Cell),
+/// Which lost frames are to be drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Before {
+    /// Those that were sent before all that are under way.
+    UnderWay,
+    /// Those that were sent before the frame of this serial number.
+    Frame(u32),
+    /// All.
+    Anything,
 }
 
 /// How a frame was found.
@@ -141,21 +147,18 @@ impl<const N: usize> Flight<N> {
         self.frames.push_back(frame).err().or(evicted)
     }
 
-    /// The frame that `from` sent last at `time`, and that has nothing beside it.
-    pub(super) fn bare(
+    /// The frame under way that `from` sent last, at `time`.
+    pub(super) fn youngest(
         &mut self,
         from: Side,
         time: Instant,
         of: Option<Conversation>,
     ) -> Option<&mut Flying> {
         let is_it = |frame: &&mut Flying| {
-            frame.from == from
-                && frame.sent == time
-                && frame.conversation == of
-                && !frame.has_arrived
+            let is_of = frame.conversation == of && frame.from == from;
+            is_of && frame.sent == time && !frame.has_arrived
         };
-        let frame = self.frames.iter_mut().rev().find(is_it)?;
-        frame.beside.is_none().then_some(frame)
+        self.frames.iter_mut().rev().find(is_it)
     }
 
     /// These octets came out of the link, from `from`.
@@ -163,9 +166,8 @@ impl<const N: usize> Flight<N> {
         let digest = Digest::of(bytes);
         let find = |has_arrived, likeness| {
             self.frames.iter().position(|frame| {
-                frame.from == from
-                    && frame.has_arrived == has_arrived
-                    && frame.digest.likeness(&digest) == likeness
+                let is_sought = frame.has_arrived == has_arrived && frame.lost.is_none();
+                is_sought && frame.from == from && frame.digest.likeness(&digest) == likeness
             })
         };
         if let Some(at) = find(false, Likeness::Same) {
@@ -189,19 +191,34 @@ impl<const N: usize> Flight<N> {
         Some(Arrival::Corrupted(self.settle(at)?))
     }
 
-    /// The link gave these octets up.
-    pub(super) fn lose(&mut self, bytes: &[u8]) -> Option<Flying> {
+    /// The link gave these octets up; whether it had been told of them.
+    pub(super) fn lose(&mut self, bytes: &[u8], reason: &'static str) -> Option<Side> {
         let digest = Digest::of(bytes);
+        let is_it = |frame: &&mut Flying| {
+            let is_under_way = !frame.has_arrived && frame.lost.is_none();
+            is_under_way && frame.digest.likeness(&digest) == Likeness::Same
+        };
         // The link loses what it was just given; of equals the youngest.
-        let is_it =
-            |frame: &Flying| !frame.has_arrived && frame.digest.likeness(&digest) == Likeness::Same;
-        let found = self
-            .frames
-            .iter()
-            .enumerate()
-            .filter(|(_, frame)| is_it(frame));
-        let (at, _) = found.last()?;
-        self.settle(at)
+        let frame = self.frames.iter_mut().rev().find(is_it)?;
+        frame.lost = Some(reason);
+        Some(frame.from)
+    }
+
+    /// The oldest lost frame of `from`, if it is one of those.
+    pub(super) fn take_lost(&mut self, from: Side, before: Before) -> Option<Flying> {
+        let is_of = |frame: &Flying| frame.from == from && !frame.has_arrived;
+        let at = self.frames.iter().position(|frame| match before {
+            // The first that is under way at all.
+            Before::UnderWay => is_of(frame),
+            Before::Frame(_) | Before::Anything => is_of(frame) && frame.lost.is_some(),
+        })?;
+        let frame = self.frames.iter().nth(at)?;
+        let is_due = match before {
+            Before::Frame(serial) => (frame.serial.wrapping_sub(serial) as i32) < 0,
+            Before::UnderWay => frame.lost.is_some(),
+            Before::Anything => true,
+        };
+        if is_due { self.settle(at) } else { None }
     }
 
     /// The oldest whose fate nobody told.

@@ -13,14 +13,17 @@ pub(super) struct Layout {
     pub(super) width: usize,
 }
 
-/// The narrowest middle: an arrow with `ACK seq=312441 ack=1 len=1460` in it.
-const MIDDLE: usize = 37;
+/// `999.999` and `9999.999999`.
+const MILLIS: usize = 7;
+const MICROS: usize = 11;
+/// A middle with room for a data segment's numbers, its window, and how long the arrow flew.
+const ROOMY_MIDDLE: usize = 47;
 /// A TCP state's name at its longest: `SYN-RECEIVED`.
 const STATE: usize = 12;
-/// A call as it often is: `connect(10.0.0.2:9999)`.
-const CALL: usize = 22;
 /// A change of state at its longest: `SYN-RECEIVED → ESTABLISHED`.
 const TRANSITION: usize = 26;
+/// Calls and timers as they often are: `recvfrom() = 15 from 10.0.0.2:9999`.
+const NOTE: usize = 34;
 
 impl Layout {
     pub(super) const SINCE: usize = 6;
@@ -30,13 +33,13 @@ impl Layout {
     pub(super) fn new(width: usize) -> Layout {
         let width = width.clamp(Self::NARROWEST, Self::WIDEST);
         // Seconds and milliseconds, and microseconds too where there is room.
-        let time = if width >= 120 { 11 } else { 7 };
+        let time = if width >= 120 { MICROS } else { MILLIS };
         // The gaps: before and after `since`, and a space and a lifeline on each side.
         let rest = width - time - Self::SINCE - 2 - 4;
-        let middle = (rest * 2 / 5).max(MIDDLE);
-        let side = match (rest - middle) / 2 {
-            side if side >= CALL => side,
-            _ => STATE,
+        let outside = (rest - rest * 2 / 5) / 2;
+        let side = match outside {
+            NOTE.. => outside,
+            _ => (rest.saturating_sub(ROOMY_MIDDLE) / 2).clamp(STATE, TRANSITION),
         };
         let middle = rest - 2 * side;
         Layout {
@@ -49,12 +52,17 @@ impl Layout {
 
     /// Calls and timers stand outside the lifelines; where that is too narrow, inside beside their own.
     pub(super) fn notes_outside(&self) -> bool {
-        self.side >= CALL
+        self.side >= NOTE
     }
 
-    /// A change of state shows both states, and times show microseconds.
+    /// A change of state shows both states.
     pub(super) fn is_detailed(&self) -> bool {
         self.side >= TRANSITION
+    }
+
+    /// Times show microseconds.
+    pub(super) fn has_micros(&self) -> bool {
+        self.time >= MICROS
     }
 
     /// The column of the left lifeline.
@@ -79,10 +87,11 @@ mod tests {
                 ..
             } = layout;
             assert_eq!(time + Layout::SINCE + 2 + 2 * side + middle + 4, width);
-            assert!(middle >= MIDDLE && side >= STATE);
+            // An arrow with `ACK seq=312441 ack=1 len=1460` in it.
+            assert!(middle >= 37 && side >= STATE);
         }
         assert!(!Layout::new(80).notes_outside());
-        assert!(Layout::new(100).notes_outside());
+        assert!(Layout::new(140).notes_outside());
         assert!(Layout::new(140).is_detailed());
     }
 }

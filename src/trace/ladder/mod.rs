@@ -39,7 +39,7 @@ use super::{
 };
 use crate::Error;
 
-use flight::{Arrival, Beside, Digest, Flight, Flying};
+use flight::{Arrival, Before, Digest, Flight, Flying};
 use page::Page;
 use row::{Arrow, Cell, Fate, Middle, Row};
 use run::Item;
@@ -55,8 +55,8 @@ pub use terminal::Terminal;
 /// How a ladder is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Options {
-    /// Columns: 80 to 200. From 100 on calls and timers stand outside the lifelines; wider still, changes of state show both
-    /// states, times microseconds, and segments their options.
+    /// Columns: 80 to 200. The wider, the more is told: from 120 on times have microseconds, from 140 on calls and timers stand
+    /// outside the lifelines, and changes of state show both states.
     pub width: usize,
     /// Draw with ASCII alone.
     pub ascii: bool,
@@ -301,9 +301,17 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         let cause = cause.map(|(_, cause)| cause);
         let repeats = self.repeats(Place { of, ..place }, &told, cause);
         let change = self.changes[side.index()].take_if(|change| change.of == of);
-        let beside = change.map(|change| Beside::State(change.from, change.to));
+        let beside = change.map(|change| self.state_cell(change.from, change.to));
         let is_told_twice = self.ends.stations[side.other().index()].is_some();
-        let frame = Flying::new(side, now, bytes, told, of, repeats, beside);
+        let frame = Flying::new(
+            side,
+            now,
+            bytes,
+            told,
+            of,
+            repeats,
+            beside.unwrap_or_default(),
+        );
         if is_told_twice {
             if let Some(evicted) = self.flight.send(frame) {
                 self.fly(evicted, Fate::Unknown, None, None);
@@ -383,15 +391,19 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         let arrival = self.flight.arrive(from, bytes);
         self.latest = Some(Digest::of(bytes));
         match arrival {
-            Some(Arrival::First(frame)) => self.fly(frame, Fate::Arrived, Some(time), None),
+            Some(Arrival::First(frame)) => {
+                self.lost_of(from, Before::Frame(frame.serial));
+                self.fly(frame, Fate::Arrived, Some(time), None);
+                self.lost_of(from, Before::UnderWay);
+            }
             Some(Arrival::Overtaken(frame)) => {
                 self.fly(frame, Fate::Arrived, Some(time), Some("overtaken"));
             }
             Some(Arrival::Corrupted(frame)) => {
-                self.fly(frame, Fate::Arrived, Some(time), Some("corrupted"));
+                self.fly(frame, Fate::Arrived, Some(time), Some("corrupt"));
             }
             Some(Arrival::Duplicate(frame)) => {
-                self.fly(frame, Fate::Arrived, Some(time), Some("second copy"));
+                self.fly(frame, Fate::Arrived, Some(time), Some("copy"));
             }
             // Its sending was drawn when it was given up.
             None if !self.flight.is_complete() => {}
@@ -406,7 +418,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
                     &told,
                     None,
                 );
-                let frame = Flying::new(from, now, bytes, told, of, repeats, None);
+                let frame = Flying::new(from, now, bytes, told, of, repeats, Cell::default());
                 self.fly(frame, Fate::Arrived, Some(time), None);
             }
         }
@@ -420,14 +432,27 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         }
         let sent = self.since_origin(frame.sent);
         let until = until.unwrap_or(sent);
+        let fate = frame.lost.map_or(fate, Fate::Lost);
         let again = frame.repeats.then_some(self.page.glyphs.again);
         // The ends of the arrow, and what stands at its far one.
-        let mut room = self.page.layout.middle - 5;
-        if let Fate::Lost(word) = fate {
-            room = room.saturating_sub(word.len() + 4);
-        }
-        room = room.saturating_sub(remark.map_or(0, |remark| remark.len() + 1));
-        let mut text = told::label(&frame.told, self.tag(of), again, room);
+        let flight = until.saturating_sub(sent);
+        let ascii = self.page.options.ascii;
+        let span = Text::new(format_args!(
+            "{}",
+            Span {
+                duration: flight,
+                ascii
+            }
+        ));
+        let (far, reserved) = match fate {
+            // A break, its word, and a space before the lifeline; better with a longer shaft and more space.
+            Fate::Lost(word) => (word.len() + 3, (4, told::ACKNOWLEDGMENT)),
+            _ if flight.is_zero() => (0, (0, told::WINDOW)),
+            _ => (0, (span.width() + 3, told::WINDOW)),
+        };
+        let said = remark.map_or(0, |remark| remark.len() + 1);
+        let room = self.page.layout.middle.saturating_sub(5 + far + said);
+        let mut text = told::label(&frame.told, self.tag(of), again, room, reserved);
         if let Some(remark) = remark {
             text.push(format_args!(" {remark}"));
         }
@@ -445,16 +470,10 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             from: frame.from,
             label: Cell { text, paint },
             fate,
-            flight: until.saturating_sub(sent),
+            flight,
         };
         let mut row = Row::new(sent, Middle::Arrow(arrow));
-        match frame.beside {
-            Some(Beside::State(from, to)) => {
-                row.cells[frame.from.index()] = self.state_cell(from, to);
-            }
-            Some(Beside::Note(cell)) => row.cells[frame.from.index()] = cell,
-            None => {}
-        }
+        row.cells[frame.from.index()] = frame.beside;
         self.page.put(row, item, of, until);
     }
 
@@ -596,16 +615,12 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
                     text,
                     paint: Paint::Timer,
                 };
-                let is_short = cell.text.width() <= self.page.layout.side;
-                let flying = self.flight.bare(side, now, of).filter(|_| is_short);
-                if let Some(frame) = flying {
-                    frame.beside = Some(Beside::Note(cell));
-                    return;
+                let width = self.page.layout.side;
+                let mut rest = Some(cell);
+                if let Some(frame) = self.flight.youngest(side, now, of) {
+                    rest = rest.and_then(|cell| frame.beside.join(cell, width));
                 }
-                let rest = match is_short {
-                    true => self.page.beside(side, cell, of, time),
-                    false => Some(cell),
-                };
+                rest = rest.and_then(|cell| self.page.beside(side, cell, of, time));
                 if let Some(cell) = rest {
                     let row = self.page.note(side, cell, time);
                     self.page.put(row, Item::Minor, of, time);
@@ -617,8 +632,8 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
     /// The link gave a frame up.
     fn lost(&mut self, now: Instant, reason: DropReason, medium: Medium, bytes: &[u8]) {
         let fate = Fate::Lost(word(reason));
-        if let Some(frame) = self.flight.lose(bytes) {
-            return self.fly(frame, fate, None, None);
+        if let Some(from) = self.flight.lose(bytes, word(reason)) {
+            return self.lost_of(from, Before::UnderWay);
         }
         // Of one station: it has told of the frame just now, or never will.
         if self.latest == Some(Digest::of(bytes)) && self.page.open().is_some_and(is_arrow) {
@@ -637,8 +652,22 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             _ => Side::Left,
         };
         let (told, of) = self.judge(from, now, medium, bytes);
-        let frame = Flying::new(from, now, bytes, told, of, false, None);
+        let place = Place {
+            side: from,
+            now,
+            time: self.since_origin(now),
+            of,
+        };
+        let repeats = self.repeats(place, &told, None);
+        let frame = Flying::new(from, now, bytes, told, of, repeats, Cell::default());
         self.fly(frame, fate, None, None);
+    }
+
+    /// Draws those lost frames of `from`.
+    fn lost_of(&mut self, from: Side, before: Before) {
+        while let Some(frame) = self.flight.take_lost(from, before) {
+            self.fly(frame, Fate::Unknown, None, None);
+        }
     }
 
     /// A station gave a frame up.
@@ -703,6 +732,15 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Sink for Ladder<W, IN_FLIGHT> {
         );
         if held.is_some_and(|held| is_change || (held.time < time && !is_sent)) {
             self.release(side);
+        }
+        if let Happening::Retransmission { .. }
+        | Happening::Timer {
+            change: TimerChange::Fired,
+            ..
+        } = event.happening
+        {
+            // What comes of a loss stands below it.
+            self.lost_of(side, Before::Anything);
         }
         let of = match (event.flow, event.happening) {
             // A listener's call, of the connection that it gives.
@@ -776,7 +814,13 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             return;
         }
         let again = self.page.glyphs.again;
-        let label = told::label(&told, self.tag(of), None, self.page.layout.middle - 4);
+        let label = told::label(
+            &told,
+            self.tag(of),
+            None,
+            self.page.layout.middle - 4,
+            (0, 0),
+        );
         let text = Text::new(format_args!("{again} {}", label.as_str()));
         let row = Row::new(
             time,
@@ -855,7 +899,7 @@ fn word(reason: DropReason) -> &'static str {
         DropReason::Fragment => "fragment",
         DropReason::NeighborUnreachable => "no neighbor",
         DropReason::InjectedLoss => "lost",
-        DropReason::LinkDown => "link down",
+        DropReason::LinkDown => "down",
         DropReason::LinkQueueFull => "queue full",
     }
 }

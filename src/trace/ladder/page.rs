@@ -8,6 +8,7 @@ use super::layout::Layout;
 use super::row::{Cell, Middle, Pen, Row, Side};
 use super::run::{Item, Run, Verdict};
 use super::style::{ASCII, Glyphs, UTF_8};
+use super::text::Line;
 use super::told::Conversation;
 
 /// The last row, to which the next event may still add.
@@ -62,7 +63,7 @@ impl<W: Write> Page<W> {
                 self.end_run();
                 self.run.begin(item);
             }
-            Verdict::Fold => return self.fold(until),
+            Verdict::Fold => return self.fold(row.time, until),
         }
         self.begin(row, of, until, false);
     }
@@ -86,18 +87,20 @@ impl<W: Write> Page<W> {
         of: Option<Conversation>,
         time: Duration,
     ) -> Option<Cell> {
-        let fits = |open: &Open| {
-            open.of == of && open.until == time && open.row.cells[side.index()].text.is_empty()
+        let width = self.layout.side;
+        let Some(open) = self.open.as_mut().filter(|open| !open.is_folded) else {
+            return Some(cell);
         };
-        if !self
-            .open
-            .as_ref()
-            .is_some_and(|open| fits(open) && !open.is_folded)
-        {
+        let place = &mut open.row.cells[side.index()];
+        let is_arrow = matches!(open.row.middle, Middle::Arrow(_));
+        if open.of != of || open.until != time || !(is_arrow || place.text.is_empty()) {
             return Some(cell);
         }
-        self.amend(|open| open.row.cells[side.index()] = cell);
-        None
+        let rest = place.join(cell, width);
+        if rest.is_none() {
+            self.redraw();
+        }
+        rest
     }
 
     /// The row that may still be added to.
@@ -119,13 +122,15 @@ impl<W: Write> Page<W> {
         self.close();
     }
 
-    fn fold(&mut self, until: Duration) {
-        self.last = Some(until);
+    fn fold(&mut self, time: Option<Duration>, until: Duration) {
+        self.last = time.or(self.last);
         let is_open = self.open.as_ref().is_some_and(|open| open.is_folded);
         if !self.options.live {
             self.close();
         } else if let Some(row) = self.run.row(self.glyphs, &self.layout) {
             match is_open {
+                // A terminal need not be told of each.
+                true if !self.run.is_worth_telling() => {}
                 true => self.amend(|open| open.row = row),
                 false => self.begin(row, None, until, true),
             }
@@ -136,9 +141,9 @@ impl<W: Write> Page<W> {
         let Some(row) = self.run.end(self.glyphs, &self.layout) else {
             return;
         };
-        if !self.options.live {
-            let until = self.last.unwrap_or_default();
-            self.begin(row, None, until, true);
+        match self.options.live {
+            true => self.amend(|open| open.row = row),
+            false => self.begin(row, None, self.last.unwrap_or_default(), true),
         }
         self.close();
     }
@@ -154,9 +159,7 @@ impl<W: Write> Page<W> {
             });
         }
         let last = self.last;
-        if let Some(time) = row.time {
-            self.last = Some(until.max(time).max(last.unwrap_or_default()));
-        }
+        self.last = row.time.or(last);
         self.open = Some(Open {
             row,
             of,
@@ -193,15 +196,19 @@ impl<W: Write> Page<W> {
         });
     }
 
-    fn write(&mut self, write: impl FnOnce(&mut Pen<'_, W>) -> fmt::Result) {
-        if self.result.is_ok() {
-            self.result = write(&mut Pen {
-                out: &mut self.out,
-                layout: &self.layout,
-                glyphs: self.glyphs,
-                ascii: self.options.ascii,
-                colour: self.options.colour,
-            });
-        }
+    /// A row is one write: what others print stays between rows, and a slow port is not asked letter by letter.
+    fn write(&mut self, write: impl FnOnce(&mut Pen<'_, Line>) -> fmt::Result) {
+        let mut line = Line::default();
+        let drawn = write(&mut Pen {
+            out: &mut line,
+            layout: &self.layout,
+            glyphs: self.glyphs,
+            ascii: self.options.ascii,
+            colour: self.options.colour,
+        });
+        self.result = self
+            .result
+            .and(drawn)
+            .and_then(|()| self.out.write_str(line.as_str()));
     }
 }

@@ -45,6 +45,20 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// Adds `cell`, where both are not wider than `width`; else gives it back.
+    pub(super) fn join(&mut self, cell: Cell, width: usize) -> Option<Cell> {
+        if self.text.is_empty() && cell.text.width() <= width {
+            *self = cell;
+        } else if !self.text.is_empty() && self.text.width() + 2 + cell.text.width() <= width {
+            self.text.push(format_args!(", {}", cell.text.as_str()));
+        } else {
+            return Some(cell);
+        }
+        None
+    }
+}
+
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -194,36 +208,36 @@ impl<W: Write> Pen<'_, W> {
     }
 
     fn times(&mut self, time: Option<Duration>, last: Option<Duration>) -> fmt::Result {
-        let mut text = Text::default();
-        let width = self.layout.time;
-        match time {
-            None => text.push(format_args!(
-                "{:>width$} {:>since$} ",
-                "",
-                "",
-                since = Layout::SINCE
-            )),
-            Some(time) => {
-                let (seconds, micros) = (time.as_secs(), time.subsec_micros());
-                let (millis, rest) = (micros / 1_000, micros % 1_000);
-                match (self.layout.is_detailed(), rest) {
-                    (false, _) => text.push(format_args!("{seconds:>3}.{millis:03}")),
-                    (true, 0) => text.push(format_args!("{seconds:>4}.{millis:03}   ")),
-                    (true, _) => text.push(format_args!("{seconds:>4}.{micros:06}")),
-                }
-                let mut since = Text::default();
-                match time.checked_sub(last.unwrap_or(time)) {
-                    Some(Duration::ZERO) => {}
-                    Some(passed) => since.push(format_args!("+{}", self.span(passed))),
-                    // Sent before the row above happened, and told when it arrived.
-                    None => since.push(format_args!("-{}", self.span(last.unwrap_or(time) - time))),
-                }
-                while text.width() < width {
-                    text.push(format_args!(" "));
-                }
-                text.push(format_args!(" {:>1$} ", since.as_str(), Layout::SINCE));
+        let (width, since_width) = (self.layout.time, Layout::SINCE);
+        let (mut text, mut since) = (Text::default(), Text::default());
+        if let Some(time) = time {
+            let (seconds, micros) = (time.as_secs(), time.subsec_micros());
+            let (millis, rest) = (micros / 1_000, micros % 1_000);
+            match (self.layout.has_micros(), rest) {
+                (false, _) => text.push(format_args!("{seconds:>3}.{millis:03}")),
+                (true, 0) => text.push(format_args!("{seconds:>4}.{millis:03}   ")),
+                (true, _) => text.push(format_args!("{seconds:>4}.{micros:06}")),
             }
+            if text.width() > width {
+                text = Text::new(format_args!("{seconds}"));
+            }
+            let last = last.unwrap_or(time);
+            // What was sent before the row above happened is told when it arrives.
+            let (sign, passed) = match time.checked_sub(last) {
+                Some(passed) => ('+', self.span(passed)),
+                None => ('-', self.span(last - time)),
+            };
+            let fitting =
+                [2, 1, 0].map(|figures| Text::new(format_args!("{sign}{passed:.figures$}")));
+            let fitting = fitting.into_iter().find(|text| text.width() <= since_width);
+            since = fitting.filter(|_| time != last).unwrap_or_default();
         }
+        let text = clipped(text.as_str(), width, self.glyphs.ellipsis);
+        let text = Text::new(format_args!(
+            "{:>width$} {:>since_width$} ",
+            text.as_str(),
+            since.as_str()
+        ));
         self.paint(Paint::Dim, text.as_str())
     }
 
@@ -280,10 +294,9 @@ impl<W: Write> Pen<'_, W> {
         // "─ label " and at least one of the shaft and the head.
         let room = width - 5;
         let needs_far = matches!(arrow.fate, Fate::Lost(_));
-        let label_room = if needs_far {
-            room - far.width() - 2
-        } else {
-            room
+        let label_room = match needs_far {
+            true => room.saturating_sub(far.width()),
+            false => room,
         };
         let label = clipped(arrow.label.text.as_str(), label_room, self.glyphs.ellipsis);
         let used = label.width() + 3;

@@ -140,6 +140,11 @@ impl Run {
         row
     }
 
+    /// Whether a live reader wants to see the count.
+    pub(super) fn is_worth_telling(&self) -> bool {
+        self.folded < 64 || self.folded.is_multiple_of(64)
+    }
+
     /// What is folded so far.
     pub(super) fn row(&self, glyphs: &Glyphs, layout: &Layout) -> Option<Row> {
         let (kind, from) = self.is.filter(|_| self.folded > 0)?;

@@ -12,7 +12,6 @@ pub struct Terminal<T>(pub T);
 impl<T: Write> fmt::Write for Terminal<T> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.write_all(text.as_bytes()).map_err(|_| fmt::Error)?;
-        // A row is written in pieces: only its last, or the return before it is drawn again, is worth a flush.
         self.0.flush().map_err(|_| fmt::Error)
     }
 }
@@ -31,7 +30,11 @@ impl Options {
     /// What suits `out`: colour where it is a terminal and `NO_COLOR` (<https://no-color.org>) is not set, ASCII where the
     /// locale's character set is not UTF-8, and the width that `COLUMNS` says.
     pub fn suiting(out: &impl IsTerminal) -> Options {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Options::of_environment(out.is_terminal(), |name| std::env::var(name).ok())
+    }
+
+    fn of_environment(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Options {
+        let variable = |name| variable(name).filter(|value| !value.is_empty());
         // POSIX: the first of these that is set decides.
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
@@ -41,13 +44,47 @@ impl Options {
             locale.contains("utf-8") || locale.contains("utf8")
         });
         let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+        let columns = variable("COLUMNS").and_then(|columns| columns.parse().ok());
+        let default = Options::default();
         Options {
-            width: variable("COLUMNS")
-                .and_then(|columns| columns.parse().ok())
-                .unwrap_or(80),
+            width: columns.unwrap_or(default.width),
             ascii: !is_utf_8,
-            colour: out.is_terminal() && variable("NO_COLOR").is_none() && !is_dumb,
-            ..Options::default()
+            colour: is_terminal && variable("NO_COLOR").is_none() && !is_dumb,
+            ..default
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(is_terminal: bool, variables: &[(&str, &str)]) -> Options {
+        Options::of_environment(is_terminal, |name| {
+            let mut variables = variables.iter();
+            let found = variables.find(|(known, _)| *known == name);
+            found.map(|(_, value)| String::from(*value))
+        })
+    }
+
+    #[test]
+    fn a_terminal_has_colour_unless_it_is_told_not_to() {
+        assert!(options(true, &[("TERM", "xterm")]).colour);
+        assert!(!options(false, &[("TERM", "xterm")]).colour);
+        assert!(!options(true, &[("NO_COLOR", "1")]).colour);
+        assert!(
+            options(true, &[("NO_COLOR", "")]).colour,
+            "empty is as if it were not set"
+        );
+        assert!(!options(true, &[("TERM", "dumb")]).colour);
+    }
+
+    #[test]
+    fn the_locale_says_whether_there_is_more_than_ascii() {
+        assert!(!options(true, &[]).ascii);
+        assert!(!options(true, &[("LANG", "de_DE.UTF-8")]).ascii);
+        assert!(options(true, &[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]).ascii);
+        assert_eq!(options(true, &[("COLUMNS", "132")]).width, 132);
+        assert_eq!(options(true, &[("COLUMNS", "many")]).width, 80);
     }
 }

@@ -6,15 +6,19 @@ use core::time::Duration;
 use crate::stack::{Domain, Shutdown, Type};
 use crate::trace::{Call, Outcome};
 
-/// Text of at most [`Text::CAPACITY`] octets; what is beyond is cut off.
+/// Text of at most `N` octets; what is beyond is cut off.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Text(heapless::String<{ Text::CAPACITY }>);
+pub(super) struct Bounded<const N: usize>(heapless::String<N>);
 
-impl Text {
-    pub(super) const CAPACITY: usize = 120;
+/// A row as it is written: 200 columns, most of three octets, and their colours.
+pub(super) type Line = Bounded<1200>;
 
+/// A word, a cell, a label.
+pub(super) type Text = Bounded<120>;
+
+impl<const N: usize> Bounded<N> {
     pub(super) fn new(arguments: fmt::Arguments<'_>) -> Self {
-        let mut text = Text::default();
+        let mut text = Self::default();
         text.push(arguments);
         text
     }
@@ -38,7 +42,7 @@ impl Text {
     }
 }
 
-impl Write for Text {
+impl<const N: usize> Write for Bounded<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
             if self.0.push(character).is_err() {
@@ -62,7 +66,8 @@ pub(super) fn clipped(text: &str, width: usize, ellipsis: char) -> Text {
     clipped
 }
 
-/// A duration in the largest unit that leaves it whole, or nearly: `1s`, `200ms`, `1.5s`, `345µs`.
+/// A duration in the largest unit that leaves it whole, or nearly: `1s`, `200ms`, `1.5s`, `345µs`. Its precision says how
+/// many decimals at most, of two.
 pub(super) struct Span {
     pub(super) duration: Duration,
     pub(super) ascii: bool,
@@ -79,9 +84,10 @@ impl fmt::Display for Span {
         let (whole, rest) = (micros / unit, micros % unit);
         // Three figures say enough.
         let (tenths, hundredths) = (rest * 10 / unit, rest * 100 / unit % 10);
+        let figures = f.precision().unwrap_or(2);
         match (whole, tenths, hundredths) {
-            (0..10, _, 1..) => write!(f, "{whole}.{tenths}{hundredths}{name}"),
-            (0..100, 1.., _) => write!(f, "{whole}.{tenths}{name}"),
+            (0..10, _, 1..) if figures > 1 => write!(f, "{whole}.{tenths}{hundredths}{name}"),
+            (0..100, 1.., _) if figures > 0 => write!(f, "{whole}.{tenths}{name}"),
             _ => write!(f, "{whole}{name}"),
         }
     }
@@ -121,7 +127,7 @@ impl fmt::Display for Ordinal {
     }
 }
 
-/// A call as a manual page's reader would write it, with what it returned: `send(7) = 7`.
+/// A call as a manual page's reader would write it, with what it returned where that is news: `send(7)`, `recv() = 7`.
 pub(super) struct Called(pub(super) Call, pub(super) Outcome);
 
 impl fmt::Display for Called {
@@ -144,9 +150,9 @@ impl fmt::Display for Called {
             Call::Connect(address) => write!(f, "connect({address})")?,
             Call::Send { len } => write!(f, "send({len})")?,
             Call::SendTo { len, to } => write!(f, "sendto({len}, {to})")?,
-            Call::Recv { len } => write!(f, "recv({len})")?,
-            Call::RecvFrom { len } => write!(f, "recvfrom({len})")?,
-            Call::Peek { len } => write!(f, "peek({len})")?,
+            Call::Recv { .. } => write!(f, "recv()")?,
+            Call::RecvFrom { .. } => write!(f, "recvfrom()")?,
+            Call::Peek { .. } => write!(f, "peek()")?,
             Call::Shutdown(Shutdown::Read) => write!(f, "shutdown(RD)")?,
             Call::Shutdown(Shutdown::Write) => write!(f, "shutdown(WR)")?,
             Call::Shutdown(Shutdown::Both) => write!(f, "shutdown(RDWR)")?,
@@ -154,6 +160,7 @@ impl fmt::Display for Called {
         }
         match self.1 {
             Outcome::Done => Ok(()),
+            Outcome::Octets(count) if gives_all(self.0, count) => Ok(()),
             Outcome::Octets(count) => write!(f, " = {count}"),
             Outcome::Datagram(count, from) => write!(f, " = {count} from {from}"),
             Outcome::Descriptor(number) => write!(f, " = {number}"),
@@ -163,10 +170,15 @@ impl fmt::Display for Called {
     }
 }
 
+/// Whether a call took all that it was given.
+fn gives_all(call: Call, count: usize) -> bool {
+    matches!(call, Call::Send { len } | Call::SendTo { len, .. } if len == count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::string::ToString;
+    use std::{format, string::ToString};
 
     #[test]
     fn spans_and_numbers_are_short_and_exact_where_it_matters() {
@@ -184,6 +196,19 @@ mod tests {
         assert_eq!(span(200_000), "200ms");
         assert_eq!(span(1_000_000), "1s");
         assert_eq!(span(12_345_678), "12.3s");
+        let duration = Duration::from_micros(1_250);
+        let span = Span {
+            duration,
+            ascii: false,
+        };
+        assert_eq!(
+            (
+                format!("{span}"),
+                format!("{span:.1}"),
+                format!("{span:.0}")
+            ),
+            ("1.25ms".into(), "1.2ms".into(), "1ms".into())
+        );
         assert_eq!(Grouped(312_440).to_string(), "312,440");
         assert_eq!(Grouped(999).to_string(), "999");
         assert_eq!(Grouped(1_000_007).to_string(), "1,000,007");
@@ -194,7 +219,7 @@ mod tests {
     #[test]
     fn text_beyond_the_bound_is_cut_not_refused() {
         let long = Text::new(format_args!("{:─<300}", ""));
-        assert!(long.as_str().len() <= Text::CAPACITY);
+        assert_eq!(long.as_str().len(), 120);
         assert_eq!(clipped("abcdef", 4, '…').as_str(), "abc…");
         assert_eq!(clipped("abcd", 4, '…').as_str(), "abcd");
     }

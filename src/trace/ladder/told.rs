@@ -182,8 +182,20 @@ fn icmpv6(payload: &[u8]) -> Text {
 /// A part of a label, and how much it matters: the greatest number goes first where there is no room.
 struct Part(u8, Text);
 
-/// The label of a frame's arrow in at most `width` columns: what matters least is left out.
-pub(super) fn label(told: &Told, tag: Option<u32>, again: Option<char>, width: usize) -> Text {
+/// How much the acknowledgment of a segment with data matters.
+pub(super) const ACKNOWLEDGMENT: u8 = 4;
+/// How much the window matters; options matter less.
+pub(super) const WINDOW: u8 = 6;
+
+/// The label of a frame's arrow in at most `width` columns: what matters least is left out. So many columns as
+/// `reserved` says are better used otherwise than by parts of its rank and beyond.
+pub(super) fn label(
+    told: &Told,
+    tag: Option<u32>,
+    again: Option<char>,
+    width: usize,
+    (reserved, rank): (usize, u8),
+) -> Text {
     let mut parts = heapless::Vec::<Part, 20>::new();
     // There is room for every part below.
     let mut part = |rank, arguments: fmt::Arguments<'_>| {
@@ -211,7 +223,11 @@ pub(super) fn label(told: &Told, tag: Option<u32>, again: Option<char>, width: u
         let kept = parts.iter().filter(|part| part.0 <= most);
         kept.map(|part| part.1.width() + 1).sum::<usize>()
     };
-    while most > 0 && total(most) > width + 1 {
+    let room = |most: u8| match most >= rank {
+        true => width.saturating_sub(reserved) + 1,
+        false => width + 1,
+    };
+    while most > 0 && total(most) > room(most) {
         let worst = parts
             .iter()
             .map(|part| part.0)
@@ -245,30 +261,30 @@ fn tcp(segment: &Segment, analysis: &Analysis, part: &mut impl FnMut(u8, fmt::Ar
     // Of a pure acknowledgment the sequence number says little, and of what takes up sequence numbers it says all.
     let is_pure = segment.sequence_len() == 0;
     part(
-        if is_pure { 4 } else { 1 },
+        if is_pure { 5 } else { 1 },
         format_args!("seq={}", analysis.sequence),
     );
     if let Some(acknowledgment) = analysis.acknowledgment {
         part(
-            if is_pure { 1 } else { 3 },
+            if is_pure { 1 } else { ACKNOWLEDGMENT },
             format_args!("ack={acknowledgment}"),
         );
     }
     if segment.len > 0 {
-        part(1, format_args!("len={}", segment.len));
+        part(2, format_args!("len={}", segment.len));
     }
     let is_shut = analysis.window == 0 && !segment.flags.rst;
     part(
-        if is_shut { 1 } else { 5 },
+        if is_shut { 1 } else { WINDOW },
         format_args!("win={}", analysis.window),
     );
 
-    for mark in analysis.marks.iter() {
+    for (nth, mark) in analysis.marks.iter().enumerate() {
         let word = match mark {
             // These are told by the arrow that goes again, and by what stands above it.
             Mark::Retransmission | Mark::FastRetransmission => continue,
             Mark::DuplicateAck => {
-                part(2, format_args!("dup ACK #{}", analysis.duplicate_ack));
+                part(3, format_args!("dup ACK #{}", analysis.duplicate_ack));
                 continue;
             }
             Mark::SpuriousRetransmission => "spurious",
@@ -284,20 +300,21 @@ fn tcp(segment: &Segment, analysis: &Analysis, part: &mut impl FnMut(u8, fmt::Ar
             Mark::KeepAliveAck => "keep-alive ACK",
             Mark::ReusedPorts => "ports reused",
         };
-        part(2, format_args!("{word}"));
+        // The first says most.
+        part(if nth == 0 { 3 } else { 5 }, format_args!("{word}"));
     }
 
     if let Some(size) = segment.max_segment_size {
-        part(6, format_args!("mss={size}"));
+        part(7, format_args!("mss={size}"));
     }
     if let Some(shift) = segment.window_scale {
         part(
-            7,
+            8,
             format_args!("ws={}", 1_u32.checked_shl(shift.into()).unwrap_or(0)),
         );
     }
     if segment.sack_permitted {
-        part(8, format_args!("sack"));
+        part(9, format_args!("sack_perm"));
     }
     // The numbers of a block count from the other end's SYN, as the acknowledgment does.
     let base = segment.acknowledgment.zip(analysis.acknowledgment);
@@ -305,10 +322,10 @@ fn tcp(segment: &Segment, analysis: &Analysis, part: &mut impl FnMut(u8, fmt::Ar
         let base = absolute.wrapping_sub(relative);
         for (from, to) in segment.sack.iter().flatten() {
             let [from, to] = [from, to].map(|edge| edge.wrapping_sub(base));
-            part(3, format_args!("sack={from}-{to}"));
+            part(ACKNOWLEDGMENT, format_args!("sack={from}-{to}"));
         }
     }
     if let Some((value, echo)) = segment.timestamps {
-        part(9, format_args!("ts={value},{echo}"));
+        part(10, format_args!("ts={value},{echo}"));
     }
 }

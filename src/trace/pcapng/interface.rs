@@ -56,13 +56,17 @@ impl Interfaces {
         (self.places.len() as u32 - 1, Some(block))
     }
 
-    fn name_of(&self, place: Place) -> String {
-        let name = self.names.iter().find(|(known, _)| *known == place.station);
-        let name = match name {
+    /// What a station is called.
+    pub(super) fn station(&self, station: Station) -> String {
+        match self.names.iter().find(|(known, _)| *known == station) {
             Some((_, name)) => name.clone(),
-            None if place.station == Station::LINK => "link".to_owned(),
-            None => format!("host {}", place.station.0),
-        };
+            None if station == Station::LINK => "link".to_owned(),
+            None => format!("host {}", station.0),
+        }
+    }
+
+    fn name_of(&self, place: Place) -> String {
+        let name = self.station(place.station);
         let name = match place.interface {
             None => name,
             Some(0) => format!("{name}:lo"),

@@ -23,6 +23,7 @@
 mod block;
 mod cause;
 mod comment;
+mod echo;
 mod frame;
 mod interface;
 
@@ -38,6 +39,7 @@ use super::{
 };
 use cause::Causes;
 use comment::{Comment, Lost};
+use echo::Sent;
 use frame::Seen;
 use interface::{Interfaces, Place};
 
@@ -65,9 +67,10 @@ pub enum Point {
     Every,
     /// At one station, as a capture on that host: what it sends, lost or not, and what reaches it.
     Station(Station),
-    /// Where they are sent: each frame once, lost or not. For runs where every sender is a station.
+    /// On the link: each frame once, where it is sent, lost or not. Where it arrives there is only what no station has sent
+    /// so: a frame of a peer that is no station, a doubled frame, a damaged one.
     #[default]
-    Senders,
+    Once,
 }
 
 /// A [`Sink`] that writes pcapng (draft-ietf-opsawg-pcapng): nanosecond time, an interface for each station's, the calls
@@ -84,6 +87,9 @@ pub struct Pcapng<W: Write> {
     interfaces: Interfaces,
     causes: Causes,
     waiting: VecDeque<Waiting>,
+    /// What may arrive at another station.
+    sent: Sent,
+    arrivals: u64,
     /// One for each place where every segment passes once.
     analyzers: Vec<(Station, Box<Analyzer>)>,
 }
@@ -96,6 +102,8 @@ struct Waiting {
     flow: Option<Flow>,
     comment: Comment,
     bytes: Vec<u8>,
+    /// Which arrival it was the last time it arrived as another station's; 0 is none.
+    arrival: u64,
     /// All that can be said is said.
     is_done: bool,
 }
@@ -123,6 +131,8 @@ impl<W: Write> Pcapng<W> {
             interfaces: Interfaces::default(),
             causes: Causes::default(),
             waiting: VecDeque::new(),
+            sent: Sent::default(),
+            arrivals: 0,
             analyzers: Vec::new(),
         };
         pcapng.write(&block::section_header());
@@ -223,25 +233,41 @@ impl<W: Write> Pcapng<W> {
         }
     }
 
-    /// Whether frames are looked at there.
-    fn is_watched(&self, station: Station, direction: Direction) -> bool {
-        match self.options.point {
-            Point::Every => true,
-            Point::Station(only) => station == only,
-            Point::Senders => direction == Direction::Out,
+    /// Whether there are only frames of other places.
+    fn is_elsewhere(&self, station: Station) -> bool {
+        matches!(self.options.point, Point::Station(only) if only != station)
+    }
+
+    /// Whether a frame that came in was written when it was sent.
+    fn is_echo(&mut self, place: Place, bytes: &[u8]) -> bool {
+        // What the loopback sends is what it receives.
+        if place.interface == Some(0) {
+            return true;
         }
+        if self.options.point != Point::Once || !self.sent.reaches(place.station, bytes) {
+            return false;
+        }
+        self.arrivals += 1;
+        let arrived = |frame: &&mut Waiting| {
+            let is_sent = frame.direction == Some(Direction::Out);
+            is_sent && frame.place.station != place.station && frame.bytes == bytes
+        };
+        if let Some(frame) = self.waiting.iter_mut().rev().find(arrived) {
+            frame.arrival = self.arrivals;
+        }
+        true
     }
 
     fn frame(&mut self, place: Place, event: &Event<'_>, direction: Direction, bytes: &[u8]) {
-        // What the loopback sends is what it receives.
-        if place.interface == Some(0) && direction == Direction::In {
+        if self.is_elsewhere(place.station) {
             return;
+        }
+        match direction {
+            Direction::In if self.is_echo(place, bytes) => return,
+            Direction::In => {}
+            Direction::Out => self.sent.leaves(place.station, bytes),
         }
         self.done_with(place.station);
-        if !self.is_watched(place.station, direction) {
-            self.write_those_done();
-            return;
-        }
         let seen = Seen::parse(event, place.medium, direction, bytes);
         let mut comment = Comment::default();
         let analysis = seen
@@ -269,6 +295,7 @@ impl<W: Write> Pcapng<W> {
             flow: seen.flow,
             comment,
             bytes: bytes.to_vec(),
+            arrival: 0,
             is_done: false,
         });
     }
@@ -276,7 +303,7 @@ impl<W: Write> Pcapng<W> {
     /// Judges a segment among all that pass where it was seen.
     fn analyze(&mut self, station: Station, segment: &Segment) -> Analysis {
         let station = match self.options.point {
-            Point::Senders => Station::LINK,
+            Point::Once => Station::LINK,
             _ => station,
         };
         let known = self.analyzers.iter().position(|known| known.0 == station);
@@ -298,20 +325,20 @@ impl<W: Write> Pcapng<W> {
         let same = self.waiting.iter_mut().rev().find(|frame| {
             let by_whom = match from_link {
                 true => frame.direction == Some(Direction::Out),
-                false => frame.place.station == place.station,
+                false => frame.place.station == place.station || frame.arrival != 0,
             };
             by_whom && frame.bytes == bytes
         });
         if let Some(frame) = same {
-            frame.comment.add(lost);
+            let by = match from_link {
+                true => String::new(),
+                false => by(&self.interfaces, place.station, frame),
+            };
+            frame.comment.add(format_args!("{by}{lost}"));
             return;
         }
-        let is_watched = match self.options.point {
-            // What the link loses was sent by somebody: by this station it was not.
-            Point::Station(only) => place.station == only,
-            _ => from_link || self.is_watched(place.station, wanted),
-        };
-        if !is_watched {
+        // What the link loses was sent by somebody: by the one station of interest it was not.
+        if self.is_elsewhere(place.station) {
             return;
         }
         self.done_with(place.station);
@@ -324,6 +351,7 @@ impl<W: Write> Pcapng<W> {
             flow: None,
             comment,
             bytes: bytes.to_vec(),
+            arrival: 0,
             is_done: false,
         });
     }
@@ -335,16 +363,22 @@ impl<W: Write> Pcapng<W> {
             local: flow.remote,
             remote: flow.local,
         };
-        let cause = self.waiting.iter_mut().rev().find(|frame| {
-            let is_it = match frame.direction {
-                Some(Direction::In) => frame.flow == Some(flow),
-                // On the loopback it is there as it left.
-                _ => frame.place.interface == Some(0) && frame.flow == Some(turned),
-            };
-            frame.place.station == station && is_it
+        // What it was sent as by another station, where that is what is written; on the loopback, by itself.
+        let arrived = self.waiting.iter_mut().filter(|frame| {
+            let by_itself = frame.place.station == station && frame.place.interface == Some(0);
+            frame.flow == Some(turned) && (frame.arrival != 0 || by_itself)
         });
+        let arrived = arrived.max_by_key(|frame| frame.arrival);
+        let cause = match arrived {
+            Some(frame) => Some(frame),
+            None => self.waiting.iter_mut().rev().find(|frame| {
+                let came_in = frame.direction == Some(Direction::In);
+                came_in && frame.place.station == station && frame.flow == Some(flow)
+            }),
+        };
         if let Some(frame) = cause {
-            frame.comment.add(change);
+            let by = by(&self.interfaces, station, frame);
+            frame.comment.add(format_args!("{by}{change}"));
         }
     }
 
@@ -433,6 +467,14 @@ impl<W: Write> core::fmt::Debug for Pcapng<W> {
             .field("options", &self.options)
             .field("error", &self.error)
             .finish_non_exhaustive()
+    }
+}
+
+/// Who says something of a frame, where it is not the station that shows it.
+fn by(interfaces: &Interfaces, station: Station, frame: &Waiting) -> String {
+    match frame.place.station == station {
+        true => String::new(),
+        false => format!("{}: ", interfaces.station(station)),
     }
 }
 
