@@ -14,6 +14,7 @@ use std::time::Duration;
 use glasstack::device::wire::{Conditions, Faults};
 use glasstack::device::{Wire, WireEnd};
 use glasstack::smoltcp::time::Duration as Time;
+use glasstack::stack::option::UserTimeout;
 use glasstack::stack::{Capacity, Domain, InterfaceId, Shutdown, Type};
 use glasstack::trace::{
     At, Call, Capture, Cause, Closing, Direction, DropReason, Event, Flow, Happening, Instant,
@@ -673,6 +674,47 @@ fn what_the_frames_show_is_what_the_stack_says_of_itself() {
     );
     let connects = |(call, _): &(Call, Outcome)| matches!(call, Call::Connect(_));
     assert_eq!(events.at(CLIENT).calls().filter(connects).count(), 1);
+}
+
+#[test]
+fn a_peer_that_falls_silent_is_seen_to_be_tried_and_given_up() {
+    let from = Instant::from_secs(5);
+    let dead = slow().down(from, from + Time::from_secs(1_000));
+    let events = Shared::new(Mutex::new(Capture::new()));
+    let mut world = World::new(Faults::new(1).both(dead), &events);
+    let address = SERVER.parse().unwrap();
+    let server = &mut world.ends[1].stack;
+    let listener = server.socket(Domain::Inet, Type::Stream).unwrap();
+    server.bind(listener, address).unwrap();
+    server.listen(listener, 4).unwrap();
+    let client = &mut world.ends[0].stack;
+    let fd = client.socket(Domain::Inet, Type::Stream).unwrap();
+    let _ = client.connect(fd, address);
+    let timeout = Some(Duration::from_secs(10));
+    client.setsockopt(fd, UserTimeout, timeout).unwrap();
+    world.run_for(Time::from_secs(6));
+    world.ends[0].stack.send(fd, b"anybody?").unwrap();
+    world.run_for(Time::from_secs(60));
+
+    let events = events.lock().unwrap();
+    let client = events.at(CLIENT).tcp();
+    let silent = client.armed(Timer::Retransmission);
+    let back_off = [1, 2, 4, 8].map(Duration::from_secs);
+    assert!(silent.ends_with(&back_off), "{silent:?}");
+    assert!(
+        client
+            .causes()
+            .eq([1, 2, 3].map(RetransmissionCause::Timeout))
+    );
+    assert_eq!(client.retransmissions(), 3);
+    assert_eq!(client.fired(Timer::User), 1);
+    // The segment, and three times again.
+    assert_eq!(events.tcp().drops(DropReason::LinkDown), 4);
+    let mut summary = Summary::<4>::new();
+    events.replay(&mut summary);
+    let account = summary.connections().next().unwrap();
+    assert_eq!(account.closing(), Closing::TimedOut);
+    assert_eq!(account.sent().timeouts, 3);
 }
 
 /// Everything at once, from one seed.

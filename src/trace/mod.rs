@@ -16,6 +16,16 @@
 //! ```
 //!
 //! A [`Sink`] hears several hosts and the links between them, each by its [`Station`].
+//!
+//! | you want | take |
+//! |---|---|
+//! | to see it | `ladder` |
+//! | to open it in Wireshark, or to read what Wireshark saved | `pcapng` and `read` (feature `std`) |
+//! | to assert on it in a test | `Capture` (feature `alloc`) |
+//! | lines in a log | `Log` (feature `log`), or a [`Line`] at a time |
+//! | to know what became of each connection | [`Summary`] |
+//! | to know what a frame is, or a segment in its conversation | [`dissect`], [`analysis`] |
+//! | the sockets of this moment | [`Stack::sockets`](crate::Stack::sockets) |
 
 pub mod analysis;
 #[cfg(feature = "alloc")]
