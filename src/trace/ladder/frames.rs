@@ -4,7 +4,6 @@ use core::fmt;
 use core::time::Duration;
 
 use super::flight::{Arrival, Before, Digest, Flying};
-use super::page;
 use super::row::{Arrow, Cell, Fate, Middle, Row, Side};
 use super::run::Item;
 use super::style::Paint;
@@ -71,7 +70,6 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
                 self.fly(evicted, Fate::Unknown, None, None);
             }
         } else {
-            self.latest = Some(frame.digest);
             self.fly(frame, Fate::Arrived, Some(time), None);
         }
     }
@@ -140,7 +138,6 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         } = place;
         let from = side.other();
         let arrival = self.flight.arrive(from, bytes);
-        self.latest = Some(Digest::of(bytes));
         match arrival {
             Some(Arrival::First(frame)) => {
                 self.lost_of(from, Before::Frame(frame.serial));
@@ -228,6 +225,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             label: Cell { text, paint },
             fate,
             flight,
+            digest: frame.digest,
         };
         let mut row = Row::new(sent, Middle::Arrow(arrow));
         row.cells[frame.from.index()] = frame.beside;
@@ -241,7 +239,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             return self.lost_of(from, Before::UnderWay);
         }
         // Of one station: it has told of the frame just now, or never will.
-        if self.latest == Some(Digest::of(bytes)) && self.page.open().is_some_and(is_arrow) {
+        if self.is_latest(bytes) {
             return self.page.amend(|open| {
                 if let Middle::Arrow(arrow) = &mut open.row.middle {
                     arrow.fate = fate;
@@ -268,6 +266,16 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         self.fly(frame, fate, None, None);
     }
 
+    /// Whether the last row is this frame's, as one that arrived.
+    fn is_latest(&self, bytes: &[u8]) -> bool {
+        self.page.open().is_some_and(|open| match &open.row.middle {
+            Middle::Arrow(arrow) => {
+                arrow.fate == Fate::Arrived && arrow.digest == Digest::of(bytes)
+            }
+            _ => false,
+        })
+    }
+
     /// Draws those lost frames of `from`.
     pub(super) fn lost_of(&mut self, from: Side, before: Before) {
         while let Some(frame) = self.flight.take_lost(from, before) {
@@ -286,7 +294,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
         let Place { side, now, .. } = place;
         let lost = self.page.glyphs.lost;
         let cell = Cell::new(Paint::Lost, format_args!("{lost} {}", word(reason)));
-        if self.latest == Some(Digest::of(bytes)) && self.page.open().is_some_and(is_arrow) {
+        if self.is_latest(bytes) {
             return self.page.amend(|open| open.row.cells[side.index()] = cell);
         }
         if !self.shows(place.of) {
@@ -360,10 +368,6 @@ fn item(frame: &Flying) -> Item {
         }
         Told::Other(_) => Item::Other,
     }
-}
-
-fn is_arrow(open: &page::Open) -> bool {
-    matches!(open.row.middle, Middle::Arrow(_))
 }
 
 /// Where a note on `side` stands.

@@ -122,7 +122,12 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
                     text.push(format_args!("#{number} "));
                 }
                 text.push(format_args!("{words}"));
-                self.note(place, Paint::Timer, text, Item::Other);
+                // That an acknowledgment is late is no news where data streams.
+                let item = match timer {
+                    Timer::DelayedAck => Item::Minor,
+                    _ => Item::Other,
+                };
+                self.note(place, Paint::Timer, text, item);
             }
             TimerChange::Armed { after, .. } => {
                 let after = Span {

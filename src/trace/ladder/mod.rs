@@ -2,12 +2,18 @@
 //! connection's states and its timers.
 //!
 //! ```text
-//!    time  since        client 10.0.0.1                       server 10.0.0.2
-//!   0.020        ESTABLISHED │ send(7) = 7                         │
-//!   0.020          RTO in 1s ├─ PSH,ACK seq=1 ack=1 len=7 ─ ╳ lost │
-//!   1.020 +1s                │ ◷ RTO fired ↻ repeats 0.020         │
-//!   1.020          RTO in 2s ├─ ↻ PSH,ACK seq=1 ack=1 len=7 ──────►│
-//!   1.020                    │                       recv(1024) = 7 │
+//!    time  since       client 10.0.0.1                       server 10.0.0.2
+//!   0.000            SYN-SENT │ connect(10.0.0.2:9999)              │
+//!   0.000           RTO in 1s ├─ SYN seq=0 win=2048 ──────── 10ms ─►│ SYN-RECEIVED
+//!   0.010  +10ms  ESTABLISHED │◄─ 10ms ─────── SYN,ACK seq=0 ack=1 ─┤ RTO in 1s
+//!   0.020  +10ms              ├─ ACK seq=1 ack=1 win=2048 ── 10ms ─►│ ESTABLISHED
+//!   0.030  +10ms              │    accept() = 1 from 10.0.0.1:49152 │
+//!   0.030                     │ send(7)                             │
+//!   0.030           RTO in 1s ├─ PSH,ACK seq=1 len=7 ───── ╳ lost   │
+//!   1.030    +1s              │ ◷ RTO fired ↻ repeats 0.030         │
+//!   1.030           RTO in 2s ├─ ↻ PSH,ACK seq=1 len=7 ─── ╳ lost   │
+//!   3.030    +2s              │ ◷ RTO fired (2nd) ↻ repeats 0.030   │
+//!   3.030           RTO in 4s ├─ ↻ PSH,ACK seq=1 ack=1 len=7 ──────►│ ACK in 10ms
 //! ```
 //!
 //! Time runs downwards. A frame is one row, drawn when its fate is known: when the other end tells that it came, or the link
@@ -40,7 +46,7 @@ use super::{
     RetransmissionCause, Sink, State, Station, TimerChange,
 };
 
-use flight::{Before, Digest, Flight};
+use flight::{Before, Flight};
 use page::Page;
 use row::{Cell, Fate, Middle, Row};
 use run::Item;
@@ -155,8 +161,6 @@ pub struct Ladder<W, const IN_FLIGHT: usize = 64> {
     origin: Option<Instant>,
     changes: [Option<Change>; 2],
     again: [Option<(Option<Conversation>, RetransmissionCause)>; 2],
-    /// The frame of the row that was drawn last.
-    latest: Option<Digest>,
     /// The last call that would block, on each side.
     blocked: [Option<Call>; 2],
 }
@@ -182,7 +186,6 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             origin: None,
             changes: [None; 2],
             again: [None; 2],
-            latest: None,
             blocked: [None; 2],
         }
     }
@@ -227,8 +230,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
     /// The number that tells a row's stream from others.
     fn tag(&self, of: Option<Conversation>) -> Option<u32> {
         let of = of.filter(|of| of.protocol == Protocol::Tcp)?;
-        let is_told = self.streams.are_many() && self.page.options.stream.is_none();
-        is_told.then_some(of.number)
+        self.page.tells_streams.then_some(of.number)
     }
 
     fn tagged(&self, of: Option<Conversation>, text: fmt::Arguments<'_>) -> Text {
@@ -242,6 +244,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
     fn conversation(&mut self, flow: &Flow, side: Side, number: Option<u32>) -> Conversation {
         let ends = [flow.local, flow.remote];
         let (conversation, is_new) = self.streams.of(flow.protocol, ends, number);
+        self.page.tells_streams = self.streams.are_many() && self.page.options.stream.is_none();
         if is_new && flow.protocol == Protocol::Tcp && self.shows(Some(conversation)) {
             let [left, right] = match side {
                 Side::Left => ends,
