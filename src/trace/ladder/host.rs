@@ -71,9 +71,11 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             if self.blocked[side.index()].replace(call) == Some(call) {
                 return;
             }
-        } else if self.blocked[side.index()] == Some(call) {
-            self.blocked[side.index()] = None;
         }
+        let is_awaited = outcome != Outcome::Failed(Error::WouldBlock)
+            && self.blocked[side.index()]
+                .take_if(|blocked| *blocked == call)
+                .is_some();
         let item = match (call, outcome) {
             (Call::Send { .. } | Call::SendTo { .. }, Outcome::Octets(_)) => {
                 Item::Transfer { side, gives: true }
@@ -84,7 +86,13 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             ) => Item::Transfer { side, gives: false },
             _ => Item::Other,
         };
-        let text = self.tagged(of, format_args!("{}", Called(call, outcome)));
+        let text = match (call, outcome) {
+            // Its address stands where it began, beside its SYN.
+            (Call::Connect(_), Outcome::Done) if is_awaited => {
+                self.tagged(of, format_args!("connect() = 0"))
+            }
+            _ => self.tagged(of, format_args!("{}", Called(call, outcome))),
+        };
         self.note(place, Paint::Call, text, item);
         if self.page.layout.notes_outside() {
             return;
