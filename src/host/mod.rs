@@ -36,6 +36,7 @@
 //! ```
 
 mod builder;
+mod clock;
 mod draining;
 mod driver;
 mod engine;
@@ -46,6 +47,7 @@ mod peer;
 mod waiter;
 
 pub use builder::Builder;
+pub use clock::now;
 pub use peer::{Peer, exit_code};
 
 pub(crate) use engine::HostStack;
