@@ -177,14 +177,8 @@ impl Glass {
                 let epoch = SystemTime::now()
                     .duration_since(UNIX_EPOCH)
                     .unwrap_or_default();
-                // With one host of ours, what it sees; with more, each frame where it is sent.
-                let point = match names {
-                    [(station, _)] => pcapng::Point::Station(*station),
-                    _ => pcapng::Point::Senders,
-                };
                 let options = pcapng::Options {
                     epoch,
-                    point,
                     ..pcapng::Options::default()
                 };
                 let mut pcapng = Pcapng::create(path, options)?;

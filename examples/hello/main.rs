@@ -59,7 +59,9 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let faults = match options.link.faults(&shown)? {
         Some(faults) => faults,
         // The server's welcome is the first data segment, the client's name the second.
-        None => Faults::new(0).lose("data 2 of stream 0".parse::<Selector>()?).sink(shown.clone()),
+        None => Faults::new(0)
+            .lose("data 2 of stream 0".parse::<Selector>()?)
+            .sink(shown.clone()),
     };
     let walks = Walks::default();
     let (left, right) = Wire::new(Medium::Ethernet, 1514).faulty_ends(faults)?;

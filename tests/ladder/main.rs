@@ -1,6 +1,7 @@
 //! The ladder as a reader sees it: each scene is told by hand and drawn, and the drawings are kept in `tests/screens/`.
 //!
 //! `UPDATE_SCREENS=1 cargo test --test ladder` draws them anew; the difference is for a reviewer to read.
+#![cfg(all(feature = "std", feature = "ipv4"))]
 
 mod scene;
 

@@ -48,8 +48,10 @@
 //! | a FIN behind 10,000 segments that nobody acknowledges | not counted | counted | there is no list here that could be full |
 //! | more conversations at once than there is room for | all known | one forgotten begins anew as another stream | nothing grows without a bound |
 
+mod direction;
 mod flow;
 mod history;
+mod judge;
 mod mark;
 #[cfg(test)]
 mod tests;

@@ -188,7 +188,8 @@ impl<const N: usize> Flight<N> {
             return Some(Arrival::Duplicate(self.settle(at)?));
         }
         let at = find(false, Likeness::OneHalf).filter(|_| self.is_complete)?;
-        Some(Arrival::Corrupted(self.settle(at)?))
+        let frame = self.settle(at)?;
+        Some(Arrival::Corrupted(Flying { digest, ..frame }))
     }
 
     /// The link gave these octets up; whether it had been told of them.

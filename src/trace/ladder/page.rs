@@ -30,6 +30,8 @@ pub(super) struct Page<W> {
     pub(super) layout: Layout,
     pub(super) glyphs: &'static Glyphs,
     pub(super) options: Options,
+    /// Rows say which TCP stream they are of.
+    pub(super) tells_streams: bool,
     names: [&'static str; 2],
     is_begun: bool,
     open: Option<Open>,
@@ -46,6 +48,7 @@ impl<W: Write> Page<W> {
             layout: Layout::new(options.width),
             glyphs: if options.ascii { &ASCII } else { &UTF_8 },
             options,
+            tells_streams: false,
             names,
             is_begun: false,
             open: None,
@@ -57,11 +60,11 @@ impl<W: Write> Page<W> {
 
     /// The next row; what it tells was over at `until`.
     pub(super) fn put(&mut self, row: Row, item: Item, of: Option<Conversation>, until: Duration) {
-        match self.run.offer(item, &row) {
+        match self.run.offer(item, of, &row) {
             Verdict::Draw => {}
             Verdict::EndThenDraw => {
                 self.end_run();
-                self.run.begin(item);
+                self.run.begin(item, of);
             }
             Verdict::Fold => return self.fold(row.time, until),
         }
@@ -127,7 +130,7 @@ impl<W: Write> Page<W> {
         let is_open = self.open.as_ref().is_some_and(|open| open.is_folded);
         if !self.options.live {
             self.close();
-        } else if let Some(row) = self.run.row(self.glyphs, &self.layout) {
+        } else if let Some(row) = self.folded() {
             match is_open {
                 // A terminal need not be told of each.
                 true if !self.run.is_worth_telling() => {}
@@ -137,8 +140,14 @@ impl<W: Write> Page<W> {
         }
     }
 
+    fn folded(&self) -> Option<Row> {
+        self.run.row(self.glyphs, &self.layout, self.tells_streams)
+    }
+
     fn end_run(&mut self) {
-        let Some(row) = self.run.end(self.glyphs, &self.layout) else {
+        let folded = self.folded();
+        self.run.end();
+        let Some(row) = folded else {
             return;
         };
         match self.options.live {

@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 use core::time::Duration;
 
+use super::flight::Digest;
 use super::layout::Layout;
 use super::style::{Glyphs, Paint};
 use super::text::{Span, Text, clipped};
@@ -77,6 +78,8 @@ pub(super) struct Arrow {
     pub(super) fate: Fate,
     /// How long it took, where that is known.
     pub(super) flight: Duration,
+    /// Which it is.
+    pub(super) digest: Digest,
 }
 
 /// What stands between the lifelines.

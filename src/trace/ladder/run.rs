@@ -4,6 +4,7 @@ use super::layout::Layout;
 use super::row::{Cell, Middle, Row, Side};
 use super::style::{Glyphs, Paint};
 use super::text::{Grouped, Text};
+use super::told::Conversation;
 
 /// A row, as far as folding is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub(super) enum Verdict {
 #[derive(Debug, Default)]
 pub(super) struct Run {
     is: Option<(Kind, Side)>,
+    of: Option<Conversation>,
+    /// There are others among it.
+    is_mixed: bool,
     /// Rows of it that were drawn.
     drawn: u32,
     folded: u64,
@@ -63,10 +67,10 @@ const DRAWN_AGAIN: u32 = 1;
 
 impl Run {
     /// What becomes of `row`.
-    pub(super) fn offer(&mut self, item: Item, row: &Row) -> Verdict {
+    pub(super) fn offer(&mut self, item: Item, of: Option<Conversation>, row: &Row) -> Verdict {
         match item {
-            Item::Data { from, len } => self.segment((Kind::Data, from), len, row),
-            Item::Datagram { from, len } => self.segment((Kind::Datagrams, from), len, row),
+            Item::Data { from, len } => self.segment((Kind::Data, from), len, of, row),
+            Item::Datagram { from, len } => self.segment((Kind::Datagrams, from), len, of, row),
             Item::Acknowledgment { from } => {
                 let is_of = self.is == Some((Kind::Data, from.other()));
                 self.aside(is_of, |run| run.acknowledgments += 1)
@@ -85,7 +89,13 @@ impl Run {
         }
     }
 
-    fn segment(&mut self, is: (Kind, Side), len: u32, row: &Row) -> Verdict {
+    fn segment(
+        &mut self,
+        is: (Kind, Side),
+        len: u32,
+        of: Option<Conversation>,
+        row: &Row,
+    ) -> Verdict {
         if self.is != Some(is) {
             // What is folded is still to be told; `end` clears it, `begin` comes after.
             return Verdict::EndThenDraw;
@@ -102,6 +112,7 @@ impl Run {
         if self.folded == 0 {
             self.first = Some(row.clone());
         }
+        self.is_mixed |= self.of != of;
         self.folded += 1;
         self.octets += u64::from(len);
         Verdict::Fold
@@ -120,7 +131,8 @@ impl Run {
     }
 
     /// The run that `item` begins, after [`end`](Run::end).
-    pub(super) fn begin(&mut self, item: Item) {
+    pub(super) fn begin(&mut self, item: Item, of: Option<Conversation>) {
+        self.of = of;
         self.is = match item {
             Item::Data { from, .. } => Some((Kind::Data, from)),
             Item::Datagram { from, .. } => Some((Kind::Datagrams, from)),
@@ -129,15 +141,17 @@ impl Run {
         self.drawn = u32::from(self.is.is_some());
     }
 
-    /// Ends the run: the row that tells what was folded, if anything was.
-    pub(super) fn end(&mut self, glyphs: &Glyphs, layout: &Layout) -> Option<Row> {
-        let row = self.row(glyphs, layout);
-        let resumes = if row.is_some() { self.is } else { self.resumes };
+    /// Ends the run.
+    pub(super) fn end(&mut self) {
+        let resumes = if self.folded > 0 {
+            self.is
+        } else {
+            self.resumes
+        };
         *self = Run {
             resumes,
             ..Run::default()
         };
-        row
     }
 
     /// Whether a live reader wants to see the count.
@@ -146,7 +160,7 @@ impl Run {
     }
 
     /// What is folded so far.
-    pub(super) fn row(&self, glyphs: &Glyphs, layout: &Layout) -> Option<Row> {
+    pub(super) fn row(&self, glyphs: &Glyphs, layout: &Layout, tells_streams: bool) -> Option<Row> {
         let (kind, from) = self.is.filter(|_| self.folded > 0)?;
         let asides = self.acknowledgments + self.duplicates + self.transfers[0] + self.transfers[1];
         if self.folded + asides == 1 {
@@ -156,7 +170,12 @@ impl Run {
             Kind::Data => ("data segments", "segments"),
             Kind::Datagrams => ("datagrams", "datagrams"),
         };
-        let (more, count) = (glyphs.more, Grouped(self.folded));
+        let mut more = Text::default();
+        if let Some(of) = self.of.filter(|_| tells_streams && !self.is_mixed) {
+            more.push(format_args!("#{} ", of.number));
+        }
+        more.push(format_args!("{}", glyphs.more));
+        let (more, count) = (more.as_str(), Grouped(self.folded));
         let octets = Grouped(self.octets);
         let wordings = [
             Text::new(format_args!("{more} {count} more {what}, {octets} bytes")),

@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 use core::time::Duration;
 
+use crate::Error;
 use crate::stack::{Domain, Shutdown, Type};
 use crate::trace::{Call, Outcome};
 
@@ -165,6 +166,8 @@ impl fmt::Display for Called {
             Outcome::Datagram(count, from) => write!(f, " = {count} from {from}"),
             Outcome::Descriptor(number) => write!(f, " = {number}"),
             Outcome::Accepted(number, peer) => write!(f, " = {number} from {peer}"),
+            // A `connect` that would block has begun.
+            Outcome::Failed(Error::WouldBlock) if matches!(self.0, Call::Connect(_)) => Ok(()),
             Outcome::Failed(error) => write!(f, " = {}", error.errno()),
         }
     }
