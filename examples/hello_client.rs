@@ -52,10 +52,14 @@ fn run(options: Options) -> place::Result<ExitCode> {
         LINUX_V4.into()
     };
     let server = (options.address.unwrap_or(linux), options.port);
-    let running = options.place.enter(Capacity::default(), None)?;
+    let running = options
+        .place
+        .enter(place::Side::Left, Capacity::default(), None)?;
     let peer = running.start_peer()?;
 
-    let mut stream = running.patiently(|| TcpStream::connect(&running.host, server))?;
+    let mut stream = running
+        .patiently(|| TcpStream::connect(&running.host, server))
+        .map_err(place::with(server))?;
     hear(&mut stream, "Welcome!")?;
     for name in ["Michael", "Tracy", "Sarah"] {
         stream.write_all(name.as_bytes())?;

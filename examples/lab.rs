@@ -32,6 +32,12 @@ fn main() -> ExitCode {
 
 fn run() -> io::Result<u8> {
     let command: Vec<String> = env::args().skip(1).collect();
+    if matches!(command.first().map(String::as_str), Some("-h" | "--help")) {
+        println!(
+            "Usage: lab [COMMAND...]\n\nRuns COMMAND (or a shell) in a private network and shows on stderr what it sends."
+        );
+        return Ok(0);
+    }
     let mut lab = Lab::enter()?;
     if let Err(reason) = lab.ipv6() {
         eprintln!("the lab has no IPv6: {reason}");

@@ -46,7 +46,7 @@ struct Options {
     connections: usize,
     /// Wait so long before each answer (1 is what a tutorial's slow server does)
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    delay: u64,
+    pause: u64,
 }
 
 fn main() -> ExitCode {
@@ -60,12 +60,13 @@ fn run(options: Options) -> place::Result<ExitCode> {
         sockets: 2 * options.connections + 1,
         ..Capacity::default()
     };
-    let running = options.place.enter(capacity, None)?;
+    let running = options.place.enter(place::Side::Right, capacity, None)?;
     let address = (options.address, options.port);
-    let delay = Duration::from_secs(options.delay);
+    let delay = Duration::from_secs(options.pause);
 
     // socket(), bind() and listen() in one, as in `std::net`.
-    let listener = TcpListener::bind_with_backlog(&running.host, address, options.backlog)?;
+    let listener = TcpListener::bind_with_backlog(&running.host, address, options.backlog)
+        .map_err(place::with(address))?;
     println!("Waiting for connection...");
     thread::spawn(move || {
         loop {

@@ -53,7 +53,9 @@ fn run(options: Options) -> place::Result<ExitCode> {
         LINUX_V4.into()
     };
     let server = SocketAddr::new(options.address.unwrap_or(linux), options.port);
-    let running = options.place.enter(Capacity::default(), None)?;
+    let running = options
+        .place
+        .enter(place::Side::Left, Capacity::default(), None)?;
     let peer = running.start_peer()?;
 
     // Any address and port of ours, of the server's family.
@@ -65,7 +67,9 @@ fn run(options: Options) -> place::Result<ExitCode> {
     socket.set_read_timeout(Some(Duration::from_millis(500)))?;
     let mut before = Vec::new();
     for name in ["Michael", "Tracy", "Sarah"] {
-        let answer = running.patiently(|| ask(&socket, name, server, &before))?;
+        let answer = running
+            .patiently(|| ask(&socket, name, server, &before))
+            .map_err(place::with(server))?;
         println!("{}", String::from_utf8_lossy(&answer));
         before = answer;
     }
@@ -80,7 +84,13 @@ fn ask(socket: &UdpSocket, name: &str, server: SocketAddr, before: &[u8]) -> io:
     let mut buffer = [0; 1024];
     socket.send_to(name.as_bytes(), server)?;
     loop {
-        let (length, _) = socket.recv_from(&mut buffer)?;
+        let (length, _) = socket.recv_from(&mut buffer).map_err(|error| {
+            // What a timeout is called on a socket, as in `std::net`; a reader wants to know what it means.
+            match error.kind() {
+                io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "no answer"),
+                _ => error,
+            }
+        })?;
         if buffer[..length] != *before {
             return Ok(buffer[..length].to_vec());
         }

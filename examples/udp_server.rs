@@ -39,8 +39,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> place::Result<ExitCode> {
-    let running = options.place.enter(Capacity::default(), None)?;
-    let socket = UdpSocket::bind(&running.host, (options.address, options.port))?;
+    let running = options
+        .place
+        .enter(place::Side::Right, Capacity::default(), None)?;
+    let address = (options.address, options.port);
+    let socket = UdpSocket::bind(&running.host, address).map_err(place::with(address))?;
     println!("Bind UDP on {}...", options.port);
     thread::spawn(move || {
         // Only the end of the host ends `recv_from`.

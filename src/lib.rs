@@ -15,11 +15,12 @@
 //! | you have | take |
 //! |---|---|
 //! | a microcontroller, a main loop, a test with a clock of its own | [`Stack`], its memory in a [`stack::Storage`] |
-//! | Linux and threads | `host::Host` and the sockets of `socket`, which mirror `std::net` (feature `std`) |
+//! | Linux and threads | [`host::Host`](host/index.html) and the sockets of [`socket`](socket/index.html), which mirror `std::net` (feature `std`) |
 //! | the wish to see what happens | an [`Observer`](trace::Observer) |
 //!
 //! The heart asks no clock, starts no thread, makes no system call and allocates nothing: it is told the time and lent a
-//! device, does the work that is due, and says when it wants to be called next. See [`stack`] for its loop.
+//! device, does the work that is due, and says when it wants to be called next. See [`stack`] for its loop. Each of these
+//! pages begins with a program.
 //!
 //! # Features
 //!

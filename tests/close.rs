@@ -11,7 +11,7 @@ use std::time::Duration;
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Duration as Time;
 use glasstack::stack::option::{Congestion, CongestionControl, KeepAlive};
-use glasstack::stack::{CLOSE_TIMEOUT, Capacity, Domain, Shutdown, Type};
+use glasstack::stack::{CLOSE_TIMEOUT, Capacity, Domain, ORPHAN_TIMEOUT, Shutdown, Type};
 use glasstack::trace::State;
 use glasstack::{Error, Fd};
 use net::segment::{ACK, FIN, RST, SYN, Segment};
@@ -296,9 +296,10 @@ fn an_orphan_whose_peer_vanished_ends() {
             net.client.stack.send(client, &vec![7; data]).unwrap();
         }
         net.client.stack.close(client).unwrap();
-        net.run_for(Time::from_secs(59));
+        let closed = net.now;
+        net.run_until(closed + ORPHAN_TIMEOUT.into() - Time::from_micros(1));
         assert_eq!(net.client.stack.usage().connections, 1);
-        net.run_for(Time::from_secs(2));
+        net.run_until(closed + ORPHAN_TIMEOUT.into());
         assert_eq!(
             net.client.stack.usage().connections,
             0,

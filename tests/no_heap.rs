@@ -9,6 +9,7 @@ use std::{
     backtrace::Backtrace,
     cell::RefCell,
     env,
+    fmt::{self, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process,
     sync::atomic::{AtomicBool, Ordering},
@@ -198,6 +199,8 @@ struct Outcome {
     at_once: usize,
     /// Octets that came back as they were sent.
     echoed: usize,
+    /// Lines of the server's screen of sockets.
+    lines: usize,
     /// Datagrams that came back.
     datagrams: usize,
     /// Connections that both hosts still know after the goodbyes.
@@ -290,6 +293,10 @@ fn converse(client: &mut Host<'_, '_>, server: &mut Host<'_, '_>) -> Result<Outc
         now = step(client, server, now);
     }
 
+    let mut lines = Lines(0);
+    let _ = write!(lines, "{}", server.stack.sockets());
+    outcome.lines = lines.0;
+
     for (domain, addresses, _) in FAMILIES {
         let to = (addresses[1], PORT).into();
         let (asking, answering) = (
@@ -322,6 +329,16 @@ fn converse(client: &mut Host<'_, '_>, server: &mut Host<'_, '_>) -> Result<Outc
     }
     outcome.left = client.stack.usage().connections + server.stack.usage().connections;
     Ok(outcome)
+}
+
+/// Counts the lines that are written into it.
+struct Lines(usize);
+
+impl Write for Lines {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.matches('\n').count();
+        Ok(())
+    }
 }
 
 fn or_none(result: Result<usize>) -> Result<usize> {
@@ -383,6 +400,8 @@ fn main() {
     let expected = Outcome {
         at_once: CONNECTIONS,
         echoed: CONNECTIONS * LEN,
+        // A heading, and two for each.
+        lines: 1 + 2 * (FAMILIES.len() + CONNECTIONS),
         datagrams: FAMILIES.len(),
         left: 0,
     };

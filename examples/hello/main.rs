@@ -1,39 +1,76 @@
 //! All of it in one process: a TCP server with three clients at once, then UDP, over IPv4 and IPv6, between two hosts
-//! that a wire joins; and each connection's walk through the TCP states. Needs no root, no TAP, no network.
+//! that a wire joins. The first connection is drawn as a ladder: each call beside the segment that it causes; one segment
+//! is lost, and sent again. Of the others, the walk through the TCP states. Needs no root, no TAP, no network.
 //!
 //! ```text
 //! cargo run --example hello
+//! cargo run --example hello -- --lose SYN-ACK --pcap hello.pcapng
 //! ```
 
 use std::{
     collections::HashMap,
+    error::Error,
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr},
     sync::mpsc::{self, Sender},
     thread,
 };
 
+use clap::Parser;
 use glasstack::{
-    device::{Wire, WireEnd},
+    device::{
+        Wire, WireEnd,
+        wire::{Faults, Selector},
+    },
     host::Host,
     smoltcp::phy::Medium,
     socket::{TcpListener, TcpStream, UdpSocket},
+    trace::{Station, ladder::Ends},
 };
 
+#[path = "../glass/mod.rs"]
+mod glass;
 mod walks;
+use glass::{Glass, Link, Shown};
 use walks::Walks;
+
+/// Two hosts in one process: a TCP server with three clients at once, then UDP, over IPv4 and IPv6.
+///
+/// The first connection is drawn as a ladder. Unless you choose another fault, its first name is lost on the way, and
+/// sent again. Needs no root, no TAP, no network.
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    glass: Glass,
+    #[command(flatten)]
+    link: Link,
+}
+
+const CLIENT: Station = Station(0);
+const SERVER: Station = Station(1);
 
 const NAMES: [&str; 3] = ["Michael", "Tracy", "Sarah"];
 
-fn main() -> io::Result<()> {
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let options = Options::parse();
+    let ends = Ends::between((CLIENT, "client 10.0.0.1"), (SERVER, "server 10.0.0.2"));
+    let glass = options.glass.with_ladder_of_stream(0);
+    let shown = glass.open(ends, &[(CLIENT, "client"), (SERVER, "server")])?;
+    let faults = match options.link.faults(&shown)? {
+        Some(faults) => faults,
+        // The server's welcome is the first data segment, the client's name the second.
+        None => Faults::new(0)
+            .lose("data 2 of stream 0".parse::<Selector>()?)
+            .sink(shown.clone()),
+    };
     let walks = Walks::default();
-    let (left, right) = Wire::pair(Medium::Ethernet, 1514);
+    let (left, right) = Wire::new(Medium::Ethernet, 1514).faulty_ends(faults)?;
     let host = |number: u8, end: WireEnd| {
         Host::builder()
             .hardware_address([2, 0, 0, 0, 0, number])
             .address([10, 0, 0, number].into(), 24)
             .address([0xfd00, 0, 0, 0, 0, 0, 0, number.into()].into(), 64)
-            .observer(walks.clone())
+            .observer((walks.clone(), shown.at(Station(number - 1))))
             .start(end)
     };
     let (client, server) = (host(1, left)?, host(2, right)?);
@@ -47,19 +84,25 @@ fn main() -> io::Result<()> {
         let address = SocketAddr::new(address, 9999);
         println!("\nTCP over {family}: three clients at once, a server thread for each");
         println!("{:═<80}", "");
-        tcp(&client, &server, address, &walks)?;
+        tcp(&client, &server, address, &walks, &shown)?;
         println!("\nUDP over {family}: no connection, so no states");
         println!("{:═<80}", "");
         udp(&client, &server, address)?;
     }
     println!("\nNext, against real programs: cargo run --example tcp_server -- --help");
-    Ok(())
+    Ok(shown.finish()?)
 }
 
 /// What a thread has to tell about the connection of the client at this address.
 type Said = Sender<(SocketAddr, String)>;
 
-fn tcp(client: &Host, server: &Host, address: SocketAddr, walks: &Walks) -> io::Result<()> {
+fn tcp(
+    client: &Host,
+    server: &Host,
+    address: SocketAddr,
+    walks: &Walks,
+    shown: &Shown,
+) -> io::Result<()> {
     let listener = TcpListener::bind_with_backlog(server, address, 5)?;
     println!("Waiting for connection...");
     let (said, told) = mpsc::channel();
@@ -83,14 +126,21 @@ fn tcp(client: &Host, server: &Host, address: SocketAddr, walks: &Walks) -> io::
 
     // Three conversations in one stream of lines: sorted by connection, told in turn. It ends with the last thread.
     drop(said);
+    let mut walked = Vec::new();
     let mut conversations = HashMap::<SocketAddr, String>::new();
     for (client, text) in told {
         *conversations.entry(client).or_default() += &text;
     }
-    for client in clients {
+    for client in &clients {
+        // Both ends are at their ends, and so is the first one's ladder.
+        let (local, remote) = (walks.walk(*client, address), walks.walk(address, *client));
+        walked.push((local, remote));
+    }
+    shown.draw()?;
+    for (client, (local, remote)) in clients.into_iter().zip(walked) {
         println!("\n{}", conversations.remove(&client).unwrap_or_default());
-        println!("client {}", walks.walk(client, address));
-        println!("server {}", walks.walk(address, client));
+        println!("client {local}");
+        println!("server {remote}");
     }
     Ok(())
 }

@@ -6,7 +6,8 @@
 
 use std::{
     error::Error,
-    net::IpAddr,
+    io,
+    net::{IpAddr, SocketAddr},
     process::ExitCode,
     thread,
     time::{Duration, Instant},
@@ -14,13 +15,18 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use glasstack::{
-    device::Tap,
+    device::{Tap, wire::Faulty},
     host::{
         Host, Peer, exit_code,
         lab::{LINUX_V4, LINUX_V6, Lab, PREFIX_V4, PREFIX_V6, STACK_MAC, STACK_V4, STACK_V6},
     },
     stack::Capacity,
+    trace::{Station, ladder::Ends},
 };
+
+#[path = "../glass/mod.rs"]
+mod glass;
+pub(crate) use glasstack::trace::ladder::Side;
 
 /// What each program's `--help` ends with.
 pub(crate) const HELP: &str = "\
@@ -38,6 +44,12 @@ its peer COMMAND alone. For --tap, make the interface once:
 /// Anything that can go wrong in a program, to be told in one line.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
+/// Puts the address before an error, which by itself does not say whose it is.
+pub(crate) fn with(address: impl Into<SocketAddr>) -> impl Fn(io::Error) -> String {
+    let address = address.into();
+    move |error| format!("{address}: {error}")
+}
+
 /// The options that say where to run.
 #[derive(Args)]
 #[command(group(ArgGroup::new("where").required(true)))]
@@ -48,6 +60,10 @@ pub(crate) struct Place {
     /// Run in a private network that this program makes, with COMMAND as the peer
     #[arg(long, group = "where")]
     lab: bool,
+    #[command(flatten)]
+    glass: glass::Glass,
+    #[command(flatten)]
+    link: glass::Link,
     /// The peer in the lab [default: a shell]
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "tap")]
     command: Vec<String>,
@@ -57,15 +73,30 @@ pub(crate) struct Place {
 pub(crate) struct Running {
     /// Our own TCP/IP stack, running.
     pub(crate) host: Host,
+    shown: glass::Shown,
     lab: Option<Lab>,
     command: Vec<String>,
 }
 
 impl Place {
-    /// Starts a host on the TAP or in a new lab. To be called before any thread is started.
-    pub(crate) fn enter(self, capacity: Capacity, name_server: Option<IpAddr>) -> Result<Running> {
+    /// Starts a host on the TAP or in a new lab, which stands on this `side` of the ladder. To be called before any thread
+    /// is started.
+    pub(crate) fn enter(
+        self,
+        side: Side,
+        capacity: Capacity,
+        name_server: Option<IpAddr>,
+    ) -> Result<Running> {
         let (lab, device) = match &self.tap {
-            Some(name) => (None, Tap::open(name)?),
+            Some(name) => {
+                let tap = Tap::open(name).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        format!("{error}, and give it the addresses as --help says")
+                    }
+                    _ => error.to_string(),
+                });
+                (None, tap?)
+            }
             None => {
                 let mut lab = Lab::enter()?;
                 let tap = lab.tap()?;
@@ -85,9 +116,16 @@ impl Place {
         if let Some(server) = name_server {
             builder = builder.name_server(server);
         }
-        let host = builder.start(device)?;
+        let ends = Ends::beside(side, (Station(0), "this stack"), "Linux");
+        let shown = self.glass.open(ends, &[(Station(0), "this stack")])?;
+        builder = builder.observer(shown.at(Station(0)));
+        let host = match self.link.faults(&shown)? {
+            Some(faults) => builder.start(Faulty::new(device, faults)?)?,
+            None => builder.start(device)?,
+        };
         Ok(Running {
             host,
+            shown,
             lab,
             command: self.command,
         })
@@ -110,6 +148,7 @@ impl Running {
                 let status = peer.wait()?;
                 // The peer is gone: what it has not acknowledged it never will.
                 let _ = self.host.shutdown(Duration::from_secs(1));
+                self.shown.finish()?;
                 Ok(exit_code(status).into())
             }
             None => loop {
@@ -138,6 +177,7 @@ impl Running {
     pub(crate) fn end(self, peer: Option<Peer>) -> Result<()> {
         // Our connections do not outlive the process as the kernel's do: their FINs leave now or never.
         self.host.shutdown(Duration::from_secs(5))?;
+        self.shown.finish()?;
         if let Some(mut peer) = peer {
             peer.stop()?;
         }

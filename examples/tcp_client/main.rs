@@ -51,9 +51,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> place::Result<ExitCode> {
-    let running = options
-        .place
-        .enter(Capacity::default(), Some(options.name_server))?;
+    let running = options.place.enter(
+        place::Side::Left,
+        Capacity::default(),
+        Some(options.name_server),
+    )?;
     let peer = running.start_peer()?;
     let stream = running
         .patiently(|| connect(&running.host, &options.url))

@@ -12,4 +12,4 @@ pub use loopback::Loopback;
 #[cfg(all(feature = "tap", target_os = "linux"))]
 pub use tap::{Ethernet, Ip, Layer, Receive, Tap, Transmit, Tun, TunTap};
 #[cfg(feature = "std")]
-pub use wire::{Wire, WireEnd};
+pub use wire::{Conditions, Faults, Faulty, Selector, Wire, WireEnd};

@@ -1,24 +1,58 @@
-//! The wire: a link in memory that joins two devices, for tests, simulations and programs without a network.
+//! The wire: a link in memory that joins two devices, for tests, simulations and programs without a network; and the
+//! faults that a link can have.
+//!
+//! A [`Wire`] is perfect, or has [`Faults`]; [`Faulty`] puts the same faults before any other device.
+//!
+//! | file | what it explains |
+//! |---|---|
+//! | `conditions` | what is wrong with a link, and when it is down |
+//! | `selector`, `stream` | "the 2nd data segment of stream 0" |
+//! | `judge`, `luck`, `pace` | what becomes of a frame |
+//! | `referee`, `queue` | doing so, and telling |
+//! | `faulty` | a device behind a link |
+//! | `wake` | waking who waits for a frame |
 
-use std::{
-    collections::VecDeque,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+mod conditions;
+mod faulty;
+mod judge;
+mod luck;
+mod pace;
+mod queue;
+mod referee;
+mod selector;
+mod stream;
+#[cfg(test)]
+mod tests;
+#[cfg(target_os = "linux")]
+mod wake;
+
+pub use conditions::{Conditions, Faults, Switch};
+pub use faulty::Faulty;
+pub use judge::{Delivery, Judge, Verdict, flip};
+pub use selector::{Selector, SelectorError};
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[cfg(target_os = "linux")]
 use std::{
     os::fd::{AsFd, BorrowedFd},
     sync::OnceLock,
 };
 
-#[cfg(target_os = "linux")]
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use smoltcp::{
     phy::{self, Device, DeviceCapabilities, Medium},
     time::Instant,
 };
 
-/// A link between two devices: what one end transmits, the other receives, whole and in order.
+use crate::{
+    Result,
+    trace::{Direction, DropReason},
+};
+use queue::Queue;
+use referee::Referee;
+#[cfg(target_os = "linux")]
+use wake::Arrival;
+
+/// A link between two devices: what one end transmits, the other receives, whole and in order; or as its [`Faults`] have it.
 ///
 /// ```
 /// use glasstack::device::Wire;
@@ -50,7 +84,8 @@ impl Wire {
         }
     }
 
-    /// How many frames may wait in each direction. A frame that finds the queue full is dropped, as on a real link.
+    /// How many frames may wait, or be under way, in each direction. A frame that finds the queue full is dropped, as on a
+    /// real link.
     pub fn queue(mut self, frames: usize) -> Self {
         self.queue = frames;
         self
@@ -58,7 +93,51 @@ impl Wire {
 
     /// The link's two ends.
     pub fn ends(self) -> (WireEnd, WireEnd) {
-        let (there, back) = (Lane::new(&self), Lane::new(&self));
+        self.join(None)
+    }
+
+    /// The two ends of a link with faults; what goes out leaves the first. Both ends are told the same time by their
+    /// users: a frame that one transmits at `now` arrives at the other's `now` plus the latency. (The hosts of one process
+    /// have one clock, `host::now`.)
+    ///
+    /// ```
+    /// use glasstack::device::{Wire, wire::{Conditions, Faults}};
+    /// use glasstack::smoltcp::phy::Medium;
+    /// use std::time::Duration;
+    ///
+    /// let slow = Conditions::default().latency(Duration::from_millis(20));
+    /// let faults = Faults::new(1).both(slow).lose("data 2".parse()?);
+    /// let (here, there) = Wire::new(Medium::Ethernet, 1514).faulty_ends(faults)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Faults::check`].
+    pub fn faulty_ends(self, faults: Faults) -> Result<(WireEnd, WireEnd)> {
+        let referee = Referee::new(self.medium, faults)?;
+        Ok(self.join(Some(Arc::new(Mutex::new(referee)))))
+    }
+
+    /// The two ends of a link with the usual queue: `Wire::new(medium, mtu).ends()`.
+    pub fn pair(medium: Medium, mtu: usize) -> (WireEnd, WireEnd) {
+        Wire::new(medium, mtu).ends()
+    }
+
+    fn join(self, referee: Option<Arc<Mutex<Referee>>>) -> (WireEnd, WireEnd) {
+        let lane = |direction| {
+            Arc::new(Lane {
+                queue: Mutex::new(Waiting {
+                    frames: Queue::new(self.queue),
+                    dropped: 0,
+                }),
+                mtu: self.mtu,
+                direction,
+                referee: referee.clone(),
+                #[cfg(target_os = "linux")]
+                arrival: OnceLock::new(),
+            })
+        };
+        let (there, back) = (lane(Direction::Out), lane(Direction::In));
         let end = |incoming: &Arc<Lane>, outgoing: &Arc<Lane>| WireEnd {
             medium: self.medium,
             mtu: self.mtu,
@@ -69,16 +148,12 @@ impl Wire {
         };
         (end(&back, &there), end(&there, &back))
     }
-
-    /// The two ends of a link with the usual queue: `Wire::new(medium, mtu).ends()`.
-    pub fn pair(medium: Medium, mtu: usize) -> (WireEnd, WireEnd) {
-        Wire::new(medium, mtu).ends()
-    }
 }
 
 /// One end of a [`Wire`]: a device that may live in another thread than its peer.
 ///
-/// On Linux an end can be waited for with `poll(2)`: its descriptor is readable exactly while a frame waits to be received.
+/// On Linux an end can be waited for with `poll(2)`: its descriptor is readable exactly while a frame can be received. (Of a
+/// wire with faults: not before a frame's time has come.)
 #[derive(Debug)]
 pub struct WireEnd {
     medium: Medium,
@@ -92,9 +167,15 @@ pub struct WireEnd {
 }
 
 impl WireEnd {
-    /// How many of the frames that this end transmitted were dropped: the queue was full, or the frame larger than the MTU.
+    /// How many of the frames that this end transmitted were dropped: the queue was full, the frame larger than the MTU,
+    /// or the link's faults had it so.
     pub fn dropped(&self) -> u64 {
         self.outgoing.queue().dropped
+    }
+
+    /// When the next frame arrives at this end; in the past where it waits already. `None`: none is under way.
+    pub fn next_arrival(&self) -> Option<Instant> {
+        self.incoming.queue().frames.next()
     }
 }
 
@@ -102,20 +183,22 @@ impl Device for WireEnd {
     type RxToken<'a> = RxToken<'a>;
     type TxToken<'a> = TxToken<'a>;
 
-    fn receive(&mut self, _: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        self.incoming.receive(&mut self.received).then_some((
+    fn receive(&mut self, now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
+        self.incoming.receive(now, &mut self.received).then_some((
             RxToken(&self.received),
             TxToken {
                 frame: &mut self.transmitted,
                 lane: &self.outgoing,
+                now,
             },
         ))
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<TxToken<'_>> {
+    fn transmit(&mut self, now: Instant) -> Option<TxToken<'_>> {
         Some(TxToken {
             frame: &mut self.transmitted,
             lane: &self.outgoing,
+            now,
         })
     }
 
@@ -127,7 +210,7 @@ impl Device for WireEnd {
     }
 }
 
-/// Readable exactly while a frame waits to be received.
+/// Readable exactly while a frame can be received.
 ///
 /// # Panics
 /// On first use, where the process may open no more files (`EMFILE`): the trait has no way to say so.
@@ -153,6 +236,7 @@ impl phy::RxToken for RxToken<'_> {
 pub struct TxToken<'a> {
     frame: &'a mut Vec<u8>,
     lane: &'a Lane,
+    now: Instant,
 }
 
 impl phy::TxToken for TxToken<'_> {
@@ -161,7 +245,7 @@ impl phy::TxToken for TxToken<'_> {
         self.frame.clear();
         self.frame.resize(len, 0);
         let result = f(self.frame);
-        self.lane.transmit(self.frame);
+        self.lane.transmit(self.now, self.frame);
         result
     }
 }
@@ -169,94 +253,94 @@ impl phy::TxToken for TxToken<'_> {
 /// One direction of the link.
 #[derive(Debug)]
 struct Lane {
-    queue: Mutex<Queue>,
-    /// Made when it is first asked for: most wires are never waited for. Written and read under the queue's lock only,
-    /// so that it is readable exactly while the queue holds a frame, and no wake-up is lost.
+    queue: Mutex<Waiting>,
+    mtu: usize,
+    direction: Direction,
+    /// Both directions' one, where the link has faults; locked before the queue. Without it a frame arrives when it is sent,
+    /// whatever the clocks say.
+    referee: Option<Arc<Mutex<Referee>>>,
+    /// Made when it is first asked for: most wires are never waited for. Used under the queue's lock only, so that it is
+    /// readable exactly while a frame can be received, and no wake-up is lost.
     #[cfg(target_os = "linux")]
-    arrival: OnceLock<EventFd>,
+    arrival: OnceLock<Arrival>,
 }
 
 #[derive(Debug)]
-struct Queue {
-    frames: VecDeque<Vec<u8>>,
-    /// Buffers to be used again; with those in `frames` never more than `limit` and two.
-    free: Vec<Vec<u8>>,
-    limit: usize,
-    mtu: usize,
+struct Waiting {
+    frames: Queue,
     dropped: u64,
 }
 
-/// What becomes of a frame.
-enum Verdict {
-    Deliver,
-    Drop,
-}
-
-impl Queue {
-    fn verdict(&self, frame: &[u8]) -> Verdict {
-        if frame.len() > self.mtu || self.frames.len() >= self.limit {
-            Verdict::Drop
-        } else {
-            Verdict::Deliver
-        }
-    }
-}
-
 impl Lane {
-    fn new(wire: &Wire) -> Arc<Self> {
-        Arc::new(Lane {
-            queue: Mutex::new(Queue {
-                frames: VecDeque::new(),
-                free: Vec::new(),
-                limit: wire.queue,
-                mtu: wire.mtu,
-                dropped: 0,
-            }),
-            #[cfg(target_os = "linux")]
-            arrival: OnceLock::new(),
-        })
-    }
-
     /// No code of the caller's runs under the lock, so a poisoned one is still whole.
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, Waiting> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends the frame on its way and leaves a spare buffer in its place.
-    fn transmit(&self, frame: &mut Vec<u8>) {
-        let mut queue = self.queue();
-        match queue.verdict(frame) {
-            Verdict::Deliver => {
-                let spare = queue.free.pop().unwrap_or_default();
-                queue.frames.push_back(mem::replace(frame, spare));
-                if queue.frames.len() == 1 {
-                    self.signal();
-                }
+    fn transmit(&self, now: Instant, frame: &mut Vec<u8>) {
+        match &self.referee {
+            None => self.transmit_at_once(now, frame),
+            Some(referee) => {
+                // A sink that panicked leaves the referee whole: it is called last.
+                let mut referee = referee.lock().unwrap_or_else(PoisonError::into_inner);
+                self.transmit_by(&mut referee, now, frame);
             }
-            Verdict::Drop => queue.dropped += 1,
+        }
+    }
+
+    fn transmit_at_once(&self, now: Instant, frame: &mut Vec<u8>) {
+        let mut queue = self.queue();
+        // Behind the last, though the sender's clock may have gone back.
+        let now = queue.frames.last().map_or(now, |last| last.max(now));
+        if frame.len() > self.mtu || !queue.frames.push(now, frame) {
+            queue.dropped += 1;
+        } else if queue.frames.len() == 1 {
+            self.signal();
+        }
+    }
+
+    fn transmit_by(&self, referee: &mut Referee, now: Instant, frame: &mut Vec<u8>) {
+        let mut queue = self.queue();
+        if frame.len() > self.mtu {
+            referee.tell(now, DropReason::Malformed, frame);
+            queue.dropped += 1;
+            return;
+        }
+        let before = queue.frames.next();
+        queue.dropped += referee.send(self.direction, now, frame, &mut queue.frames);
+        let next = queue.frames.next();
+        if next != before {
+            self.schedule(now, next);
         }
     }
 
     /// Takes the next frame, if there is one, and keeps the buffer of the last for later.
-    fn receive(&self, frame: &mut Vec<u8>) -> bool {
+    fn receive(&self, now: Instant, frame: &mut Vec<u8>) -> bool {
         let mut queue = self.queue();
-        let Some(next) = queue.frames.pop_front() else {
-            return false;
-        };
-        queue.free.push(mem::replace(frame, next));
-        if queue.frames.is_empty() {
-            self.quiet();
+        if self.referee.is_none() {
+            let is_received = queue.frames.pop(frame);
+            if is_received && queue.frames.len() == 0 {
+                self.quiet();
+            }
+            return is_received;
         }
-        true
+        let is_due = queue.frames.next().is_some_and(|at| at <= now);
+        let is_received = is_due && queue.frames.pop(frame);
+        self.schedule(now, queue.frames.next());
+        is_received
     }
 
     #[cfg(target_os = "linux")]
     fn arrival(&self) -> BorrowedFd<'_> {
         let queue = self.queue();
         let arrival = self.arrival.get_or_init(|| {
-            let waiting = u32::from(!queue.frames.is_empty());
-            EventFd::from_value_and_flags(waiting, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
-                .expect("eventfd(2) fails only where the process may open no more files")
+            let next = queue.frames.next();
+            let arrival = match self.referee {
+                None => Arrival::event(next.is_some()),
+                Some(_) => Arrival::timer(next),
+            };
+            arrival.expect("eventfd(2) and timerfd_create(2) fail only where no file can be opened")
         });
         arrival.as_fd()
     }
@@ -264,217 +348,27 @@ impl Lane {
     /// The queue has its first frame. The counter goes from 0 to 1, so the write cannot fail.
     fn signal(&self) {
         #[cfg(target_os = "linux")]
-        if let Some(arrival) = self.arrival.get() {
-            let _ = arrival.write(1);
+        if let Some(Arrival::Event(event)) = self.arrival.get() {
+            let _ = event.write(1);
         }
     }
 
     /// The queue has given up its last frame. The counter is 1, so the read cannot fail.
     fn quiet(&self) {
         #[cfg(target_os = "linux")]
-        if let Some(arrival) = self.arrival.get() {
-            let _ = arrival.read();
-        }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use phy::{RxToken as _, TxToken as _};
-
-    const NOW: Instant = Instant::ZERO;
-
-    fn send(end: &mut WireEnd, frame: &[u8]) {
-        let token = end.transmit(NOW).unwrap();
-        token.consume(frame.len(), |buffer| {
-            assert!(
-                buffer.iter().all(|&byte| byte == 0),
-                "nothing of an older frame shows"
-            );
-            buffer.copy_from_slice(frame);
-        });
-    }
-
-    fn receive(end: &mut WireEnd) -> Option<Vec<u8>> {
-        let (rx, _) = end.receive(NOW)?;
-        Some(rx.consume(<[u8]>::to_vec))
-    }
-
-    #[test]
-    fn carries_frames_in_order_both_ways() {
-        let (mut a, mut b) = Wire::pair(Medium::Ip, 1500);
-        for number in 0..100u8 {
-            send(&mut a, &vec![number; 1 + usize::from(number)]);
-            send(&mut b, &[number, 255]);
-        }
-        for number in 0..100u8 {
-            assert_eq!(receive(&mut b), Some(vec![number; 1 + usize::from(number)]));
-            assert_eq!(receive(&mut a), Some(vec![number, 255]));
-        }
-        assert_eq!((receive(&mut a), receive(&mut b)), (None, None));
-    }
-
-    #[test]
-    fn full_queue_drops_the_newest_and_counts_it() {
-        let (mut a, mut b) = Wire::new(Medium::Ip, 1500).queue(3).ends();
-        for number in 0..5u8 {
-            send(&mut a, &[number]);
-        }
-        assert_eq!((a.dropped(), b.dropped()), (2, 0));
-        for number in 0..3u8 {
-            assert_eq!(receive(&mut b), Some(vec![number]));
-        }
-        assert_eq!(receive(&mut b), None);
-        send(&mut a, b"room again");
-        assert_eq!(receive(&mut b).unwrap(), b"room again");
-    }
-
-    #[test]
-    fn frame_above_the_mtu_is_dropped() {
-        let (mut a, mut b) = Wire::pair(Medium::Ethernet, 1514);
-        assert_eq!(a.capabilities().max_transmission_unit, 1514);
-        assert_eq!(a.capabilities().ip_mtu(), 1500);
-        send(&mut a, &[1; 1515]);
-        send(&mut a, &[2; 1514]);
-        assert_eq!(receive(&mut b), Some(vec![2; 1514]));
-        assert_eq!(a.dropped(), 1);
-    }
-
-    #[test]
-    fn reply_is_written_while_the_frame_is_read() {
-        let (mut a, mut b) = Wire::pair(Medium::Ip, 1500);
-        send(&mut a, b"question");
-        let (rx, tx) = b.receive(NOW).unwrap();
-        rx.consume(|frame| tx.consume(frame.len(), |reply| reply.copy_from_slice(frame)));
-        assert_eq!(receive(&mut a).unwrap(), b"question");
-    }
-
-    #[test]
-    fn buffers_are_used_again() {
-        let (mut a, mut b) = Wire::pair(Medium::Ip, 1500);
-        for _ in 0..1_000 {
-            send(&mut a, &[7; 1000]);
-            send(&mut a, &[8; 1000]);
-            assert!(b.receive(NOW).is_some() && b.receive(NOW).is_some());
-        }
-        let queue = a.outgoing.queue();
-        assert!(queue.free.len() + queue.frames.len() <= 2);
-    }
-
-    #[cfg(feature = "ipv4")]
-    #[test]
-    fn joins_two_interfaces() {
-        use smoltcp::{
-            iface::{Config, Interface, SocketSet},
-            socket::tcp,
-            wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr},
-        };
-
-        struct Host {
-            device: WireEnd,
-            interface: Interface,
-            sockets: SocketSet<'static>,
-        }
-        let host = |last: u8, mut device: WireEnd| {
-            let address = match device.medium {
-                Medium::Ethernet => {
-                    HardwareAddress::Ethernet(EthernetAddress([2, 0, 0, 0, 0, last]))
-                }
-                Medium::Ip => HardwareAddress::Ip,
-            };
-            let mut interface = Interface::new(Config::new(address), &mut device, NOW);
-            interface.update_ip_addrs(|addresses| {
-                let _ = addresses.push(IpCidr::new(IpAddress::v4(10, 0, 0, last), 24));
-            });
-            Host {
-                device,
-                interface,
-                sockets: SocketSet::new(Vec::new()),
-            }
-        };
-        let socket = || {
-            let buffer = || tcp::SocketBuffer::new(vec![0; 1024]);
-            tcp::Socket::new(buffer(), buffer())
-        };
-        for (medium, mtu) in [(Medium::Ethernet, 1514), (Medium::Ip, 1500)] {
-            let (a, b) = Wire::pair(medium, mtu);
-            let (mut client, mut server) = (host(1, a), host(2, b));
-            let (c, s) = (client.sockets.add(socket()), server.sockets.add(socket()));
-            server.sockets.get_mut::<tcp::Socket>(s).listen(80).unwrap();
-            let connecting = client.sockets.get_mut::<tcp::Socket>(c);
-            let remote = (IpAddress::v4(10, 0, 0, 2), 80);
-            connecting
-                .connect(client.interface.context(), remote, 49152)
-                .unwrap();
-            for _ in 0..5 {
-                for host in [&mut client, &mut server] {
-                    host.interface
-                        .poll(NOW, &mut host.device, &mut host.sockets);
-                }
-            }
-            for (host, handle) in [(&client, c), (&server, s)] {
-                let state = host.sockets.get::<tcp::Socket>(handle).state();
-                assert_eq!(state, tcp::State::Established, "{medium:?}");
-            }
+        if let Some(Arrival::Event(event)) = self.arrival.get() {
+            let _ = event.read();
         }
     }
 
+    /// The next frame arrives at another time than before.
     #[cfg(target_os = "linux")]
-    mod wake_up {
-        use super::*;
-        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-        use std::thread;
-
-        fn readable(end: &WireEnd, timeout: impl Into<PollTimeout>) -> bool {
-            let mut fds = [PollFd::new(end.as_fd(), PollFlags::POLLIN)];
-            poll(&mut fds, timeout.into()).unwrap() == 1
-        }
-
-        #[test]
-        fn readable_exactly_while_a_frame_waits() {
-            let (mut a, mut b) = Wire::new(Medium::Ip, 1500).queue(2).ends();
-            send(&mut a, b"before the descriptor was asked for");
-            assert!(readable(&b, PollTimeout::ZERO));
-            for _ in 0..3 {
-                send(&mut a, b"");
-            }
-            for _ in 0..2 {
-                assert!(readable(&b, PollTimeout::ZERO));
-                assert!(receive(&mut b).is_some());
-            }
-            assert!(!readable(&b, PollTimeout::ZERO));
-            assert!(receive(&mut b).is_none());
-            assert!(!readable(&b, PollTimeout::ZERO));
-            send(&mut a, b"");
-            assert!(readable(&b, PollTimeout::ZERO));
-            assert!(
-                !readable(&a, PollTimeout::ZERO),
-                "the other direction is another matter"
-            );
-        }
-
-        /// Each of two threads sleeps in poll(2) until the other's frame comes: one lost wake-up would stop both.
-        #[test]
-        fn no_wake_up_is_lost_between_threads() {
-            const TURNS: u32 = 10_000;
-            let (mut a, mut b) = Wire::pair(Medium::Ip, 1500);
-            let wait = |end: &mut WireEnd| {
-                assert!(readable(end, 60_000u16), "a frame was sent but nobody woke");
-                receive(end).unwrap()
-            };
-            let peer = thread::spawn(move || {
-                for _ in 0..TURNS {
-                    let frame = wait(&mut b);
-                    send(&mut b, &frame);
-                }
-            });
-            for turn in 0..TURNS {
-                send(&mut a, &turn.to_be_bytes());
-                assert_eq!(wait(&mut a), turn.to_be_bytes());
-            }
-            peer.join().unwrap();
+    fn schedule(&self, now: Instant, next: Option<Instant>) {
+        if let Some(Arrival::Timer(timer)) = self.arrival.get() {
+            timer.set(now, next);
         }
     }
+
+    #[cfg(not(target_os = "linux"))]
+    fn schedule(&self, _: Instant, _: Option<Instant>) {}
 }

@@ -20,7 +20,6 @@ use std::{
     net::IpAddr,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
-    time::Instant,
 };
 
 /// Describes a [`Host`], then starts it.
@@ -155,7 +154,6 @@ impl Builder {
             None => random()?,
         };
         let observer = Draining::new(self.observer.take());
-        let start = Instant::now();
         let mut stack = Stack::with_capacity(self.capacity.clone(), key, observer);
         let link = attach(&self, &mut stack)?;
         for server in &self.name_servers {
@@ -165,7 +163,7 @@ impl Builder {
             stack.add_name(name, *address)?;
         }
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        let shared = Arc::new(Shared::new(Engine::new(stack, link, start), wake));
+        let shared = Arc::new(Shared::new(Engine::new(stack, link), wake));
         driver::spawn(shared.clone(), descriptor)?;
         Ok(Host(Arc::new(LastHandle(shared))))
     }

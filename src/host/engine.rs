@@ -1,6 +1,7 @@
 //! The stack under its lock: what application threads and the driver share.
 
 use super::{
+    clock,
     draining::Draining,
     link::Link,
     waiter::{Deadline, Waiter, Waiters},
@@ -26,8 +27,6 @@ pub(crate) type HostStack = Stack<'static, Draining>;
 pub(super) struct Engine {
     pub(super) stack: HostStack,
     link: Box<dyn Link>,
-    /// Smoltcp's clock counts from here.
-    start: std::time::Instant,
     /// The open sockets and who waits on them. Bounded by `Capacity::sockets`.
     open: HashMap<Fd, Waiters>,
     /// The deadline that the driver sleeps towards; `None`: until it is woken.
@@ -47,11 +46,10 @@ enum Phase {
 }
 
 impl Engine {
-    pub(super) fn new(stack: HostStack, link: Box<dyn Link>, start: std::time::Instant) -> Engine {
+    pub(super) fn new(stack: HostStack, link: Box<dyn Link>) -> Engine {
         Engine {
             stack,
             link,
-            start,
             open: HashMap::new(),
             // The driver's first turn is due at once, and learns the next deadline by itself.
             sleeps_until: Some(Instant::ZERO),
@@ -60,7 +58,7 @@ impl Engine {
     }
 
     pub(super) fn now(&self) -> Instant {
-        Instant::from_micros(i64::try_from(self.start.elapsed().as_micros()).unwrap_or(i64::MAX))
+        clock::now()
     }
 
     /// Does what is due; the next deadline.

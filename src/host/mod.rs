@@ -36,6 +36,7 @@
 //! ```
 
 mod builder;
+mod clock;
 mod draining;
 mod driver;
 mod engine;
@@ -46,6 +47,7 @@ mod peer;
 mod waiter;
 
 pub use builder::Builder;
+pub use clock::now;
 pub use peer::{Peer, exit_code};
 
 pub(crate) use engine::HostStack;
@@ -128,6 +130,21 @@ impl Host {
             true => Ok(()),
             false => Err(Error::TimedOut.into()),
         }
+    }
+
+    /// Every socket of this host at this moment, as `ss -tunaoi` prints the kernel's; see
+    /// [`Stack::sockets`](crate::Stack::sockets). Once the host has ended there are none.
+    ///
+    /// ```
+    /// # use glasstack::{host::Host, socket::UdpSocket};
+    /// let host = Host::builder().start_loopback()?;
+    /// let _socket = UdpSocket::bind(&host, "127.0.0.1:9999")?;
+    /// assert!(host.sockets().contains("udp   UNCONN"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn sockets(&self) -> String {
+        let show = |stack: &mut HostStack| Ok(stack.sockets().to_string());
+        self.call(show).unwrap_or_default()
     }
 
     /// How often the driver went around its loop: stands still while the host is idle.

@@ -8,10 +8,11 @@ use smoltcp::socket::tcp::State;
 use super::connection::Role;
 use super::fd::Socket;
 use super::flow::{Endpoint, Scope, unspecified};
+use super::glass;
 use super::option::SocketOption;
 use super::slot::{Kind, Owner};
 use super::{Domain, Fd, Interest, Readiness, Stack, Type};
-use crate::trace::Observer;
+use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Limit, Result};
 
 impl<'a, O: Observer> Stack<'a, O> {
@@ -20,6 +21,14 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// [`Error::Exhausted`] where descriptors or UDP sockets are used up, [`Error::AddressFamilyNotSupported`] for a
     /// family that this build does not have.
     pub fn socket(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
+        self.begin_call();
+        let result = self.socket_untold(domain, kind);
+        self.told(None, Call::Socket(domain, kind), result, |fd| {
+            Outcome::Descriptor(fd.index)
+        })
+    }
+
+    fn socket_untold(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         let is_built = match domain {
             Domain::Inet => cfg!(feature = "ipv4"),
             Domain::Inet6 => cfg!(feature = "ipv6"),
@@ -49,6 +58,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// [`Error::InvalidArgument`] where it is bound already. The port is free again as soon as the socket is closed,
     /// whatever its connections still have to say, as with Linux's `SO_REUSEADDR`.
     pub fn bind(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
+        self.begin_call();
+        let result = self.bind_untold(fd, address);
+        self.told(Some(fd), Call::Bind(address), result, glass::done)
+    }
+
+    fn bind_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
         let row = self.descriptors.get(fd)?;
         let is_fresh = match row.socket {
             Socket::Idle => true,
@@ -76,7 +91,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::InvalidArgument);
         }
         self.bind_to(fd.index, endpoint)?;
-        self.descriptors.row(fd.index).explicit = true;
+        self.descriptors.row(fd.index).named = Some(endpoint.addr);
         Ok(())
     }
 
@@ -137,13 +152,21 @@ impl<'a, O: Observer> Stack<'a, O> {
             addr: unspecified(row.domain),
             port: 0,
         };
-        row.explicit = false;
+        row.named = None;
     }
 
     /// `close(2)`: the descriptor ends here. A connection still sends what is queued, then FIN, in the background, and
     /// frees its slot when TCP is done; if there is data that the application has not read it is reset instead
     /// (RFC 2525 §2.17). A listener's waiting connections are reset.
     pub fn close(&mut self, fd: Fd) -> Result<()> {
+        self.begin_call();
+        // Afterwards the descriptor names nothing any more.
+        let told = self.descriptors.get(fd).map(|_| ());
+        let _ = self.told(Some(fd), Call::Close, told, glass::done);
+        self.close_untold(fd)
+    }
+
+    fn close_untold(&mut self, fd: Fd) -> Result<()> {
         self.descriptors.get(fd)?;
         match self.descriptors.peek(fd.index).socket {
             Socket::Free { .. } | Socket::Idle => {}

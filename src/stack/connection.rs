@@ -6,17 +6,21 @@ use core::time::Duration;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
+use super::countdown::Countdown;
 use super::flow::{Flow, UNSPECIFIED};
 use super::frame::Segment;
-use super::option::Options;
+use super::glass::Glimpse;
+use super::option::{Options, on_clock};
 use crate::Error;
 
 /// How long `connect` waits without [`UserTimeout`](super::option::UserTimeout): what Linux's six retries take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
 /// How long sent data may stay unacknowledged without a user timeout: Linux's fifteen retries (RFC 9293 §3.8.3, R2).
 pub const DATA_TIMEOUT: Duration = Duration::from_secs(924);
-/// How long a closed connection may take to say goodbye, FIN-WAIT-2 included, before it is dropped.
+/// How long a closed connection waits in FIN-WAIT-2 for the peer's FIN before it is dropped (Linux's `tcp_fin_timeout`).
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long what a closed connection still sends may stay unacknowledged: Linux's eight retries for an orphan.
+pub const ORPHAN_TIMEOUT: Duration = Duration::from_secs(243);
 /// How long a peer may take to finish the handshake that it began.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(63);
 /// Unanswered keep-alive probes that end a connection.
@@ -61,18 +65,27 @@ pub(super) struct Connection {
     pub(super) next: u32,
     /// The acknowledgment that was sent last: what the peer's next sequence number is.
     pub(super) receive_next: u32,
+    /// The sequence number of the first octet that the peer sends, and how many of them the application has read.
+    pub(super) first_octet: Option<u32>,
+    pub(super) read: u32,
     /// Sequence numbers that the peer has not acknowledged (octets queued, SYN, FIN), and since when.
     pub(super) unacknowledged: usize,
     pub(super) waiting: Option<Instant>,
     pub(super) user_timeout: Option<Duration>,
     /// When the heart gives up on the peer, as of the last poll.
     pub(super) give_up_at: Option<Instant>,
+    /// The timer that smoltcp runs for it.
+    pub(super) countdown: Countdown,
+    /// The peer's window, when it was last heard, was shut.
+    pub(super) window_shut: bool,
     /// `shutdown(Read)`: nothing more to read than what is there.
     pub(super) read_shutdown: bool,
     /// Why it ended, until the application has heard it.
     pub(super) error: Option<Error>,
     /// On the list of orphans in TIME-WAIT.
     pub(super) in_time_wait: bool,
+    /// What its observer is told of.
+    pub(super) glimpse: Glimpse,
     /// It ended without a word to the peer (RFC 9293 §3.10.8, user timeout).
     pub(super) silent: bool,
 }
@@ -92,13 +105,18 @@ impl Connection {
         initial: None,
         next: 0,
         receive_next: 0,
+        first_octet: None,
+        read: 0,
         unacknowledged: 0,
         waiting: None,
         user_timeout: None,
         give_up_at: None,
+        countdown: Countdown::STOPPED,
+        window_shut: false,
         read_shutdown: false,
         error: None,
         in_time_wait: false,
+        glimpse: Glimpse::NOTHING,
         silent: false,
     };
 
@@ -128,6 +146,11 @@ impl Connection {
         let is_heard = segment.has_ack() && ahead <= PLAUSIBLE && behind <= PLAUSIBLE;
         if is_heard {
             self.heard = now;
+            self.window_shut = segment.window == 0;
+            // It answers a probe; what is on its way it has answered when less of it is.
+            if self.window_shut || self.unacknowledged == 0 {
+                self.countdown.answered();
+            }
         }
         is_heard
     }
@@ -143,6 +166,7 @@ impl Connection {
             self.waiting = None;
         } else if unacknowledged < self.unacknowledged || self.waiting.is_none() {
             self.waiting = Some(now);
+            self.countdown.answered();
         }
         self.unacknowledged = unacknowledged;
     }
@@ -159,10 +183,11 @@ impl Connection {
     pub(super) fn deadline(&self, keep_alive: Option<smoltcp::time::Duration>) -> Option<Instant> {
         let patience = match self.role {
             Role::HalfOpen(_) => HANDSHAKE_TIMEOUT,
+            Role::Orphan if self.state == State::FinWait2 => CLOSE_TIMEOUT,
             Role::Orphan => self
                 .user_timeout
-                .unwrap_or(CLOSE_TIMEOUT)
-                .min(CLOSE_TIMEOUT),
+                .unwrap_or(ORPHAN_TIMEOUT)
+                .min(ORPHAN_TIMEOUT),
             _ if self.state == State::SynSent => self.user_timeout.unwrap_or(CONNECT_TIMEOUT),
             _ => self.user_timeout.unwrap_or(DATA_TIMEOUT),
         };
@@ -173,7 +198,7 @@ impl Connection {
             (Role::Orphan, State::FinWait2) => Some(self.orphaned),
             _ => self.waiting,
         };
-        let unanswered = unanswered.map(|since| since + patience.into());
+        let unanswered = unanswered.map(|since| since + on_clock(patience));
         let unprobed = match self.state {
             State::Established | State::CloseWait | State::FinWait2 => {
                 keep_alive.map(|interval| self.heard + interval * (KEEP_ALIVE_PROBES + 1))

@@ -6,6 +6,8 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxTo
 use smoltcp::time::Instant;
 
 use super::frame::{ETHERNET_HEADER, ICMPV6, Segment, TCP};
+use super::glass::Pane;
+use crate::trace::Observer;
 
 /// ICMPv6's type (RFC 4861 §4.3).
 const NEIGHBOR_SOLICITATION: u8 = 135;
@@ -17,6 +19,8 @@ pub(super) struct Sent {
     pub(super) packets: u32,
     /// The neighbor whose hardware address was asked for.
     pub(super) solicited: Option<IpAddr>,
+    /// smoltcp wanted to send, whether or not it knew the hardware address.
+    pub(super) attempted: bool,
     /// The device had no room for another frame.
     pub(super) exhausted: bool,
     /// The furthest TCP sequence number taken up, and the latest acknowledgment.
@@ -34,6 +38,7 @@ impl Sent {
             },
             packets: 0,
             solicited: None,
+            attempted: false,
             exhausted: false,
             sequence: None,
             first: None,
@@ -83,17 +88,33 @@ impl Sent {
     }
 }
 
-/// A transmit token that looks at the finished frame. smoltcp passes tokens by value, often: a small one is a fast one.
-pub(super) struct Watched<'w, T> {
-    token: T,
-    sent: &'w mut Sent,
+/// Who looks at the frames that leave: the heart, and its observer if that listens.
+pub(super) struct Watch<'o, O> {
+    pub(super) sent: Sent,
+    pub(super) pane: Option<Pane>,
+    pub(super) observer: &'o mut O,
 }
 
-impl<T: TxToken> TxToken for Watched<'_, T> {
+/// A transmit token that looks at the finished frame. smoltcp passes tokens by value, often: a small one is a fast one.
+pub(super) struct Watched<'w, 'o, T, O> {
+    token: T,
+    watch: &'w mut Watch<'o, O>,
+}
+
+impl<'w, 'o, T, O> Watched<'w, 'o, T, O> {
+    pub(super) fn new(token: T, watch: &'w mut Watch<'o, O>) -> Self {
+        Watched { token, watch }
+    }
+}
+
+impl<T: TxToken, O: Observer> TxToken for Watched<'_, '_, T, O> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         self.token.consume(len, |frame| {
             let result = f(frame);
-            self.sent.note(frame);
+            if let Some(pane) = &mut self.watch.pane {
+                pane.tell_out(self.watch.observer, frame);
+            }
+            self.watch.sent.note(frame);
             result
         })
     }
@@ -120,39 +141,35 @@ impl RxToken for Lent<'_> {
 }
 
 /// Hands one frame in, with the device's own transmit token for the answer.
-pub(super) struct DoorIn<'f, T> {
+pub(super) struct DoorIn<'f, 'o, T, O> {
     pub(super) frame: Option<&'f [u8]>,
     pub(super) meta: PacketMeta,
     pub(super) token: Option<T>,
     pub(super) capabilities: &'f DeviceCapabilities,
-    pub(super) sent: &'f mut Sent,
+    pub(super) watch: &'f mut Watch<'o, O>,
 }
 
-impl<'f, T: TxToken> Device for DoorIn<'f, T> {
+impl<'f, 'o, T: TxToken, O: Observer> Device for DoorIn<'f, 'o, T, O> {
     type RxToken<'a>
         = Lent<'f>
     where
         Self: 'a;
     type TxToken<'a>
-        = Watched<'a, T>
+        = Watched<'a, 'o, T, O>
     where
         Self: 'a;
 
-    fn receive(&mut self, _: Instant) -> Option<(Lent<'f>, Watched<'_, T>)> {
+    fn receive(&mut self, _: Instant) -> Option<(Lent<'f>, Self::TxToken<'_>)> {
         let frame = self.frame.take()?;
         let token = self.token.take()?;
         let lent = Lent {
             frame,
             meta: self.meta,
         };
-        let watched = Watched {
-            token,
-            sent: self.sent,
-        };
-        Some((lent, watched))
+        Some((lent, Watched::new(token, self.watch)))
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<Watched<'_, T>> {
+    fn transmit(&mut self, _: Instant) -> Option<Self::TxToken<'_>> {
         None
     }
 
@@ -162,18 +179,18 @@ impl<'f, T: TxToken> Device for DoorIn<'f, T> {
 }
 
 /// Lets frames out to the device, and none in.
-pub(super) struct DoorOut<'d, D: ?Sized> {
+pub(super) struct DoorOut<'d, 'o, D: ?Sized, O> {
     pub(super) device: &'d mut D,
-    pub(super) sent: &'d mut Sent,
+    pub(super) watch: &'d mut Watch<'o, O>,
 }
 
-impl<D: Device + ?Sized> Device for DoorOut<'_, D> {
+impl<'o, D: Device + ?Sized, O: Observer> Device for DoorOut<'_, 'o, D, O> {
     type RxToken<'a>
         = Lent<'a>
     where
         Self: 'a;
     type TxToken<'a>
-        = Watched<'a, D::TxToken<'a>>
+        = Watched<'a, 'o, D::TxToken<'a>, O>
     where
         Self: 'a;
 
@@ -183,13 +200,11 @@ impl<D: Device + ?Sized> Device for DoorOut<'_, D> {
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
         let Some(token) = self.device.transmit(now) else {
-            self.sent.exhausted = true;
+            self.watch.sent.exhausted = true;
             return None;
         };
-        Some(Watched {
-            token,
-            sent: self.sent,
-        })
+        self.watch.sent.attempted = true;
+        Some(Watched::new(token, self.watch))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -8,11 +8,12 @@ use smoltcp::wire::HardwareAddress;
 
 use super::Stack;
 use super::connection::Role;
-use super::door::{DoorOut, Sent, Void};
+use super::door::{DoorOut, Sent, Void, Watch};
+use super::interface::NetworkInterface;
 use super::resolver::Step;
 use super::slot::{Agenda, Kind};
 use crate::Error;
-use crate::trace::Observer;
+use crate::trace::{Cause, Observer};
 
 /// Frames that one slot may send before the others get their turn.
 const BURST: usize = 64;
@@ -82,48 +83,65 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn expire(&mut self) {
         self.reassemblies.expire(self.now);
         while let Some(slot) = self.deadlines.pop_due(self.now) {
+            if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
+                connection.countdown.expire(self.now);
+            }
             self.make_due(slot);
         }
     }
 
-    /// Polls the slots that have work on an interface, each once; says whether the device refused a frame.
-    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
-        let count = match &self.interfaces[usize::from(interface)] {
-            Some(interface) => interface.due.len(),
-            None => 0,
+    /// Polls the slots that have work on an interface, each once, until the device refuses a frame.
+    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) {
+        let count = match self.interfaces.get(usize::from(interface)) {
+            Some(Some(interface)) => interface.due.len(),
+            // Another stack's interface, for all that can be known.
+            _ => 0,
         };
         for _ in 0..count {
             let Some(row) = &mut self.interfaces[usize::from(interface)] else {
-                return false;
+                return;
             };
+            row.refused = false;
             let Some(slot) = row.due.pop_front(&mut self.agenda) else {
-                return false;
+                return;
             };
             self.slots[usize::from(slot)].agenda = Agenda::Idle;
             self.due -= 1;
             if self.egress_slot(interface, slot, device) {
-                return true;
+                if let Some(row) = &mut self.interfaces[usize::from(interface)] {
+                    row.refused = true;
+                }
+                return;
             }
         }
-        false
     }
 
     /// Polls one slot; says whether the device refused a frame.
     fn egress_slot<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
+        self.cause = Cause::Timer;
+        self.tell_fired(slot);
         if self.give_up(slot) {
             return false;
         }
         let now = self.now;
+        let medium = self.interfaces[usize::from(index)]
+            .as_ref()
+            .map(|i| i.medium);
+        let pane = medium.and_then(|medium| self.pane(index, medium, Some(slot)));
         let place = &mut self.slots[usize::from(slot)];
         let (Some(interface), Some(set)) =
             (&mut self.interfaces[usize::from(index)], &mut place.set)
         else {
             return false;
         };
-        let mut sent = Sent::nothing_yet(interface.medium);
+        let mut watch = Watch {
+            sent: Sent::nothing_yet(interface.medium),
+            pane,
+            observer: &mut self.observer,
+        };
         let mut door = DoorOut {
             device: &mut *device,
-            sent: &mut sent,
+            watch: &mut watch,
         };
         let mut more = true;
         for _ in 0..BURST {
@@ -134,10 +152,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
         }
         let mut next = interface.inner.poll_at(now, set);
+        let sent = watch.sent;
         place.blocked = match next {
             // It wanted to send, and smoltcp keeps it quiet until the neighbor's address is known.
             Some(until) if sent.packets == 0 && !sent.exhausted => {
-                let asked = until == now + DISCOVERY_INTERVAL;
+                // A timer of the socket's own may be a second away, too.
+                let asked = sent.attempted && until == now + DISCOVERY_INTERVAL;
                 let waits = place
                     .blocked
                     .filter(|(_, quiet_until)| asked || until == *quiet_until);
@@ -168,6 +188,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.is_live(slot) {
             return sent.exhausted;
         }
+        self.tell_timer(slot, next);
         if more || sent.exhausted {
             self.make_due(slot);
             // It is due already; a deadline that has passed would call for a poll without end.
@@ -185,6 +206,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             next = Some(now + DEVICE_RETRY);
         }
         if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
+            // Silence for a neighbor's sake is no timer of the connection's.
+            connection.countdown.arm(now, next.filter(|_| !is_blocked));
             connection.give_up_at = connection.deadline(socket.keep_alive());
             next = match connection.silent {
                 true => None,
@@ -207,7 +230,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             if super::frame::before(connection.next, next) {
                 connection.next = next;
             }
-            connection.receive_next = ack.unwrap_or(connection.receive_next);
+            if let Some(ack) = ack {
+                connection.receive_next = ack;
+                if connection.first_octet.is_none() {
+                    self.note_first_octet(slot, ack);
+                }
+            }
         }
     }
 
@@ -234,6 +262,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     return true;
                 }
                 if overdue {
+                    self.tell_gave_up(slot);
                     self.fail(slot, Error::TimedOut);
                     return true;
                 }
@@ -271,15 +300,17 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The earliest time at which something is to be done.
-    pub(super) fn next_deadline(&self, refused: bool) -> Option<Instant> {
-        let is_due = self.due > 0 || !self.loopback.is_empty();
-        let at_once = is_due.then(|| {
-            if refused {
-                self.now + DEVICE_RETRY
-            } else {
-                self.now
-            }
-        });
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        // A full device is no reason to call at once, and no reason to let the other links wait.
+        let can_work =
+            |interface: &NetworkInterface| !interface.due.is_empty() && !interface.refused;
+        let at_once = if !self.loopback.is_empty()
+            || self.due > 0 && self.interfaces.iter().flatten().any(can_work)
+        {
+            Some(self.now)
+        } else {
+            (self.due > 0).then(|| self.now + DEVICE_RETRY)
+        };
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         earlier(at_once, waiting)
     }

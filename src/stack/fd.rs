@@ -1,6 +1,7 @@
 //! Descriptors: what an application holds. A descriptor is small and copyable; a stale one is an error and never
 //! another socket, because its row's generation has moved on.
 
+use core::net::IpAddr;
 use core::task::Waker;
 
 use managed::ManagedSlice;
@@ -53,8 +54,8 @@ pub(super) struct Descriptor {
     pub(super) domain: Domain,
     /// Bound here; port 0 while unbound.
     pub(super) local: Endpoint,
-    /// The application named the port, so it outlives a failed `connect`.
-    pub(super) explicit: bool,
+    /// Where `bind` put it, which outlives a failed `connect`.
+    pub(super) named: Option<IpAddr>,
     pub(super) options: Options,
     /// The pending error (`SO_ERROR`).
     pub(super) error: Option<Error>,
@@ -68,7 +69,7 @@ impl Descriptor {
         socket: Socket::Free { next: NONE },
         domain: Domain::Inet,
         local: UNSPECIFIED,
-        explicit: false,
+        named: None,
         options: Options::DEFAULT,
         error: None,
         wakers: [None, None],
@@ -196,6 +197,12 @@ impl<'a> Descriptors<'a> {
 
     pub(super) fn peek(&self, index: u16) -> &Descriptor {
         &self.rows[usize::from(index)]
+    }
+
+    /// The open sockets with their indices.
+    pub(super) fn open_rows(&self) -> impl Iterator<Item = (u16, &Descriptor)> {
+        let rows = (0..NONE).zip(self.rows.iter());
+        rows.filter(|(_, row)| !matches!(row.socket, Socket::Free { .. }))
     }
 
     /// How many sockets are open.

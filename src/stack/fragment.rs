@@ -65,7 +65,6 @@ pub(crate) enum Outcome<'a> {
     /// It was the last one missing. Give the storage back with [`Reassemblies::restore`].
     Complete(Complete<'a>),
     /// It was refused.
-    #[cfg_attr(not(feature = "log"), allow(dead_code))] // the reason is for the log
     Dropped(Reason),
 }
 

@@ -41,6 +41,11 @@ impl<'f> Frame<'f> {
     }
 }
 
+/// Whether a frame that is not IP is ARP.
+pub(crate) fn is_arp(frame: &[u8]) -> bool {
+    frame.get(12..ETHERNET_HEADER) == Some(&[0x08, 0x06])
+}
+
 /// Whether an Ethernet header is addressed to one station (RFC 1122 §4.2.3.10: TCP is never broadcast).
 pub(crate) fn is_link_unicast(link: &[u8]) -> bool {
     link.first().is_none_or(|first| first & 1 == 0)
@@ -92,6 +97,11 @@ impl<'f> Packet<'f> {
             }
             _ => None,
         }
+    }
+
+    /// A neighbor solicitation or advertisement, from which a hardware address can be learned (RFC 4861 §4.3, §4.4).
+    pub(crate) fn is_neighbor_discovery(&self) -> bool {
+        self.protocol == ICMPV6 && matches!(self.transport.first(), Some(135 | 136))
     }
 
     /// Whether this packet belongs to a flow. Compared where it lies: most packets belong to the flow of the last one.

@@ -6,17 +6,19 @@ use smoltcp::socket::tcp::State;
 use smoltcp::wire::HardwareAddress;
 
 use super::Stack;
+use super::challenge::Verdict;
 use super::connection::Role;
-use super::door::{DoorIn, Sent};
+use super::door::{DoorIn, Sent, Watch};
 use super::fd::Socket;
 use super::flow::{Flow, to_smoltcp};
 use super::fragment::{self, Outcome};
 use super::frame::{self, Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP, is_link_unicast};
+use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
 use super::listen::{Arrival, Syn};
 use super::resolver::Step;
 use super::slot::{Kind, Slot};
-use crate::trace::Observer;
+use crate::trace::{Cause, DropReason, Observer};
 
 /// A frame on its way in. The device's token for an answer goes beside it: it is given away, this is only looked at.
 pub(super) struct Incoming<'f> {
@@ -30,6 +32,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Takes one frame in.
     #[inline]
     pub(super) fn ingress<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
+        self.cause = Cause::Segment;
+        self.tell_in(incoming);
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
             Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
                 self.ingress_fragment(incoming, token, link, packet);
@@ -38,7 +42,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             Frame::Other => {
                 // ARP, or nothing we know.
                 self.deliver(incoming, token, None);
-                self.unblock(incoming.interface);
+                if frame::is_arp(incoming.frame) {
+                    self.unblock(incoming.interface);
+                }
             }
         }
     }
@@ -70,10 +76,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 }
                 self.reassemblies.restore(complete);
             }
-            #[cfg(feature = "log")]
-            Outcome::Dropped(reason) => log::debug!("a fragment is dropped: {reason:?}"),
-            #[cfg(not(feature = "log"))]
-            Outcome::Dropped(_) => {}
+            Outcome::Dropped(reason) => self.tell_drop(incoming, reason.into()),
         }
     }
 
@@ -87,21 +90,34 @@ impl<'a, O: Observer> Stack<'a, O> {
         packet: &[u8],
     ) {
         let Some(packet) = Packet::parse(packet) else {
-            return;
+            return self.tell_drop(incoming, DropReason::Malformed);
         };
+        if self.observer.is_listening() && !is_checksum_right(incoming, &packet) {
+            // smoltcp drops it without a word.
+            self.tell_drop(incoming, DropReason::Checksum);
+        }
         if packet.protocol == TCP {
             return self.ingress_tcp(incoming, token, link, &packet);
         }
-        if !self.is_for_us(incoming.interface, link) || self.is_martian(incoming, &packet) {
-            return;
+        if !self.is_for_us(incoming.interface, link) {
+            return self.tell_drop(incoming, DropReason::NotForUs);
         }
+        if self.is_martian(incoming, &packet) {
+            return self.tell_drop(incoming, DropReason::Martian);
+        }
+        // What went to a group must not be answered by all its members (RFC 1122 §3.2.2, §3.2.2.6, RFC 4443 §2.4, e.3).
+        let is_to_group = || !is_link_unicast(link) || !self.is_own(packet.destination);
         match packet.protocol {
-            UDP => self.ingress_udp(incoming, token, &packet),
+            UDP => self.ingress_udp(incoming, token, link, &packet),
+            ICMP if !self.is_own(packet.destination) => {}
             ICMP | ICMPV6 => {
                 self.hear_icmp(incoming.interface, incoming.capabilities, &packet);
                 self.deliver(incoming, token, None);
-                self.unblock(incoming.interface);
+                if packet.is_neighbor_discovery() {
+                    self.unblock(incoming.interface);
+                }
             }
+            _ if is_to_group() => {}
             _ => self.deliver(incoming, token, None),
         }
     }
@@ -123,8 +139,15 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return; // a connection stays on the interface it began on
             }
             if !(segment.is_syn() && self.is_succeeded(slot, segment.seq)) {
-                self.deliver(incoming, token, Some((slot, Some(segment))));
-                return;
+                let verdict = match segment.is_syn() || segment.has_rst() {
+                    true => self.judge(slot, &segment),
+                    false => Verdict::Pass,
+                };
+                return match verdict {
+                    Verdict::Pass => self.deliver(incoming, token, Some((slot, Some(segment)))),
+                    Verdict::Challenge => self.challenge(incoming, token, link, packet, slot),
+                    Verdict::Drop => {}
+                };
             }
             self.release(slot);
         }
@@ -138,18 +161,19 @@ impl<'a, O: Observer> Stack<'a, O> {
             || self.is_martian(incoming, packet)
             || self.is_broadcast(flow.remote.addr)
         {
-            return;
+            return self.tell_drop(incoming, DropReason::NotForUs);
         }
         if segment.is_syn()
             && let Some(listener) = self.find_listener(&flow)
         {
-            if let Some(syn) = Syn::parse(incoming.interface, &flow, packet, incoming.capabilities)
-            {
-                self.hear_syn(listener, syn, Arrival::Wire);
+            let syn = Syn::parse(incoming.interface, &flow, packet, incoming.capabilities);
+            if syn.is_some_and(|syn| !self.hear_syn(listener, syn, Arrival::Wire)) {
+                self.tell_drop(incoming, DropReason::BacklogFull);
             }
             return;
         }
         // For nobody: smoltcp answers with RST.
+        self.tell_drop(incoming, DropReason::NoListener);
         self.deliver(incoming, token, None);
     }
 
@@ -182,7 +206,13 @@ impl<'a, O: Observer> Stack<'a, O> {
             })
     }
 
-    fn ingress_udp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T, packet: &Packet<'_>) {
+    fn ingress_udp<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        link: &[u8],
+        packet: &Packet<'_>,
+    ) {
         let Some(flow) = packet.flow() else {
             return;
         };
@@ -195,11 +225,31 @@ impl<'a, O: Observer> Stack<'a, O> {
                 }
                 Some(self.resolver.slot)
             }
-            // "Port unreachable" is never the answer to a group (RFC 4443 §2.4, e.3).
-            None if !self.is_own(flow.local.addr) => return,
-            None => None,
+            // "Port unreachable" is never the answer to a group (RFC 1122 §3.2.2, RFC 4443 §2.4, e.3).
+            None => {
+                self.tell_drop(incoming, DropReason::NoSocket);
+                if !is_link_unicast(link) || !self.is_own(flow.local.addr) {
+                    return;
+                }
+                None
+            }
         };
+        let queued = self.queued_octets(slot);
         self.deliver(incoming, token, slot.map(|slot| (slot, None)));
+        if self.observer.is_listening()
+            && packet.transport.len() > 8
+            && queued.is_some()
+            && queued == self.queued_octets(slot)
+            && is_checksum_right(incoming, packet)
+        {
+            self.tell_drop(incoming, DropReason::ReceiveQueueFull);
+        }
+    }
+
+    /// Octets that wait to be received from a datagram socket.
+    fn queued_octets(&self, slot: Option<u16>) -> Option<usize> {
+        let place = &self.slots[usize::from(slot?)];
+        place.udp_ref().map(|socket| socket.recv_queue())
     }
 
     /// The connection of a packet; the one that the last segment was for comes first, as frames come in trains.
@@ -234,10 +284,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             let Socket::Datagram { slot, peer } = row.socket else {
                 continue;
             };
-            let is_ours =
-                row.scope().contains(flow.local.addr) || self.is_broadcast(flow.local.addr);
             if row.local.port != flow.local.port
-                || !is_ours
+                || !row.scope().contains(flow.local.addr)
                 || peer.is_some_and(|peer| peer != flow.remote)
             {
                 continue;
@@ -251,22 +299,28 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hands a frame to smoltcp, with the socket it is for or with none.
-    fn deliver<T: TxToken>(
+    pub(super) fn deliver<T: TxToken>(
         &mut self,
         incoming: &Incoming<'_>,
         token: T,
         to: Option<(u16, Option<Segment>)>,
     ) {
+        let medium = incoming.capabilities.medium;
+        let pane = self.pane(incoming.interface, medium, to.map(|(slot, _)| slot));
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
-        let mut sent = Sent::nothing_yet(incoming.capabilities.medium);
+        let mut watch = Watch {
+            sent: Sent::nothing_yet(incoming.capabilities.medium),
+            pane,
+            observer: &mut self.observer,
+        };
         let mut door = DoorIn {
             frame: Some(incoming.frame),
             meta: incoming.meta,
             token: Some(token),
             capabilities: incoming.capabilities,
-            sent: &mut sent,
+            watch: &mut watch,
         };
         let Some((slot, segment)) = to else {
             let mut nobody = SocketSet::new(&mut [][..]);
@@ -281,6 +335,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         interface
             .inner
             .poll_ingress_single(self.now, &mut door, set);
+        let sent = watch.sent;
+        if let Some(segment) = &segment {
+            self.glimpse_arrival(slot, segment);
+        }
         if sent.packets > 0 {
             self.note_sent(slot, &sent);
         }

@@ -9,6 +9,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
 
 use super::flow::to_smoltcp;
+use super::frame::ETHERNET_HEADER;
 use super::list::List;
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
@@ -20,6 +21,11 @@ pub(super) const LOOPBACK: u8 = 0;
 /// 127.0.0.0/8 has one as any network (RFC 919 §7).
 #[cfg(feature = "ipv4")]
 const LOOPBACK_BROADCAST: core::net::Ipv4Addr = core::net::Ipv4Addr::new(127, 255, 255, 255);
+
+/// The IP packets that every link carries (RFC 791 §3.2; RFC 8200 §5), without which there is no room for a header.
+const fn least_mtu(is_v4: bool) -> usize {
+    if is_v4 { 68 } else { 1_280 }
+}
 
 /// Neighbors that are asked for within a second; further ones wait for the next.
 const QUESTIONS: usize = if cfg!(feature = "std") { 64 } else { 4 };
@@ -35,6 +41,8 @@ pub(super) struct NetworkInterface {
     pub(super) mtu: usize,
     pub(super) due: List,
     pub(super) blocked: List,
+    /// The device had no room for a frame the last time.
+    pub(super) refused: bool,
     /// Neighbors asked for within the last second.
     pub(super) questions: Questions,
 }
@@ -55,6 +63,7 @@ impl NetworkInterface {
             mtu: capabilities.ip_mtu(),
             due: List::new(),
             blocked: List::new(),
+            refused: false,
             questions: Questions::new(),
         }
     }
@@ -98,13 +107,82 @@ impl<O: Observer> Stack<'_, O> {
     /// Adds a network interface over `device`: `hardware_address` is its MAC address on Ethernet, and `None` on an IP
     /// medium. The loopback interface is there already.
     ///
-    /// [`Error::InvalidArgument`] if the address does not fit the device's medium or is not unicast.
+    /// [`Error::InvalidArgument`] if the address does not fit the device's medium or is not unicast, or if the device does
+    /// not carry IP packets of 68 octets (RFC 791 §3.2), or longer ones than there are (65,535).
+    ///
+    /// Two hosts on a wire, in virtual time:
+    ///
+    /// ```
+    /// use core::net::Ipv4Addr;
+    /// use glasstack::device::Wire;
+    /// use glasstack::stack::{Domain, Storage, Type};
+    /// use glasstack::smoltcp::{phy::Medium, time::{Duration, Instant}};
+    /// use glasstack::{Error, Stack};
+    ///
+    /// # fn main() -> glasstack::Result<()> {
+    /// let (mut here, mut there) = Wire::pair(Medium::Ethernet, 1514);
+    /// let (mut memory, mut other) = (Storage::<5, 4, 0, 2048>::new(), Storage::<5, 4, 0, 2048>::new());
+    /// let mut client = Stack::new(&mut memory, [1; 16], ());
+    /// let link = client.add_interface(&mut here, Some([2, 0, 0, 0, 0, 1]))?;
+    /// client.add_address(link, Ipv4Addr::new(10, 0, 0, 1).into(), 24)?;
+    ///
+    /// let mut server = Stack::new(&mut other, [2; 16], ());
+    /// let server_link = server.add_interface(&mut there, Some([2, 0, 0, 0, 0, 2]))?;
+    /// server.add_address(server_link, Ipv4Addr::new(10, 0, 0, 2).into(), 24)?;
+    ///
+    /// let address = (Ipv4Addr::new(10, 0, 0, 2), 7).into();
+    /// let listener = server.socket(Domain::Inet, Type::Stream)?;
+    /// server.bind(listener, address)?;
+    /// server.listen(listener, 5)?;
+    /// let fd = client.socket(Domain::Inet, Type::Stream)?;
+    ///
+    /// let (mut now, mut connection, mut sent) = (Instant::ZERO, None, false);
+    /// let mut buffer = [0; 64];
+    /// let echoed = loop {
+    ///     if !sent {
+    ///         match client.connect(fd, address) {
+    ///             Ok(()) => sent = client.send(fd, b"Michael").is_ok(),
+    ///             Err(Error::WouldBlock) => {}
+    ///             Err(error) => return Err(error),
+    ///         }
+    ///     }
+    ///     if let Ok((fd, _)) = server.accept(listener) {
+    ///         connection = Some(fd);
+    ///     }
+    ///     if let Some(fd) = connection
+    ///         && let Ok(len) = server.recv(fd, &mut buffer)
+    ///     {
+    ///         server.send(fd, &buffer[..len])?;
+    ///     }
+    ///     if let Ok(len) = client.recv(fd, &mut buffer) {
+    ///         break &buffer[..len];
+    ///     }
+    ///     let _ = client.poll(link, now, &mut here);
+    ///     let _ = server.poll(server_link, now, &mut there);
+    ///     now += Duration::from_millis(1); // how long the wire takes
+    /// };
+    /// assert_eq!(echoed, b"Michael");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn add_interface<D: Device>(
         &mut self,
         device: &mut D,
         hardware_address: Option<[u8; 6]>,
     ) -> Result<InterfaceId> {
-        let hardware_address = match (device.capabilities().medium, hardware_address) {
+        let capabilities = device.capabilities();
+        let link_header = match capabilities.medium {
+            Medium::Ethernet => ETHERNET_HEADER,
+            _ => 0,
+        };
+        // Not smoltcp's `ip_mtu`, which takes for granted that there is room for the header.
+        let mtu = capabilities
+            .max_transmission_unit
+            .saturating_sub(link_header);
+        if !(least_mtu(true)..=usize::from(u16::MAX)).contains(&mtu) {
+            return Err(Error::InvalidArgument);
+        }
+        let hardware_address = match (capabilities.medium, hardware_address) {
             (Medium::Ethernet, Some(octets)) => {
                 let address = EthernetAddress(octets);
                 if !address.is_unicast() {
@@ -134,14 +212,16 @@ impl<O: Observer> Stack<'_, O> {
     }
 
     /// Gives an interface an address with its prefix length. At most as many as smoltcp was built for
-    /// (8 with feature `std`, else 2): then [`Error::Exhausted`].
+    /// (8 with feature `std`, else 2): then [`Error::Exhausted`]. [`Error::InvalidArgument`] if it cannot be a host's, or
+    /// is IPv6 where the link does not carry packets of 1,280 octets (RFC 8200 §5).
     pub fn add_address(
         &mut self,
         interface: InterfaceId,
         addr: IpAddr,
         prefix_len: u8,
     ) -> Result<()> {
-        let longest = if addr.is_ipv4() { 32 } else { 128 };
+        let is_v4 = addr.is_ipv4();
+        let longest = if is_v4 { 32 } else { 128 };
         let is_unicast = !addr.is_multicast() && !addr.is_unspecified() && !addr.is_loopback();
         if prefix_len > longest || !is_unicast || addr == IpAddr::V4(core::net::Ipv4Addr::BROADCAST)
         {
@@ -152,6 +232,9 @@ impl<O: Observer> Stack<'_, O> {
             return Err(Error::AddrInUse);
         }
         let interface = self.interface_mut(interface)?;
+        if interface.mtu < least_mtu(is_v4) {
+            return Err(Error::InvalidArgument);
+        }
         let mut fits = false;
         interface.inner.update_ip_addrs(|addrs| {
             fits = addrs.push(IpCidr::new(addr, prefix_len)).is_ok();
@@ -215,6 +298,9 @@ impl<O: Observer> Stack<'_, O> {
             return Err(Error::NetworkUnreachable);
         }
         if self.is_own(remote) {
+            if self.loopback.mtu() < least_mtu(remote.is_ipv4()) {
+                return Err(Error::NetworkUnreachable); // no memory was given to it
+            }
             // To itself a host speaks from the address it speaks to, and in all of 127.0.0.0/8 from 127.0.0.1 (as Linux).
             let own = match remote {
                 IpAddr::V4(v4) if v4.is_loopback() => core::net::Ipv4Addr::LOCALHOST.into(),

@@ -13,7 +13,7 @@ use smoltcp::wire::{
 
 use super::Stack;
 use super::connection::{Connection, HALF_OPEN_GRACE, Role};
-use super::door::{DoorIn, Sent, VoidToken};
+use super::door::{DoorIn, Sent, VoidToken, Watch};
 use super::fd::Socket;
 use super::flow::{Flow, to_smoltcp};
 use super::frame::Packet;
@@ -120,15 +120,18 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// A repeated SYN takes the place of the first; where the queue is full the SYN is dropped.
-    fn push(&mut self, syn: Syn) {
+    /// A repeated SYN takes the place of the first; where the queue is full the SYN is dropped. Says whether it waits.
+    fn push(&mut self, syn: Syn) -> bool {
         let waiting = self.syns[..self.len].iter_mut().flatten();
         if let Some(same) = waiting.into_iter().find(|other| other.flow == syn.flow) {
             *same = syn;
         } else if let Some(place) = self.syns.get_mut(self.len) {
             *place = Some(syn);
             self.len += 1;
+        } else {
+            return false;
         }
+        true
     }
 
     fn get(&self, index: usize) -> Option<Syn> {
@@ -194,7 +197,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         true
     }
 
-    /// A SYN for a listener: it begins a connection, or waits. Says whether the listener's business is done with it.
+    /// A SYN for a listener: it begins a connection, or waits. Says whether it did what it could: one from the wire that
+    /// finds no room to wait in is lost, one from the queue waits on.
     pub(super) fn hear_syn(&mut self, listener: u16, mut syn: Syn, arrival: Arrival) -> bool {
         let Socket::Listening {
             backlog,
@@ -218,8 +222,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             (None, Arrival::Wire) => {
                 syn.arrived = self.now;
-                self.pending.push(syn);
-                false
+                self.pending.push(syn)
             }
             (None, Arrival::Queue) => false,
         }
@@ -266,14 +269,18 @@ impl<'a, O: Observer> Stack<'a, O> {
             &options,
         ));
         let mut buffer = [0; SYN_LEN];
-        let mut sent = Sent::nothing_yet(Medium::Ip);
+        let mut watch = Watch {
+            sent: Sent::nothing_yet(Medium::Ip),
+            pane: None,
+            observer: &mut (),
+        };
         let capabilities = smoltcp::phy::Device::capabilities(&super::door::Void);
         let mut door = DoorIn {
             frame: syn.emit(&mut buffer),
             meta: PacketMeta::default(),
             token: Some(VoidToken),
             capabilities: &capabilities,
-            sent: &mut sent,
+            watch: &mut watch,
         };
         if let (Some((socket, _)), Some(local)) = (place.tcp(), flow.local.to_smoltcp()) {
             options.apply(socket);

@@ -36,19 +36,33 @@
 //! # }
 //! ```
 //!
+//! # On a link
+//!
+//! Any smoltcp [`Device`] will do: [`add_interface`](Stack::add_interface) shows it with two hosts on a wire.
+//!
+//! What `poll` returns tells how long the loop may sleep, or how far virtual time may leap: but no frame must wait
+//! meanwhile. A leap past one is a timeout for whoever waits for it.
+//!
+//! # The files
+//!
 //! | file | what it explains |
 //! |---|---|
 //! | `call`, `tcp`, `udp` | the calls |
 //! | `ingress`, `egress` | a frame's way in and out |
 //! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
+//! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `challenge` | segments that may be forged |
+//! | `glass` | what the observer is told, and how the heart knows |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod call;
+mod challenge;
 mod connection;
+mod countdown;
 mod deadline;
 mod door;
 mod egress;
@@ -56,6 +70,7 @@ mod fd;
 mod flow;
 mod fragment;
 mod frame;
+mod glass;
 mod icmp;
 mod ingress;
 mod interface;
@@ -66,6 +81,7 @@ pub mod option;
 mod resolver;
 mod sequence;
 mod slot;
+mod snapshot;
 mod storage;
 mod stream;
 mod table;
@@ -82,6 +98,7 @@ use smoltcp::wire::HardwareAddress;
 
 pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
+    ORPHAN_TIMEOUT,
 };
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
@@ -91,7 +108,7 @@ pub use storage::Capacity;
 pub use storage::Storage;
 
 use crate::device::Loopback;
-use crate::trace::Observer;
+use crate::trace::{Cause, Observer};
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
@@ -107,6 +124,9 @@ use table::Table;
 
 /// Frames that one `poll` takes in before it lets the caller go on; it then asks to be called again at once.
 const INGRESS_BURST: usize = 256;
+
+/// Where the clock stops, 146,000 years from its start: what is due later must still fit into it.
+const LAST_MOMENT: Instant = Instant::from_micros_const(i64::MAX / 2);
 
 /// The address family of a socket: `AF_INET` or `AF_INET6`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -230,6 +250,8 @@ pub struct Stack<'a, O: Observer = ()> {
     room: bool,
     reassemblies: Reassemblies<'a>,
     resolver: Resolver<'a>,
+    /// What the heart is doing: the cause of what happens now.
+    cause: Cause,
     observer: O,
 }
 
@@ -322,6 +344,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             room: false,
             reassemblies: parts.reassemblies,
             resolver: parts.resolver,
+            cause: Cause::Call,
             observer,
         }
     }
@@ -333,7 +356,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Tells the time without doing any work, for calls that come long after the last `poll`. It never goes back.
     pub fn set_now(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.now = self.now.max(now.min(LAST_MOMENT));
     }
 
     /// Takes in what the interface's device has received, sends what is due, and returns when to call again at the
@@ -348,19 +371,19 @@ impl<'a, O: Observer> Stack<'a, O> {
     ) -> Option<Instant> {
         self.set_now(now);
         self.expire();
-        let mut refused = self.poll_interface(interface.0, device);
+        self.poll_interface(interface.0, device);
         let unread = self.unread;
-        refused |= self.poll_own_loopback();
+        self.poll_own_loopback();
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
         }
         // What came over the loopback may have an answer that goes over the link, and the other way round.
-        refused |= self.egress(interface.0, device);
-        refused |= self.poll_own_loopback();
+        self.egress(interface.0, device);
+        self.poll_own_loopback();
         if unread {
             return Some(self.now);
         }
-        self.next_deadline(refused)
+        self.next_deadline()
     }
 
     /// The same for a host that has work on its loopback only.
@@ -368,21 +391,21 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn poll_loopback(&mut self, now: Instant) -> Option<Instant> {
         self.set_now(now);
         self.expire();
-        let mut refused = self.poll_own_loopback();
+        self.poll_own_loopback();
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
-            refused |= self.poll_own_loopback();
+            self.poll_own_loopback();
         }
-        self.next_deadline(refused)
+        self.next_deadline()
     }
 
-    fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
+    fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) {
         if self
             .interfaces
             .get(usize::from(interface))
             .is_none_or(Option::is_none)
         {
-            return false;
+            return;
         }
         let capabilities = device.capabilities();
         self.unread = true;
@@ -402,29 +425,29 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.ingress(&incoming, token);
             });
         }
-        self.egress(interface, device)
+        self.egress(interface, device);
     }
 
     /// Carries what the host sends to itself, if it does.
     #[inline]
-    fn poll_own_loopback(&mut self) -> bool {
-        (self.due > 0 || !self.loopback.is_empty()) && self.poll_own_loopback_until_quiet()
+    fn poll_own_loopback(&mut self) {
+        if self.due > 0 || !self.loopback.is_empty() {
+            self.poll_own_loopback_until_quiet();
+        }
     }
 
-    fn poll_own_loopback_until_quiet(&mut self) -> bool {
+    fn poll_own_loopback_until_quiet(&mut self) {
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
             loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
         };
         let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
-        let mut refused = false;
         for _ in 0..INGRESS_BURST {
             if is_quiet(self, &loopback) {
                 break;
             }
-            refused = self.poll_interface(LOOPBACK, &mut loopback);
+            self.poll_interface(LOOPBACK, &mut loopback);
         }
         self.loopback = loopback;
-        refused
     }
 }

@@ -17,6 +17,15 @@ use smoltcp::socket::tcp;
 
 use crate::{Error, Result};
 
+/// Smoltcp's clock counts microseconds in 64 bits. Nine thousand years are "never", and ten times that still fits.
+const NEVER: smoltcp::time::Duration = smoltcp::time::Duration::from_micros(i64::MAX as u64 / 32);
+
+/// A time of the application's on smoltcp's clock, whose own conversion overflows.
+pub(super) fn on_clock(duration: Duration) -> smoltcp::time::Duration {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    smoltcp::time::Duration::from_micros(micros).min(NEVER)
+}
+
 /// How a connection reacts to loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -55,7 +64,7 @@ impl Options {
     pub(super) fn apply(&self, socket: &mut tcp::Socket<'_>) {
         socket.set_nagle_enabled(!self.no_delay);
         socket.set_hop_limit(Some(self.hop_limit));
-        let keep_alive = self.keep_alive.map(Into::into);
+        let keep_alive = self.keep_alive.map(on_clock);
         if socket.keep_alive() != keep_alive {
             socket.set_keep_alive(keep_alive);
         }

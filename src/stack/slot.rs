@@ -32,6 +32,10 @@ pub(super) enum Owner {
 }
 
 /// The part of a slot that differs between protocols.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is no heap to put it on, and most slots are connections"
+)]
 pub(super) enum Kind {
     /// Memory that no socket was put into.
     Unused,

@@ -9,7 +9,7 @@ use super::fd::Socket;
 use super::frame::Segment;
 use super::slot::Kind;
 use crate::Error;
-use crate::trace::{Cause, Event, Flow, Happening, Observer, Protocol};
+use crate::trace::{Cause, Observer};
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Brings the heart up to date with a connection's socket, after a segment arrived or after its timers ran.
@@ -117,8 +117,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let row = self.descriptors.row(descriptor);
         row.socket = Socket::Idle;
         row.error = Some(error);
-        if !row.explicit {
-            self.unbind(descriptor);
+        match row.named {
+            Some(addr) => row.local.addr = addr,
+            None => self.unbind(descriptor),
         }
         self.release(slot);
         let row = self.descriptors.row(descriptor);
@@ -139,33 +140,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.leave_flow(slot);
         self.unschedule(slot);
         self.wake(slot);
-    }
-
-    /// Tells the observer of a transition, and remembers it.
-    pub(super) fn tell_state(&mut self, slot: u16, from: State, to: State) {
-        let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind else {
-            return;
-        };
-        connection.state = to;
-        if from == to {
-            return;
-        }
-        let flow = Flow {
-            protocol: Protocol::Tcp,
-            local: connection.flow.local.pair().into(),
-            remote: connection.flow.remote.pair().into(),
-        };
-        self.observer.event(&Event {
-            time: self.now,
-            interface: None,
-            socket: None,
-            flow: Some(flow),
-            happening: Happening::State {
-                from,
-                to,
-                cause: Cause::Segment,
-            },
-        });
     }
 
     /// Wakes whoever waits for what has become possible.
@@ -200,11 +174,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                 connection.is_some_and(|c| self.now >= c.opened + HALF_OPEN_GRACE.into())
             });
             let victim = stale.or_else(|| self.time_wait.front())?;
-            self.tell_state(
-                victim,
-                self.slots[usize::from(victim)].connection()?.state,
-                State::Closed,
-            );
+            let state = self.slots[usize::from(victim)].connection()?.state;
+            let cause = core::mem::replace(&mut self.cause, Cause::Stack);
+            self.tell_state(victim, state, State::Closed);
+            self.cause = cause;
             self.release(victim);
         }
         self.free_connections.pop_front(&mut self.members)
@@ -270,6 +243,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         }
         socket.abort();
+        // smoltcp keeps it beyond the connection; the next one is to find out about its own path (RFC 5681 §3.1).
+        socket.set_congestion_control(socket.congestion_control());
         let waits = connection.in_time_wait;
         *connection = Connection::FREE;
         self.slots[usize::from(slot)].forget_neighbor();
@@ -287,9 +262,11 @@ fn cause(before: State, reset: bool, arrived: bool) -> Option<Error> {
         State::SynSent if reset => Some(Error::ConnectionRefused),
         // The peer has said all it wanted to; only sending to it fails (as Linux).
         State::CloseWait if reset => Some(Error::BrokenPipe),
+        // Both sides have said all and know it; this one only waits for stray segments.
+        State::TimeWait => None,
         _ if reset => Some(Error::ConnectionReset),
         // Without a segment and without our doing: the interface lost the connection's address.
-        State::TimeWait | State::LastAck | State::Closing => None,
+        State::LastAck | State::Closing => None,
         _ if !arrived => Some(Error::AddrNotAvailable),
         _ => None,
     }

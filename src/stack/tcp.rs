@@ -7,17 +7,24 @@ use smoltcp::socket::tcp::{self, State};
 use super::connection::{Connection, Role};
 use super::fd::Socket;
 use super::flow::{Endpoint, Flow, Scope, loopback_if_unspecified};
+use super::glass;
 use super::list::List;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
 use super::{Domain, Fd, Shutdown, Stack, Type};
-use crate::trace::Observer;
+use crate::trace::{Call, Observer};
 use crate::{Error, Limit, Result};
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// `listen(2)`: takes connections in. At most `backlog` of them (one at least) wait at a time, in the handshake or
     /// for `accept`; called again it changes the backlog. An unbound socket is bound to a port of its own.
     pub fn listen(&mut self, fd: Fd, backlog: usize) -> Result<()> {
+        self.begin_call();
+        let result = self.listen_untold(fd, backlog);
+        self.told(Some(fd), Call::Listen { backlog }, result, glass::done)
+    }
+
+    fn listen_untold(&mut self, fd: Fd, backlog: usize) -> Result<()> {
         let row = self.descriptors.get_mut(fd)?;
         let limit = backlog.clamp(1, usize::from(u16::MAX)) as u16;
         match &mut row.socket {
@@ -45,6 +52,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     ///
     /// [`Error::WouldBlock`] where none waits; [`Error::Exhausted`] where there is no descriptor for it: it waits on.
     pub fn accept(&mut self, fd: Fd) -> Result<(Fd, SocketAddr)> {
+        self.begin_call();
+        let result = self.accept_untold(fd);
+        self.told(Some(fd), Call::Accept, result, glass::accepted)
+    }
+
+    fn accept_untold(&mut self, fd: Fd) -> Result<(Fd, SocketAddr)> {
         let row = self.descriptors.get(fd)?;
         let (domain, options) = (row.domain, row.options);
         let slot = match &row.socket {
@@ -75,6 +88,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// [`Error::HostUnreachable`], [`Error::NetworkUnreachable`]. A datagram socket fixes its peer: it hears no others,
     /// and learns when nobody listens there. The unspecified address means this host.
     pub fn connect(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
+        self.begin_call();
+        let result = self.connect_untold(fd, address);
+        self.told(Some(fd), Call::Connect(address), result, glass::done)
+    }
+
+    fn connect_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
         let row = self.descriptors.get_mut(fd)?;
         // A datagram's pending error is for `send` and `recv`.
         if row.kind() == Type::Stream
@@ -231,6 +250,8 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return socket.peek_slice(buffer).map_err(|_| Error::NotConnected);
             }
             let count = socket.recv_slice(buffer).map_err(|_| Error::NotConnected)?;
+            connection.glimpse.note_read(count);
+            connection.read = connection.read.wrapping_add(count as u32);
             // The window may have opened.
             self.make_due(slot);
             return Ok(count);
@@ -261,6 +282,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// `shutdown(2)`: ends one direction or both; a half-closed connection goes on in the other.
     /// [`Error::NotConnected`] where there is no connection (any more).
     pub fn shutdown(&mut self, fd: Fd, how: Shutdown) -> Result<()> {
+        self.begin_call();
+        let result = self.shutdown_untold(fd, how);
+        self.told(Some(fd), Call::Shutdown(how), result, glass::done)
+    }
+
+    fn shutdown_untold(&mut self, fd: Fd, how: Shutdown) -> Result<()> {
         let slot = match self.descriptors.get(fd)?.socket {
             Socket::Connected { slot, .. } => slot,
             Socket::Datagram { peer, .. } if peer.is_some() => return Err(Error::NotSupported),

@@ -10,7 +10,7 @@ use super::fd::Socket;
 use super::flow::{Endpoint, UNSPECIFIED};
 use super::slot::{Kind, Owner};
 use super::{Fd, Readiness, Received, Stack};
-use crate::trace::Observer;
+use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Result};
 
 /// The longest UDP payload that an IPv4 packet can hold.
@@ -23,6 +23,17 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// [`Error::WouldBlock`] where there is no room, [`Error::BrokenPipe`] after the end, [`Error::ConnectionReset`]
     /// once if the peer reset the connection, [`Error::NotConnected`] ([`Error::DestinationRequired`] for datagrams).
     pub fn send(&mut self, fd: Fd, data: &[u8]) -> Result<usize> {
+        self.begin_call();
+        let result = self.send_untold(fd, data);
+        self.told(
+            Some(fd),
+            Call::Send { len: data.len() },
+            result,
+            Outcome::Octets,
+        )
+    }
+
+    fn send_untold(&mut self, fd: Fd, data: &[u8]) -> Result<usize> {
         match self.descriptors.get(fd)?.socket {
             Socket::Datagram { peer, .. } => {
                 let peer = peer.ok_or(Error::DestinationRequired)?;
@@ -37,6 +48,20 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// [`Error::MessageTooLong`] where it does not fit into the link's MTU or the socket's buffer,
     /// [`Error::AlreadyConnected`] for a stream.
     pub fn sendto(&mut self, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize> {
+        self.begin_call();
+        let result = self.sendto_untold(fd, data, to);
+        self.told(
+            Some(fd),
+            Call::SendTo {
+                len: data.len(),
+                to,
+            },
+            result,
+            Outcome::Octets,
+        )
+    }
+
+    fn sendto_untold(&mut self, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize> {
         match self.descriptors.get(fd)?.socket {
             Socket::Datagram { .. } => {
                 let to = self.destination(fd, to)?;
@@ -49,6 +74,13 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// `recv(2)`: what has arrived; of a stream, 0 octets is the peer's FIN. A longer datagram is cut: only
     /// [`recvfrom`](Stack::recvfrom) tells.
     pub fn recv(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> {
+        self.begin_call();
+        let len = buffer.len();
+        let result = self.recv_untold(fd, buffer);
+        self.told(Some(fd), Call::Recv { len }, result, Outcome::Octets)
+    }
+
+    fn recv_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> {
         match self.descriptors.get(fd)?.socket {
             Socket::Datagram { .. } => Ok(self.recv_datagram(fd, buffer, false)?.len),
             _ => self.recv_stream(fd, buffer, false),
@@ -57,6 +89,13 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// `recv(2)` with `MSG_PEEK`: what has arrived stays.
     pub fn peek(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> {
+        self.begin_call();
+        let len = buffer.len();
+        let result = self.peek_untold(fd, buffer);
+        self.told(Some(fd), Call::Peek { len }, result, Outcome::Octets)
+    }
+
+    fn peek_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> {
         match self.descriptors.get(fd)?.socket {
             Socket::Datagram { .. } => Ok(self.recv_datagram(fd, buffer, true)?.len),
             _ => self.recv_stream(fd, buffer, true),
@@ -66,11 +105,29 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// `recvfrom(2)`: one datagram, who sent it, and how long it was if the buffer was too short for it.
     /// Of a stream, what `recv` would give, and the peer.
     pub fn recvfrom(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {
+        self.begin_call();
+        let len = buffer.len();
+        let result = self.recvfrom_untold(fd, buffer);
+        self.told(Some(fd), Call::RecvFrom { len }, result, |received| {
+            Outcome::Datagram(received.len, received.from)
+        })
+    }
+
+    fn recvfrom_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {
         self.receive(fd, buffer, false)
     }
 
     /// `recvfrom(2)` with `MSG_PEEK`: the datagram stays.
     pub fn peekfrom(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {
+        self.begin_call();
+        let len = buffer.len();
+        let result = self.peekfrom_untold(fd, buffer);
+        self.told(Some(fd), Call::Peek { len }, result, |received| {
+            Outcome::Datagram(received.len, received.from)
+        })
+    }
+
+    fn peekfrom_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {
         self.receive(fd, buffer, true)
     }
 

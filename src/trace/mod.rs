@@ -16,10 +16,32 @@
 //! ```
 //!
 //! A [`Sink`] hears several hosts and the links between them, each by its [`Station`].
+//!
+//! | you want | take |
+//! |---|---|
+//! | to see it | `ladder` |
+//! | to open it in Wireshark, or to read what Wireshark saved | `pcapng` and `read` (feature `std`) |
+//! | to assert on it in a test | `Capture` (feature `alloc`) |
+//! | lines in a log | `Log` (feature `log`), or a [`Line`] at a time |
+//! | to know what became of each connection | [`Summary`] |
+//! | to know what a frame is, or a segment in its conversation | [`dissect`], [`analysis`] |
+//! | the sockets of this moment | [`Stack::sockets`](crate::Stack::sockets) |
 
 pub mod analysis;
+#[cfg(feature = "alloc")]
+mod capture;
+pub mod dissect;
 pub mod ladder;
+mod line;
+#[cfg(feature = "log")]
+mod log;
+#[cfg(feature = "std")]
+pub mod pcapng;
+#[cfg(feature = "std")]
+pub mod read;
 mod segment;
+mod summary;
+mod vantage;
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -28,7 +50,14 @@ pub use smoltcp::phy::Medium;
 pub use smoltcp::socket::tcp::State;
 pub use smoltcp::time::Instant;
 
+#[cfg(feature = "log")]
+pub use self::log::Log;
+pub use analysis::{Analysis, Analyzer, Mark, Marks};
+#[cfg(feature = "alloc")]
+pub use capture::{Capture, Captured, Events};
+pub use line::Line;
 pub use segment::{Flags, Segment};
+pub use summary::{Account, Closing, RoundTrip, Summary, Way};
 
 use crate::Error;
 

@@ -1,15 +1,11 @@
 //! A TCP segment as it is on the wire: what a frame says of it, and nothing that a frame does not say.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use smoltcp::time::Instant;
-#[cfg(feature = "ipv4")]
-use smoltcp::wire::Ipv4Packet;
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::Ipv6Packet;
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, TcpOption, TcpPacket};
 
 use super::Medium;
+use super::dissect::{Dissection, Packet, Tcp, TcpOption, Transport};
 
 /// A TCP segment's header (RFC 9293 §3.1), with the options that matter to its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +24,13 @@ pub struct Segment {
     pub flags: Flags,
     /// The window field, as it is on the wire: not scaled.
     pub window: u16,
-    /// The window scale option (RFC 7323 §2.2), which only a SYN has.
+    /// The window scale option (RFC 7323 §2.2), which only a SYN has; 14 at most.
     pub window_scale: Option<u8>,
     /// The maximum segment size option, which only a SYN has.
     pub max_segment_size: Option<u16>,
     /// SACK is permitted (RFC 2018 §2), which only a SYN says.
     pub sack_permitted: bool,
-    /// The blocks of a SACK option (RFC 2018 §3).
+    /// The first three blocks of a SACK option (RFC 2018 §3); a fourth fits only where there are no timestamps.
     pub sack: [Option<(u32, u32)>; 3],
     /// The timestamps option's value and echo (RFC 7323 §3.2).
     pub timestamps: Option<(u32, u32)>,
@@ -53,85 +49,50 @@ pub struct Flags {
 }
 
 impl Segment {
-    /// The TCP segment in a frame, where there is one: whole, not a fragment. Checksums are not looked at.
+    /// The TCP segment in a frame, where there is one: its header whole, and not in a fragment. Checksums are not looked
+    /// at. A length in a header that goes beyond the frame is taken for the frame's own.
     pub fn parse(time: Instant, medium: Medium, frame: &[u8]) -> Option<Segment> {
-        let packet = match medium {
-            Medium::Ethernet => {
-                let frame = EthernetFrame::new_checked(frame).ok()?;
-                let is_ip = matches!(
-                    frame.ethertype(),
-                    EthernetProtocol::Ipv4 | EthernetProtocol::Ipv6
-                );
-                is_ip.then(|| frame.payload())?
-            }
-            _ => frame,
-        };
-        match packet.first()? >> 4 {
-            #[cfg(feature = "ipv4")]
-            4 => {
-                let packet = Ipv4Packet::new_checked(packet).ok()?;
-                let is_whole = !packet.more_frags() && packet.frag_offset() == 0;
-                if !is_whole || packet.next_header() != IpProtocol::Tcp {
-                    return None;
-                }
-                let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
-                Self::parse_tcp(time, source, destination, packet.payload())
-            }
-            #[cfg(feature = "ipv6")]
-            6 => {
-                let packet = Ipv6Packet::new_checked(packet).ok()?;
-                if packet.next_header() != IpProtocol::Tcp {
-                    return None;
-                }
-                let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
-                Self::parse_tcp(time, source, destination, packet.payload())
-            }
-            _ => None,
-        }
+        Dissection::parse(medium, frame).segment(time)
     }
 
-    fn parse_tcp(
-        time: Instant,
-        source: IpAddr,
-        destination: IpAddr,
-        transport: &[u8],
-    ) -> Option<Segment> {
-        let packet = TcpPacket::new_checked(transport).ok()?;
+    pub(super) fn of(time: Instant, packet: &Packet<'_>) -> Option<Segment> {
+        let Transport::Tcp(tcp) = &packet.transport else {
+            return None;
+        };
         let mut segment = Segment {
             time,
-            source: SocketAddr::new(source, packet.src_port()),
-            destination: SocketAddr::new(destination, packet.dst_port()),
-            sequence: packet.seq_number().0 as u32,
-            acknowledgment: packet.ack().then(|| packet.ack_number().0 as u32),
+            source: SocketAddr::new(packet.ip.source(), tcp.source_port),
+            destination: SocketAddr::new(packet.ip.destination(), tcp.destination_port),
+            sequence: tcp.sequence,
+            acknowledgment: tcp.has(Tcp::ACK).then_some(tcp.acknowledgment),
             flags: Flags {
-                syn: packet.syn(),
-                fin: packet.fin(),
-                rst: packet.rst(),
-                psh: packet.psh(),
+                syn: tcp.has(Tcp::SYN),
+                fin: tcp.has(Tcp::FIN),
+                rst: tcp.has(Tcp::RST),
+                psh: tcp.has(Tcp::PSH),
             },
-            window: packet.window_len(),
+            window: tcp.window,
             window_scale: None,
             max_segment_size: None,
             sack_permitted: false,
             sack: [None; 3],
             timestamps: None,
-            len: packet.payload().len() as u32,
+            len: tcp.len,
         };
-        let mut options = packet.options();
-        while let Ok((rest, option)) = TcpOption::parse(options) {
+        for option in tcp.options() {
             match option {
-                TcpOption::EndOfList => break,
                 TcpOption::MaxSegmentSize(size) => segment.max_segment_size = Some(size),
-                TcpOption::WindowScale(shift) => segment.window_scale = Some(shift),
+                // RFC 7323 §2.3: more than 14 is taken for 14.
+                TcpOption::WindowScale(shift) => segment.window_scale = Some(shift.min(14)),
                 TcpOption::SackPermitted => segment.sack_permitted = true,
-                TcpOption::SackRange(blocks) => segment.sack = blocks,
-                TcpOption::TimeStamp { tsval, tsecr } => segment.timestamps = Some((tsval, tsecr)),
+                TcpOption::Sack(blocks) => {
+                    for (here, block) in segment.sack.iter_mut().zip(blocks.iter()) {
+                        *here = Some(block);
+                    }
+                }
+                TcpOption::Timestamps { value, echo } => segment.timestamps = Some((value, echo)),
                 _ => {}
             }
-            if rest.is_empty() {
-                break;
-            }
-            options = rest;
         }
         Some(segment)
     }

@@ -20,6 +20,7 @@ pub(crate) fn all(needs: &[Need]) -> bool {
 }
 
 /// Something that not every machine has.
+#[allow(dead_code, reason = "each test file uses its part")]
 pub(crate) enum Need {
     /// A private network with a TAP in it, made by a program that is run for the proof.
     Lab(PathBuf),

@@ -13,7 +13,9 @@ use std::net::SocketAddr;
 use glasstack::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use glasstack::smoltcp::time::{Duration, Instant};
 use glasstack::stack::{Capacity, Domain, InterfaceId, Type};
-use glasstack::trace::{Event, Happening, Observer, State};
+use glasstack::trace::{
+    self, Direction, Event, Happening, Observer, RetransmissionCause, State, TimerChange,
+};
 use glasstack::{Error, Fd, Stack};
 use segment::Segment;
 
@@ -46,6 +48,8 @@ pub struct Frame {
     pub from: Side,
     pub medium: Medium,
     pub octets: Vec<u8>,
+    /// The gate did not let it pass.
+    pub is_lost: bool,
 }
 
 impl Frame {
@@ -55,9 +59,68 @@ impl Frame {
     }
 }
 
-/// Keeps the events.
+/// Keeps the events, and passes them on to an observer of the test's.
 #[derive(Default)]
-pub struct Recorder(pub Vec<Change>);
+pub struct Recorder(
+    pub Vec<Change>,
+    pub Vec<Told>,
+    pub Option<Box<dyn Observer>>,
+);
+
+/// An event as a line to compare: when, and what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub time: Instant,
+    pub line: String,
+    pub retransmission: Option<RetransmissionCause>,
+}
+
+/// What an event says, in short.
+fn line(event: &Event) -> String {
+    match event.happening {
+        Happening::Call { call, outcome } => format!("{call:?} = {outcome:?}"),
+        Happening::Frame {
+            direction,
+            medium,
+            bytes,
+        } => {
+            let way = if direction == Direction::Out {
+                "-->"
+            } else {
+                "<--"
+            };
+            match trace::Segment::parse(event.time, medium, bytes) {
+                Some(segment) => {
+                    let flags = segment.flags;
+                    let mut text = String::from(way);
+                    for (is_set, name) in [
+                        (flags.syn, " SYN"),
+                        (flags.fin, " FIN"),
+                        (flags.rst, " RST"),
+                    ] {
+                        text.push_str(if is_set { name } else { "" });
+                    }
+                    if segment.acknowledgment.is_some() {
+                        text.push_str(" ACK");
+                    }
+                    if segment.len > 0 {
+                        text.push_str(&format!(" {} octets", segment.len));
+                    }
+                    text
+                }
+                None => format!("{way} other"),
+            }
+        }
+        Happening::State { from, to, cause } => format!("{from} -> {to} by {cause:?}"),
+        Happening::Timer { timer, change } => match change {
+            TimerChange::Armed { after, .. } => format!("{timer:?} armed for {after:?}"),
+            change => format!("{timer:?} {change:?}"),
+        },
+        Happening::Retransmission { cause } => format!("retransmission: {cause:?}"),
+        Happening::Drop { reason, .. } => format!("dropped: {reason:?}"),
+        other => format!("{other:?}"),
+    }
+}
 
 /// A connection's change of state.
 #[derive(Clone, Copy)]
@@ -69,6 +132,17 @@ pub struct Change {
 
 impl Observer for Recorder {
     fn event(&mut self, event: &Event) {
+        if let Some(observer) = &mut self.2 {
+            observer.event(event);
+        }
+        self.1.push(Told {
+            time: event.time,
+            line: line(event),
+            retransmission: match event.happening {
+                Happening::Retransmission { cause } => Some(cause),
+                _ => None,
+            },
+        });
         if let (Some(flow), Happening::State { from, to, .. }) = (event.flow, event.happening) {
             let remote = flow.remote;
             self.0.push(Change { remote, from, to });
@@ -78,7 +152,7 @@ impl Observer for Recorder {
 
 /// A network card whose queues the test can reach.
 pub struct Card {
-    medium: Medium,
+    pub medium: Medium,
     pub received: VecDeque<Vec<u8>>,
     pub sent: VecDeque<Vec<u8>>,
     /// Frames that `sent` takes before the card is full.
@@ -304,13 +378,15 @@ impl Net {
         let mut moved = false;
         while let Some(octets) = self.host(from).card.sent.pop_front() {
             moved = true;
-            let frame = Frame {
+            let mut frame = Frame {
                 time: self.now,
                 from,
                 medium: self.medium,
                 octets,
+                is_lost: false,
             };
-            if (self.gate)(&frame) == Verdict::Pass {
+            frame.is_lost = (self.gate)(&frame) != Verdict::Pass;
+            if !frame.is_lost {
                 self.host(from.other())
                     .card
                     .received

@@ -11,7 +11,9 @@ use glasstack::smoltcp::time::Instant;
 use glasstack::trace::analysis::{Analyzer, Mark};
 use glasstack::trace::{Medium, Segment};
 
-/// Link types of a pcap file: Ethernet, and IP without a link header.
+use crate::net;
+
+/// The link type of a pcap file with Ethernet frames.
 const ETHERNET: u32 = 1;
 
 /// Ethernet frames in the order in which one place sees them.
@@ -39,10 +41,39 @@ impl Capture {
         self.0.push((time, frame.to_vec()));
     }
 
+    /// Frames, ten milliseconds apart.
+    pub(crate) fn of(frames: &[Vec<u8>]) -> Capture {
+        let times = (1_000..).step_by(10).map(Instant::from_millis);
+        Capture(times.zip(frames.iter().cloned()).collect())
+    }
+
+    /// What a little-endian pcap file with microseconds holds.
+    pub(crate) fn read(path: &Path) -> Capture {
+        let file = fs::read(path).unwrap();
+        let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+        assert_eq!((word(0), word(20)), (0xa1b2_c3d4, ETHERNET));
+        let mut capture = Capture::default();
+        let mut at = 24;
+        while at < file.len() {
+            let micros = i64::from(word(at)) * 1_000_000 + i64::from(word(at + 4));
+            let end = at + 16 + word(at + 8) as usize;
+            capture.push(Instant::from_micros(micros), &file[at + 16..end]);
+            at = end;
+        }
+        capture
+    }
+
+    /// The frames that tshark judges otherwise.
+    pub(crate) fn differing(&self) -> Vec<u32> {
+        let (ours, theirs) = (self.ours(), self.tshark());
+        let differing = ours.iter().zip(&theirs).filter(|(a, b)| a != b);
+        differing.map(|(ours, _)| ours.frame).collect()
+    }
+
     /// A classic pcap file with microseconds.
     fn write(&self, path: &Path) {
         let mut file = Vec::new();
-        for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, ETHERNET] {
+        for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, ETHERNET] {
             file.extend(u32::to_le_bytes(word));
         }
         for (time, frame) in &self.0 {
@@ -56,6 +87,14 @@ impl Capture {
         }
         let mut disk = fs::File::create(path).unwrap();
         disk.write_all(&file).unwrap();
+    }
+
+    /// The TCP segments in it.
+    pub(crate) fn segments(&self) -> Vec<net::segment::Segment> {
+        let frames = self.0.iter();
+        frames
+            .filter_map(|(_, frame)| net::segment::Segment::parse(Medium::Ethernet, frame))
+            .collect()
     }
 
     /// What we say of each TCP segment.
@@ -133,10 +172,7 @@ impl Capture {
         if let Some((first, _)) = differences.first() {
             let kept = env::temp_dir().join(format!("glasstack-{}.pcap", process::id()));
             self.write(&kept);
-            for (ours, theirs) in differences
-                .iter()
-                .take(std::env::var("DIFFS").map_or(5, |n| n.parse().unwrap()))
-            {
+            for (ours, theirs) in differences.iter().take(5) {
                 eprintln!("ours   {ours:?}\ntshark {theirs:?}");
             }
             let (count, frame, kept) = (differences.len(), first.frame, kept.display());
@@ -152,7 +188,7 @@ impl Capture {
 }
 
 /// A file that no other test writes.
-fn scratch() -> PathBuf {
+pub(crate) fn scratch() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     env::temp_dir().join(format!("glasstack-tshark-{}-{number}.pcap", process::id()))

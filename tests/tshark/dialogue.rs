@@ -6,20 +6,29 @@ use glasstack::smoltcp::time::{Duration, Instant};
 
 use crate::Random;
 use crate::capture::Capture;
+use crate::net::segment::{ACK, FIN, RST, SYN};
 
-const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
 const PSH: u8 = 0x08;
-const ACK: u8 = 0x10;
 
 /// One end, as far as the other one is told.
-struct End {
+pub(crate) struct End {
     address: SocketAddr,
     /// The sequence number of its SYN.
     first: u32,
     next: u32,
     window: u16,
+}
+
+impl End {
+    /// A port of 10.0.0.`host`.
+    pub(crate) fn new(host: u8, port: u16) -> End {
+        End {
+            address: ([10, 0, 0, host], port).into(),
+            first: 0,
+            next: 0,
+            window: 400,
+        }
+    }
 }
 
 /// Segments between a few pairs of ends.
@@ -183,8 +192,13 @@ fn pair(random: &mut Random, number: u8) -> [End; 2] {
     })
 }
 
-/// An Ethernet frame with the segment.
-fn frame(from: &End, to: &End, header: (u32, u32, u8, Option<u8>), len: usize) -> Vec<u8> {
+/// An Ethernet frame with a segment: its numbers, flags and window scale, and how many octets it has.
+pub(crate) fn frame(
+    from: &End,
+    to: &End,
+    header: (u32, u32, u8, Option<u8>),
+    len: usize,
+) -> Vec<u8> {
     let (SocketAddr::V4(source), SocketAddr::V4(destination)) = (from.address, to.address) else {
         panic!("a dialogue over IPv4");
     };

@@ -8,6 +8,7 @@ use glasstack::trace::Medium;
 use glasstack::{Error, Fd};
 
 use crate::capture::Capture;
+use crate::net::segment::{ACK, RST, Segment};
 use crate::net::{Frame, Net, Side};
 
 /// When the copies of a frame arrive after it was sent; none is a lost frame.
@@ -65,6 +66,7 @@ impl Link {
                     from,
                     medium,
                     octets,
+                    is_lost: false,
                 };
                 self.at_the_senders.push(time, &frame.octets);
                 self.at(from).push(time, &frame.octets);
@@ -177,6 +179,31 @@ impl Link {
     pub(crate) fn close(&mut self, side: Side, fd: Fd) {
         self.net.host(side).stack.close(fd).unwrap();
         self.run_for(Duration::from_millis(300));
+    }
+
+    /// A host gives its connection up: a reset with the numbers that come next.
+    pub(crate) fn reset(&mut self, from: Side) {
+        let segments = self.at_the_senders.segments();
+        let next = |address: &str| {
+            let of = |s: &&Segment| s.source.ip().to_string() == address;
+            segments.iter().rev().find(of).map_or(0, Segment::end)
+        };
+        let [client, server] = ["10.0.0.1", "10.0.0.2"];
+        let last = segments.last().unwrap();
+        let (source, seq, ack) = match from {
+            Side::Client => (client, next(client), next(server)),
+            Side::Server => (server, next(server), next(client)),
+        };
+        let is_from = last.source.ip().to_string() == source;
+        let (source, destination) = if is_from {
+            (last.source, last.destination)
+        } else {
+            (last.destination, last.source)
+        };
+        let (source, destination) = (source.to_string(), destination.to_string());
+        let reset = Segment::new(&source, &destination, RST | ACK, seq, ack);
+        let frame = reset.emit(Medium::Ethernet, from.other());
+        self.net.host(from).card.sent.push_back(frame);
     }
 
     /// From each of the three places every frame is judged as tshark judges it.

@@ -1,104 +1,15 @@
-//! One conversation: what is remembered of it, and the rules that judge its next segment.
+//! One conversation.
 
 use core::net::SocketAddr;
 
-use smoltcp::time::Instant;
-
-use super::history::History;
-use super::{Analysis, Mark, Marks, is_after};
+use super::direction::{Direction, negotiate};
+use super::judge::Judge;
+use super::{Analysis, Mark, Marks};
 use crate::trace::Segment;
 
-/// Sooner than this after the last duplicate acknowledgment a repetition is a fast one, in microseconds.
-const FAST: i64 = 20_000;
 /// Sooner than this after the newest octets a hole is filled by what was overtaken, in microseconds; where the
 /// handshake's round trip is known, that is taken in its place.
 const OVERTAKEN: i64 = 3_000;
-/// RFC 7323 §2.3: a larger shift is taken for this one.
-const MAX_SHIFT: u8 = 14;
-
-/// What is known of a direction's window scale (RFC 7323 §2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scale {
-    /// Its SYN was not seen.
-    Unknown,
-    /// One of the SYNs did not offer it.
-    Unused,
-    /// The window field is shifted left by this.
-    Shift(u8),
-}
-
-/// A round of duplicate acknowledgments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Duplicates {
-    /// So many, and the next one is one more.
-    Counted(u32),
-    /// The peer acknowledged more than was seen: that is said once, until the next duplicate.
-    Stalled,
-}
-
-/// What one end has sent.
-#[derive(Debug)]
-struct Direction {
-    /// The sequence number that is shown as 0: the SYN's.
-    base: Option<u32>,
-    scale: Scale,
-    /// The last segment's window field.
-    window: Option<u16>,
-    /// A SYN is the last that was heard of it.
-    is_opening: bool,
-    /// The last segment's acknowledgment, and when that was.
-    acknowledgment: Option<u32>,
-    acknowledged_at: i64,
-    /// The sequence number after the highest that was seen, when it was seen first.
-    next: Option<u32>,
-    next_at: i64,
-    /// The sequence number after the highest that was seen without a hole before it.
-    contiguous: Option<u32>,
-    duplicates: Duplicates,
-    /// What the last segment was.
-    last: Marks,
-    history: History,
-}
-
-impl Direction {
-    const fn new() -> Direction {
-        Direction {
-            base: None,
-            scale: Scale::Unknown,
-            window: None,
-            is_opening: false,
-            acknowledgment: None,
-            acknowledged_at: 0,
-            next: None,
-            next_at: 0,
-            contiguous: None,
-            duplicates: Duplicates::Counted(0),
-            last: Marks::NONE,
-            history: History::new(),
-        }
-    }
-
-    fn scaled(&self, window: u16) -> u32 {
-        match self.scale {
-            Scale::Shift(shift) => u32::from(window) << shift,
-            Scale::Unknown | Scale::Unused => u32::from(window),
-        }
-    }
-
-    /// The sequence number after the last that this end lets the other send.
-    fn window_edge(&self) -> Option<u32> {
-        if self.scale == Scale::Unknown {
-            return None;
-        }
-        // A SYN's own window is not scaled (RFC 7323 §2.2).
-        let window = if self.is_opening {
-            u32::from(self.window?)
-        } else {
-            self.scaled(self.window?)
-        };
-        Some(self.acknowledgment?.wrapping_add(window))
-    }
-}
 
 /// A conversation between two ends, the lower address first.
 #[derive(Debug)]
@@ -162,15 +73,15 @@ impl Flow {
         };
 
         let mut marks = Marks::NONE;
-        if follows || segment.flags.syn && is_known(forward, segment) {
+        if forward.open(segment) || follows {
             marks.insert(Mark::ReusedPorts);
         }
         if let Some(acknowledgment) = segment.acknowledgment {
             reverse.base.get_or_insert(acknowledgment.wrapping_sub(1));
         }
         // The count begins at 1 where the SYN was not seen.
-        let first = segment.sequence.wrapping_sub(u32::from(!segment.flags.syn));
-        let base = *forward.base.get_or_insert(first);
+        let unseen = segment.sequence.wrapping_sub(1);
+        let base = *forward.base.get_or_insert(unseen);
 
         let judge = Judge {
             segment,
@@ -194,7 +105,7 @@ impl Flow {
         if segment.flags.syn {
             negotiate(segment, forward, reverse);
         }
-        self.time(segment);
+        self.measure(segment, sender);
         Analysis {
             stream: self.stream,
             from_initiator: sender == self.initiator,
@@ -207,11 +118,16 @@ impl Flow {
         }
     }
 
-    /// What the handshake took.
-    fn time(&mut self, segment: &Segment) {
+    /// Who opened it, and how long that took.
+    fn measure(&mut self, segment: &Segment, sender: usize) {
         let now = segment.time.total_micros();
         match (segment.flags.syn, segment.acknowledgment) {
-            (true, None) => self.syn_at = Some(now),
+            (true, None) => {
+                if self.syn_at.is_none() {
+                    self.initiator = sender;
+                }
+                self.syn_at = Some(now);
+            }
             (false, Some(_)) if self.round_trip.is_none() => {
                 // A handshake that takes no time says nothing of the path.
                 let took = self.syn_at.map(|at| now.wrapping_sub(at));
@@ -219,229 +135,5 @@ impl Flow {
             }
             _ => {}
         }
-    }
-}
-
-/// Whether a SYN comes over a conversation that is known; one that only asks again also puts the edge back, for a reset
-/// in between may have moved it.
-fn is_known(forward: &mut Direction, segment: &Segment) -> bool {
-    let Some(base) = forward.base else {
-        return false;
-    };
-    if segment.acknowledgment.is_none() {
-        forward.next = forward.contiguous;
-        return false;
-    }
-    // An answer with another number is another conversation's, whose request was not seen.
-    forward.base = Some(segment.sequence);
-    base != segment.sequence
-}
-
-/// The window scale is used where both SYNs offer it (RFC 7323 §2.2).
-fn negotiate(segment: &Segment, forward: &mut Direction, reverse: &mut Direction) {
-    if let Some(shift) = segment.window_scale {
-        forward.scale = Scale::Shift(shift.min(MAX_SHIFT));
-    }
-    if forward.scale == Scale::Unknown {
-        forward.scale = Scale::Unused;
-        reverse.scale = Scale::Unused;
-    } else if segment.acknowledgment.is_some() && reverse.scale == Scale::Unused {
-        forward.scale = Scale::Unused;
-    }
-}
-
-/// The rules, in the order in which Wireshark asks them. `forward` is what the segment's sender has sent before,
-/// `reverse` what it has heard.
-struct Judge<'s> {
-    segment: &'s Segment,
-    /// The segment's time in microseconds.
-    now: i64,
-    /// How long a hole may be open, in microseconds, until what fills it is taken for sent again.
-    patience: i64,
-}
-
-impl Judge<'_> {
-    /// SYN, FIN or RST.
-    fn is_control(&self) -> bool {
-        self.segment.flags.syn || self.segment.flags.fin || self.segment.flags.rst
-    }
-
-    /// The sequence number after the segment's last.
-    fn end(&self) -> u32 {
-        let control = self.segment.flags.syn || self.segment.flags.fin;
-        let len = self.segment.len.wrapping_add(u32::from(control));
-        self.segment.sequence.wrapping_add(len)
-    }
-
-    /// What a segment says by its acknowledgment and window, and by where it stands. Gives the number of a duplicate.
-    fn acknowledgment(
-        &self,
-        forward: &mut Direction,
-        reverse: &Direction,
-        marks: &mut Marks,
-    ) -> u32 {
-        let segment = self.segment;
-        let is_next = forward.next == Some(segment.sequence);
-        if segment.len == 1 && is_next && reverse.window == Some(0) {
-            marks.insert(Mark::ZeroWindowProbe);
-            return 0;
-        }
-        if forward
-            .next
-            .is_some_and(|next| is_after(segment.sequence, next))
-            && !segment.flags.rst
-        {
-            marks.insert(Mark::LostSegment);
-        }
-        if self.is_control() {
-            return 0;
-        }
-        if segment.window == 0 {
-            marks.insert(Mark::ZeroWindow);
-        }
-        if segment.len <= 1 && forward.next == Some(segment.sequence.wrapping_add(1)) {
-            marks.insert(Mark::KeepAlive);
-        }
-        let end = segment.sequence.wrapping_add(segment.len);
-        if segment.len > 0 && reverse.window_edge() == Some(end) {
-            marks.insert(Mark::WindowFull);
-        }
-        if segment.len > 0 || !is_next || segment.acknowledgment != forward.acknowledgment {
-            return 0;
-        }
-        let is_same_window = forward.window == Some(segment.window);
-        match segment.window {
-            0 if is_same_window && reverse.last.contains(Mark::ZeroWindowProbe) => {
-                marks.insert(Mark::ZeroWindowProbeAck);
-                0
-            }
-            0 => 0,
-            _ if !is_same_window => {
-                marks.insert(Mark::WindowUpdate);
-                0
-            }
-            _ if reverse.last.contains(Mark::KeepAlive) => {
-                marks.insert(Mark::KeepAliveAck);
-                0
-            }
-            _ => {
-                marks.insert(Mark::DuplicateAck);
-                let number = match forward.duplicates {
-                    Duplicates::Counted(number) => number.saturating_add(1),
-                    Duplicates::Stalled => 1,
-                };
-                forward.duplicates = Duplicates::Counted(number);
-                number
-            }
-        }
-    }
-
-    /// Whether it acknowledges what was not seen.
-    fn unseen(&self, forward: &mut Direction, reverse: &mut Direction, marks: &mut Marks) {
-        if self.segment.acknowledgment != forward.acknowledgment {
-            forward.duplicates = Duplicates::Counted(0);
-        }
-        let (Some(acknowledgment), Some(contiguous), Some(next)) = (
-            self.segment.acknowledgment,
-            reverse.contiguous,
-            reverse.next,
-        ) else {
-            return;
-        };
-        if !is_after(acknowledgment, contiguous) {
-            return;
-        }
-        if is_after(next, contiguous) {
-            reverse.contiguous = Some(next);
-            marks.insert(Mark::AckedLostSegment);
-        } else {
-            // What is missing was the last: it is said once, not with each acknowledgment.
-            if reverse.duplicates == Duplicates::Counted(0) {
-                marks.insert(Mark::AckedLostSegment);
-            }
-            reverse.duplicates = Duplicates::Stalled;
-        }
-    }
-
-    /// Whether it is sent again, or was overtaken.
-    fn repetition(&self, forward: &Direction, reverse: &Direction, marks: &mut Marks) {
-        let segment = self.segment;
-        let takes_room = segment.len > 0 || segment.flags.syn || segment.flags.fin;
-        if !takes_room || marks.contains(Mark::KeepAlive) {
-            return;
-        }
-        let end = segment.sequence.wrapping_add(segment.len);
-        let is_acknowledged = |at| segment.len > 0 && !is_after(end, at);
-        if reverse.acknowledgment.is_some_and(is_acknowledged) {
-            marks.insert(Mark::SpuriousRetransmission);
-            return;
-        }
-        let Some(next) = forward.next else {
-            return;
-        };
-        // What begins with the octet of a probe adds to it.
-        let follows_probe = segment.len > 1 && next == segment.sequence.wrapping_add(1);
-        if !is_after(next, segment.sequence) || follows_probe {
-            return;
-        }
-        // Two are enough, for a third may not have been seen; where that is certain, none is needed.
-        let is_asked_for = reverse.acknowledgment == Some(segment.sequence)
-            && matches!(
-                reverse.duplicates,
-                Duplicates::Counted(2..) | Duplicates::Stalled
-            );
-        let fills_hole = self.end() != next;
-        marks.insert(
-            if is_asked_for && self.is_within(FAST, reverse.acknowledged_at) {
-                Mark::FastRetransmission
-            } else if fills_hole && self.is_within(self.patience, forward.next_at) {
-                Mark::OutOfOrder
-            } else {
-                Mark::Retransmission
-            },
-        );
-    }
-
-    fn is_within(&self, time: i64, since: i64) -> bool {
-        (0..time).contains(&self.now.wrapping_sub(since))
-    }
-
-    /// When its first octet was seen first. A probe's octet is not counted: it is sent for the answer alone.
-    fn repeats(&self, forward: &Direction, marks: Marks) -> Option<Instant> {
-        let is_probe = marks.contains(Mark::KeepAlive) || marks.contains(Mark::ZeroWindowProbe);
-        let is_data = self.end() != self.segment.sequence && !is_probe;
-        is_data.then(|| forward.history.first_seen(self.segment.sequence))?
-    }
-
-    /// Keeps what the next segments are compared with.
-    fn remember(&self, forward: &mut Direction, reverse: &Direction, marks: Marks) {
-        let segment = self.segment;
-        let end = self.end();
-        let is_probe = marks.contains(Mark::ZeroWindowProbe);
-        let is_keep_alive = marks.contains(Mark::KeepAlive);
-        if end != segment.sequence && !is_probe && !is_keep_alive {
-            let begin = segment.sequence;
-            let acknowledged = reverse.acknowledgment;
-            forward
-                .history
-                .insert(begin, end, segment.time, acknowledged);
-        }
-        // A probe's octet is not counted as sent: it comes again with what follows it.
-        if !is_probe {
-            if forward.next.is_none_or(|next| is_after(end, next)) {
-                forward.next = Some(end);
-                forward.next_at = self.now;
-            }
-            if forward.contiguous.is_none_or(|at| at == segment.sequence) {
-                forward.contiguous = forward.next;
-            }
-        }
-        forward.window = Some(segment.window);
-        if segment.flags.syn || segment.acknowledgment.is_some() {
-            forward.is_opening = segment.flags.syn;
-        }
-        forward.acknowledgment = segment.acknowledgment;
-        forward.acknowledged_at = self.now;
-        forward.last = marks;
     }
 }

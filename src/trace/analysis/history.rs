@@ -5,8 +5,8 @@ use smoltcp::time::Instant;
 
 use super::is_after;
 
-/// Segments that are remembered in each direction of a flow.
-pub(super) const SEGMENTS: usize = 32;
+/// Segments that are remembered in each direction of a conversation.
+const SEGMENTS: usize = 32;
 
 /// A stretch of sequence numbers.
 #[derive(Debug, Clone, Copy)]

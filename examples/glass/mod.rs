@@ -1,0 +1,293 @@
+//! The glass: what of a program's traffic is shown, and what is done to its link.
+#![allow(dead_code, reason = "`hello` has its own way with the link")]
+
+use std::{
+    error::Error,
+    fmt,
+    io::{self, IsTerminal},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use clap::{Args, ValueEnum};
+use glasstack::{
+    device::wire::{Conditions, Faults, Selector},
+    trace::{
+        At, Event, Observer, Sink, Station, Summary,
+        ladder::{self, Ends, Ladder},
+        pcapng::{self, Pcapng},
+    },
+};
+
+/// When the ladder is drawn.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// When the program ends.
+    End,
+    /// As it happens.
+    Live,
+}
+
+/// What is shown.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "The glass")]
+pub(crate) struct Glass {
+    /// Draw what happens as a ladder, at the end or "live"
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "end")]
+    ladder: Option<When>,
+    /// Draw this TCP stream alone, counted from 0
+    #[arg(long, value_name = "N")]
+    stream: Option<u32>,
+    /// Write what happens for Wireshark, with its cause as the packets' comments
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Tell of calls and states on stderr; twice: of frames and timers, too
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// What is done to the link, each way alike.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "The link")]
+pub(crate) struct Link {
+    /// Let each frame travel so long
+    #[arg(long, value_name = "MS")]
+    delay: Option<f64>,
+    /// Let the delay vary by up to so much
+    #[arg(long, value_name = "MS")]
+    jitter: Option<f64>,
+    /// Lose so many of a hundred frames
+    #[arg(long, value_name = "PERCENT")]
+    loss: Option<f64>,
+    /// Lose these: "SYN", "SYN-ACK", "data 2", "data 2..4 of stream 0", "FIN", "frame 7"; may be given again
+    #[arg(long, value_name = "WHAT")]
+    lose: Vec<Selector>,
+    /// Deliver so many of a hundred frames twice
+    #[arg(long, value_name = "PERCENT")]
+    duplicate: Option<f64>,
+    /// Hold so many of a hundred frames back, so that others overtake them
+    #[arg(long, value_name = "PERCENT")]
+    reorder: Option<f64>,
+    /// Flip a bit in so many of a hundred frames
+    #[arg(long, value_name = "PERCENT")]
+    corrupt: Option<f64>,
+    /// Carry so many bits a second, with a queue of 100 frames
+    #[arg(long, value_name = "BITS")]
+    rate: Option<u64>,
+    /// What chance draws from; the same seed, the same luck
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// How long a frame is held back by --reorder.
+const REORDER_DELAY: Duration = Duration::from_millis(20);
+/// Frames that --rate lets wait.
+const RATE_QUEUE: usize = 100;
+
+impl Link {
+    /// The faults that were asked for, if any were; the link tells `shown` what it loses.
+    pub(crate) fn faults(
+        &self,
+        shown: &Shown,
+    ) -> Result<Option<Faults>, Box<dyn Error + Send + Sync>> {
+        let chance = [
+            self.loss,
+            self.duplicate,
+            self.reorder,
+            self.corrupt,
+            self.jitter,
+        ];
+        let is_faulty = chance.iter().any(Option::is_some)
+            || self.delay.is_some()
+            || self.rate.is_some()
+            || !self.lose.is_empty();
+        if !is_faulty {
+            return Ok(None);
+        }
+        let seed = self.seed.unwrap_or_else(now_as_seed);
+        if chance.iter().any(Option::is_some) {
+            eprintln!("--seed {seed}");
+        }
+        let time = |ms: f64| Duration::try_from_secs_f64(ms / 1_000.0);
+        let mut conditions = Conditions::default();
+        if let Some(delay) = self.delay {
+            conditions = conditions.latency(time(delay)?);
+        }
+        if let Some(jitter) = self.jitter {
+            conditions = conditions.jitter(time(jitter)?);
+        }
+        if let Some(percent) = self.loss {
+            conditions = conditions.loss(percent / 100.0);
+        }
+        if let Some(percent) = self.duplicate {
+            conditions = conditions.duplicate(percent / 100.0);
+        }
+        if let Some(percent) = self.reorder {
+            conditions = conditions.reorder(percent / 100.0, REORDER_DELAY);
+        }
+        if let Some(percent) = self.corrupt {
+            conditions = conditions.corrupt(percent / 100.0);
+        }
+        if let Some(bits) = self.rate {
+            conditions = conditions.rate(bits, RATE_QUEUE);
+        }
+        let mut faults = Faults::new(seed).both(conditions);
+        for selector in &self.lose {
+            faults = faults.lose(selector.clone());
+        }
+        let faults = faults.sink(shown.clone());
+        faults.check()?;
+        Ok(Some(faults))
+    }
+}
+
+fn now_as_seed() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    now.as_nanos() as u64
+}
+
+impl Glass {
+    /// The ladder of one stream, as if --ladder and --stream were given.
+    pub(crate) fn with_ladder_of_stream(mut self, stream: u32) -> Glass {
+        self.ladder = self.ladder.or(Some(When::End));
+        self.stream = self.stream.or(Some(stream));
+        self
+    }
+
+    /// Opens what is to be shown between `ends`.
+    pub(crate) fn open(&self, ends: Ends, names: &[(Station, &str)]) -> io::Result<Shown> {
+        let ladder = self.ladder.map(|when| {
+            let is_live = when == When::Live;
+            let options = ladder::Options {
+                stream: self.stream,
+                live: is_live && io::stdout().is_terminal(),
+                ..ladder::Options::stdout()
+            };
+            let out = match when {
+                When::Live => Out::Terminal(ladder::Terminal(io::stdout())),
+                When::End => Out::Page(String::new()),
+            };
+            Ladder::new(out, ends, options)
+        });
+        let pcapng = match &self.pcap {
+            Some(path) => {
+                let epoch = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                let options = pcapng::Options {
+                    epoch,
+                    ..pcapng::Options::default()
+                };
+                let mut pcapng = Pcapng::create(path, options)?;
+                for (station, name) in names {
+                    pcapng = pcapng.name(*station, *name);
+                }
+                Some(pcapng)
+            }
+            None => None,
+        };
+        let level = match self.verbose {
+            0 => None,
+            1 => Some(log::LevelFilter::Debug),
+            _ => Some(log::LevelFilter::Trace),
+        };
+        if let Some(level) = level {
+            env_logger::Builder::new()
+                .filter_module("glasstack", level)
+                .format_target(true)
+                .init();
+        }
+        let summary = self.ladder.map(|_| (Summary::default(), self.stream));
+        let is_logging = level.is_some();
+        Ok(Shown(Arc::new(Mutex::new(Sinks {
+            ladder,
+            pcapng,
+            is_logging,
+            summary,
+        }))))
+    }
+}
+
+/// Where a ladder is drawn.
+enum Out {
+    Page(String),
+    Terminal(ladder::Terminal<io::Stdout>),
+}
+
+impl fmt::Write for Out {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match self {
+            Out::Page(page) => page.write_str(text),
+            Out::Terminal(terminal) => terminal.write_str(text),
+        }
+    }
+}
+
+struct Sinks {
+    ladder: Option<Ladder<Out>>,
+    pcapng: Option<Pcapng<io::BufWriter<std::fs::File>>>,
+    is_logging: bool,
+    /// With the stream that alone is shown.
+    summary: Option<(Summary, Option<u32>)>,
+}
+
+/// What is shown, for all stations at once.
+#[derive(Clone)]
+pub(crate) struct Shown(Arc<Mutex<Sinks>>);
+
+impl Sink for Shown {
+    fn event(&mut self, station: Station, event: &Event<'_>) {
+        let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ladder) = &mut sinks.ladder {
+            ladder.event(station, event);
+        }
+        if let Some(pcapng) = &mut sinks.pcapng {
+            pcapng.event(station, event);
+        }
+        if let Some((summary, _)) = &mut sinks.summary {
+            Sink::event(summary, station, event);
+        }
+        if sinks.is_logging {
+            Sink::event(&mut glasstack::trace::Log, station, event);
+        }
+    }
+}
+
+impl Shown {
+    /// One station's observer.
+    pub(crate) fn at(&self, station: Station) -> impl Observer + Send + use<> {
+        At(station, self.clone())
+    }
+
+    /// Draws the ladder to its end, and what it sums up to.
+    pub(crate) fn draw(&self) -> io::Result<()> {
+        let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut ladder) = sinks.ladder.take() {
+            ladder.finish().map_err(io::Error::other)?;
+            if let Out::Page(page) = ladder.into_inner() {
+                print!("\n{page}");
+            }
+        }
+        if let Some((summary, stream)) = sinks.summary.take() {
+            for account in summary.connections() {
+                if stream.is_none_or(|stream| account.number() == stream) {
+                    print!("\n{account}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The end: draws what is not drawn yet, and says what became of the capture.
+    pub(crate) fn finish(&self) -> io::Result<()> {
+        self.draw()?;
+        let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match sinks.pcapng.take() {
+            Some(mut pcapng) => pcapng.finish(),
+            None => Ok(()),
+        }
+    }
+}

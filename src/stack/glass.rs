@@ -1,0 +1,498 @@
+//! What the heart tells its observer, and how it knows.
+//!
+//! smoltcp keeps its timers to itself and says why it sends again only in its log. What can be known is taken from what
+//! goes through our hands: the frames, and the socket's next deadline before and after (`Interface::poll_at` with the
+//! socket's own set). A deadline that no rule explains is not told. None of this is done where nobody listens.
+
+use smoltcp::phy::Medium;
+use smoltcp::socket::tcp::State;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{TcpPacket, UdpPacket};
+
+use super::connection::{Connection, Role, control_len};
+use super::fd::Socket;
+use super::flow::to_smoltcp;
+use super::frame::{Frame, Packet, Segment, TCP, UDP, before};
+use super::ingress::Incoming;
+use super::slot::{Kind, Owner};
+use super::{Fd, Stack, flow, fragment};
+use crate::Result;
+use crate::trace::{
+    Call, Cause, Direction, DropReason, Event, Flow, Happening, Observer, Outcome, Protocol,
+    RetransmissionCause, Timer, TimerChange,
+};
+
+/// How long smoltcp holds an acknowledgment back.
+const ACK_DELAY: Duration = Duration::from_millis(10);
+
+/// Duplicate acknowledgments that make smoltcp send again (RFC 5681 §3.2).
+const DUPLICATE_ACKS: u8 = 3;
+
+/// What is remembered of a connection for its observer.
+#[derive(Clone, Copy)]
+pub(super) struct Glimpse {
+    /// The furthest acknowledgment of the peer, and the window that came with it.
+    acknowledged: u32,
+    window: u16,
+    duplicate_acks: u8,
+    /// Timeouts in a row (RFC 6298 §5.5).
+    timeouts: u32,
+    /// Why segments before this sequence number are sent again.
+    recovery: Option<(RetransmissionCause, u32)>,
+    /// The timer that runs.
+    timer: Option<(Timer, Instant)>,
+    /// Octets that the application has read.
+    read: u32,
+    /// The sequence number of the peer's first octet.
+    receive_base: Option<u32>,
+}
+
+impl Glimpse {
+    pub(super) const NOTHING: Glimpse = Glimpse {
+        acknowledged: 0,
+        window: 0,
+        duplicate_acks: 0,
+        timeouts: 0,
+        recovery: None,
+        timer: None,
+        read: 0,
+        receive_base: None,
+    };
+
+    /// The application took octets.
+    pub(super) fn note_read(&mut self, octets: usize) {
+        self.read = self.read.wrapping_add(octets as u32);
+    }
+}
+
+impl Connection {
+    /// Follows a segment of the peer.
+    fn glimpse_arrival(&mut self, segment: &Segment) {
+        let glass = &mut self.glimpse;
+        if !segment.has_ack() || before(self.next, segment.ack) {
+            return;
+        }
+        let is_first = self.initial == Some(glass.acknowledged) || glass.acknowledged == 0;
+        if before(glass.acknowledged, segment.ack) || is_first {
+            glass.acknowledged = segment.ack;
+            glass.duplicate_acks = 0;
+            glass.timeouts = 0;
+            let ack = segment.ack;
+            glass.recovery = glass.recovery.filter(|(_, until)| before(ack, *until));
+        } else if segment.ack == glass.acknowledged
+            && segment.ack != self.next
+            && segment.len == 0
+            && segment.is_plain()
+            && segment.window == glass.window
+        {
+            glass.duplicate_acks = glass.duplicate_acks.saturating_add(1);
+            if glass.duplicate_acks == DUPLICATE_ACKS {
+                let until = segment.ack.wrapping_add(1);
+                glass.recovery = Some((RetransmissionCause::FastRetransmit, until));
+            }
+        }
+        glass.window = segment.window;
+    }
+
+    /// Which timer a deadline is, if the rules explain it.
+    fn timer(&self, at: Instant, now: Instant, queues: Queues) -> Option<Timer> {
+        let glass = &self.glimpse;
+        if self.state == State::TimeWait {
+            return Some(Timer::TimeWait);
+        }
+        let has_fin = matches!(
+            self.state,
+            State::CloseWait | State::LastAck | State::Closing
+        );
+        let received = glass
+            .read
+            .wrapping_add(queues.received as u32)
+            .wrapping_add(u32::from(has_fin));
+        let owes_ack = glass
+            .receive_base
+            .is_some_and(|base| base.wrapping_add(received) != self.receive_next);
+        let is_known = glass.timer == Some((Timer::Retransmission, at));
+        if owes_ack && !is_known && at <= now + ACK_DELAY {
+            return Some(Timer::DelayedAck);
+        }
+        if glass.window == 0 && queues.unsent > 0 && self.state != State::SynSent {
+            return Some(Timer::ZeroWindowProbe);
+        }
+        if queues.unsent + control_len(self.state) > 0 {
+            return Some(Timer::Retransmission);
+        }
+        queues.keep_alive.then_some(Timer::KeepAlive)
+    }
+}
+
+impl Glimpse {
+    fn is_probing_window(&self) -> bool {
+        matches!(self.timer, Some((Timer::ZeroWindowProbe, _)))
+    }
+}
+
+/// What of a socket the rules need.
+struct Queues {
+    unsent: usize,
+    received: usize,
+    keep_alive: bool,
+}
+
+/// What an event of a frame says beside the frame.
+#[derive(Clone, Copy)]
+pub(super) struct Pane {
+    pub(super) time: Instant,
+    pub(super) interface: u8,
+    pub(super) medium: Medium,
+    pub(super) socket: Option<u16>,
+    /// For the frames of a connection: why one may be sent again, and from where on it is new.
+    recovery: Option<(RetransmissionCause, Option<u32>, u32)>,
+}
+
+impl Pane {
+    /// Tells of a frame that leaves.
+    pub(super) fn tell_out<O: Observer>(&mut self, observer: &mut O, frame: &[u8]) {
+        let flow = flow_of(Direction::Out, self.medium, frame);
+        let event = |happening| Event {
+            time: self.time,
+            interface: Some(self.interface),
+            socket: self.socket,
+            flow,
+            happening,
+        };
+        if let Some((cause, acknowledged, next)) = &mut self.recovery
+            && let Some(segment) = segment_of(self.medium, frame)
+        {
+            let is_new = !before(segment.seq, *next);
+            let is_probe = acknowledged.is_some_and(|acked| before(segment.seq, acked));
+            if segment.len > 0 && !is_new && !is_probe {
+                observer.event(&event(Happening::Retransmission { cause: *cause }));
+            }
+        }
+        observer.event(&event(Happening::Frame {
+            direction: Direction::Out,
+            medium: self.medium,
+            bytes: frame,
+        }));
+    }
+}
+
+/// The conversation that a frame belongs to.
+pub(super) fn flow_of(direction: Direction, medium: Medium, frame: &[u8]) -> Option<Flow> {
+    let Frame::Ip { packet, .. } = Frame::parse(medium, frame) else {
+        return None;
+    };
+    let packet = Packet::parse(packet)?;
+    let protocol = match packet.protocol {
+        TCP => Protocol::Tcp,
+        UDP => Protocol::Udp,
+        _ => return None,
+    };
+    let flow = packet.flow()?;
+    let (destination, source) = (flow.local.pair().into(), flow.remote.pair().into());
+    let (local, remote) = match direction {
+        Direction::In => (destination, source),
+        Direction::Out => (source, destination),
+    };
+    Some(Flow {
+        protocol,
+        local,
+        remote,
+    })
+}
+
+fn segment_of(medium: Medium, frame: &[u8]) -> Option<Segment> {
+    let Frame::Ip { packet, .. } = Frame::parse(medium, frame) else {
+        return None;
+    };
+    let packet = Packet::parse(packet)?;
+    (packet.protocol == TCP).then(|| Segment::parse(packet.transport))?
+}
+
+impl<'a, O: Observer> Stack<'a, O> {
+    /// Tells of a call and what came of it.
+    pub(super) fn told<T: Copy>(
+        &mut self,
+        fd: Option<Fd>,
+        call: Call,
+        result: Result<T>,
+        outcome: impl FnOnce(T) -> Outcome,
+    ) -> Result<T> {
+        if self.observer.is_listening() {
+            let event = Event {
+                time: self.now,
+                interface: None,
+                socket: fd.map(|fd| fd.index),
+                flow: fd.and_then(|fd| self.flow_of_socket(fd)),
+                happening: Happening::Call {
+                    call,
+                    outcome: match result {
+                        Ok(value) => outcome(value),
+                        Err(error) => Outcome::Failed(error),
+                    },
+                },
+            };
+            self.observer.event(&event);
+        }
+        result
+    }
+
+    fn flow_of_socket(&self, fd: Fd) -> Option<Flow> {
+        let row = self.descriptors.get(fd).ok()?;
+        let (protocol, flow) = match row.socket {
+            Socket::Connecting(slot) | Socket::Connected { slot, .. } => (
+                Protocol::Tcp,
+                self.slots[usize::from(slot)].connection()?.flow,
+            ),
+            Socket::Datagram {
+                peer: Some(remote), ..
+            } => {
+                let local = row.local;
+                (Protocol::Udp, flow::Flow { local, remote })
+            }
+            _ => return None,
+        };
+        Some(public(protocol, &flow))
+    }
+
+    /// What the events of a slot's frames say.
+    pub(super) fn pane(&self, interface: u8, medium: Medium, slot: Option<u16>) -> Option<Pane> {
+        if !self.observer.is_listening() {
+            return None;
+        }
+        let place = slot.map(|slot| &self.slots[usize::from(slot)]);
+        let socket = place.and_then(|place| match &place.kind {
+            Kind::Connection(connection) => match connection.role {
+                Role::Owned(descriptor) => Some(descriptor),
+                Role::HalfOpen(listener) | Role::Queued(listener) => Some(listener),
+                Role::Free | Role::Orphan => None,
+            },
+            Kind::Datagram {
+                owner: Owner::Descriptor(descriptor),
+                ..
+            } => Some(*descriptor),
+            _ => None,
+        });
+        let recovery = place
+            .and_then(|place| place.connection())
+            .and_then(|connection| {
+                let glass = &connection.glimpse;
+                let (cause, _) = glass.recovery.filter(|_| !glass.is_probing_window())?;
+                let acknowledged = (glass.acknowledged != 0).then_some(glass.acknowledged);
+                Some((cause, acknowledged, connection.next))
+            });
+        Some(Pane {
+            time: self.now,
+            interface,
+            medium,
+            socket,
+            recovery,
+        })
+    }
+
+    /// Tells of a frame that came in.
+    pub(super) fn tell_in(&mut self, incoming: &Incoming<'_>) {
+        let happening = Happening::Frame {
+            direction: Direction::In,
+            medium: incoming.capabilities.medium,
+            bytes: incoming.frame,
+        };
+        self.tell_incoming(incoming, happening);
+    }
+
+    /// Tells of a frame that is given up.
+    pub(super) fn tell_drop(&mut self, incoming: &Incoming<'_>, reason: DropReason) {
+        let happening = Happening::Drop {
+            reason,
+            medium: incoming.capabilities.medium,
+            bytes: incoming.frame,
+        };
+        self.tell_incoming(incoming, happening);
+    }
+
+    #[inline]
+    fn tell_incoming(&mut self, incoming: &Incoming<'_>, happening: Happening<'_>) {
+        if !self.observer.is_listening() {
+            return;
+        }
+        let medium = incoming.capabilities.medium;
+        let event = Event {
+            time: self.now,
+            interface: Some(incoming.interface),
+            socket: None,
+            flow: flow_of(Direction::In, medium, incoming.frame),
+            happening,
+        };
+        self.observer.event(&event);
+    }
+
+    /// Tells the observer of a transition, and remembers it.
+    pub(super) fn tell_state(&mut self, slot: u16, from: State, to: State) {
+        let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind else {
+            return;
+        };
+        connection.state = to;
+        if from == to {
+            return;
+        }
+        let cause = self.cause;
+        self.tell_of(slot, Happening::State { from, to, cause });
+    }
+
+    /// Tells of something that happened to a connection.
+    fn tell_of(&mut self, slot: u16, happening: Happening<'_>) {
+        if !self.observer.is_listening() {
+            return;
+        }
+        let place = &self.slots[usize::from(slot)];
+        let Some(connection) = place.connection() else {
+            return;
+        };
+        let event = Event {
+            time: self.now,
+            interface: Some(place.interface),
+            socket: match connection.role {
+                Role::Owned(descriptor) => Some(descriptor),
+                _ => None,
+            },
+            flow: Some(public(Protocol::Tcp, &connection.flow)),
+            happening,
+        };
+        self.observer.event(&event);
+    }
+
+    /// Follows a segment that arrived whole.
+    pub(super) fn glimpse_arrival(&mut self, slot: u16, segment: &Segment) {
+        if self.observer.is_listening()
+            && let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind
+        {
+            connection.glimpse_arrival(segment);
+        }
+    }
+
+    /// Before a slot is polled: the timer whose time has come fires.
+    pub(super) fn tell_fired(&mut self, slot: u16) {
+        if !self.observer.is_listening() {
+            return;
+        }
+        let now = self.now;
+        let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind else {
+            return;
+        };
+        let Some((timer, _)) = connection.glimpse.timer.filter(|(_, at)| *at <= now) else {
+            return;
+        };
+        if timer == Timer::Retransmission {
+            connection.glimpse.timeouts += 1;
+            let cause = RetransmissionCause::Timeout(connection.glimpse.timeouts);
+            connection.glimpse.recovery = Some((cause, connection.next));
+        }
+        let change = TimerChange::Fired;
+        self.tell_of(slot, Happening::Timer { timer, change });
+        if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind
+            && timer != Timer::ZeroWindowProbe
+        {
+            connection.glimpse.timer = None;
+        }
+    }
+
+    /// After a slot was polled: its next deadline is a timer that runs.
+    pub(super) fn tell_timer(&mut self, slot: u16, next: Option<Instant>) {
+        if !self.observer.is_listening() {
+            return;
+        }
+        let now = self.now;
+        let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
+            return;
+        };
+        let queues = Queues {
+            unsent: socket.send_queue(),
+            received: socket.recv_queue(),
+            keep_alive: socket.keep_alive().is_some(),
+        };
+        if connection.glimpse.receive_base.is_none() && connection.receive_next != 0 {
+            connection.glimpse.receive_base = Some(connection.receive_next);
+        }
+        let timer = next
+            .filter(|at| *at > now && !connection.silent)
+            .and_then(|at| Some((connection.timer(at, now, queues)?, at)));
+        let previous = core::mem::replace(&mut connection.glimpse.timer, timer);
+        if previous == timer {
+            return;
+        }
+        if let Some((stopped, _)) =
+            previous.filter(|(kind, _)| timer.is_none_or(|(new, _)| new != *kind))
+        {
+            let change = TimerChange::Stopped;
+            self.tell_of(
+                slot,
+                Happening::Timer {
+                    timer: stopped,
+                    change,
+                },
+            );
+        }
+        if let Some((timer, at)) = timer {
+            let after = (at - now).into();
+            let change = TimerChange::Armed { at, after };
+            self.tell_of(slot, Happening::Timer { timer, change });
+        }
+    }
+
+    /// The heart's own timer ends a connection.
+    pub(super) fn tell_gave_up(&mut self, slot: u16) {
+        let (timer, change) = (Timer::User, TimerChange::Fired);
+        self.tell_of(slot, Happening::Timer { timer, change });
+    }
+
+    /// What the application's call does is its doing.
+    pub(super) fn begin_call(&mut self) {
+        self.cause = Cause::Call;
+    }
+}
+
+fn public(protocol: Protocol, flow: &flow::Flow) -> Flow {
+    Flow {
+        protocol,
+        local: flow.local.pair().into(),
+        remote: flow.remote.pair().into(),
+    }
+}
+
+/// What `accept` gave.
+pub(super) fn accepted((fd, peer): (Fd, core::net::SocketAddr)) -> Outcome {
+    Outcome::Accepted(fd.index, peer)
+}
+
+/// What a call without a value gave.
+pub(super) fn done((): ()) -> Outcome {
+    Outcome::Done
+}
+
+/// Whether a packet's transport checksum is right, or the device has seen to it.
+pub(super) fn is_checksum_right(incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
+    let checksums = &incoming.capabilities.checksum;
+    let (Some(source), Some(destination)) =
+        (to_smoltcp(packet.source), to_smoltcp(packet.destination))
+    else {
+        return true;
+    };
+    match packet.protocol {
+        TCP if checksums.tcp.rx() => TcpPacket::new_checked(packet.transport)
+            .is_ok_and(|segment| segment.verify_checksum(&source, &destination)),
+        UDP if checksums.udp.rx() => UdpPacket::new_checked(packet.transport)
+            .is_ok_and(|datagram| datagram.verify_checksum(&source, &destination)),
+        _ => true,
+    }
+}
+
+impl From<fragment::Reason> for DropReason {
+    fn from(reason: fragment::Reason) -> DropReason {
+        match reason {
+            fragment::Reason::Malformed => DropReason::Malformed,
+            #[cfg(feature = "ipv4")]
+            fragment::Reason::Checksum => DropReason::Checksum,
+            _ => DropReason::Fragment,
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! Every socket on one screen, as `ss -tunaoi` prints it.
+
+use core::fmt::{self, Display, Formatter, Write};
+use core::net::IpAddr;
+use core::time::Duration;
+
+use smoltcp::socket::tcp::State;
+use smoltcp::time::Instant;
+
+use super::connection::{Role, control_len};
+use super::fd::{Descriptor, Socket};
+use super::flow::{Endpoint, Scope, unspecified};
+use super::option::{CongestionControl, Options};
+use super::slot::{Kind, Owner, Slot};
+use super::{Domain, Stack};
+use crate::trace::Observer;
+
+impl<'a, O: Observer> Stack<'a, O> {
+    /// Every socket, as `ss -tunaoi` of iproute2 prints the kernel's: UDP first, then what listens or is not connected,
+    /// then the connections, those of the background too.
+    ///
+    /// ```
+    /// # fn main() -> glasstack::Result<()> {
+    /// use glasstack::{Stack, stack::{Capacity, Domain, Type}};
+    ///
+    /// let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
+    /// let server = stack.socket(Domain::Inet, Type::Stream)?;
+    /// stack.bind(server, ([127, 0, 0, 1], 9999).into())?;
+    /// stack.listen(server, 5)?;
+    /// let screen = "\
+    /// Netid State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process
+    /// tcp   LISTEN 0      5          127.0.0.1:9999      0.0.0.0:*    fd=0
+    /// \t reno
+    /// ";
+    /// assert_eq!(stack.sockets().to_string(), screen);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// | column | what it says |
+    /// |---|---|
+    /// | `State` | `ss`'s words for RFC 9293's states; `UNCONN` without a connection |
+    /// | `Recv-Q` | octets that wait for `recv`; of a listener, connections that wait for `accept` |
+    /// | `Send-Q` | octets (SYN and FIN count) that the peer has not acknowledged; of a listener, its backlog |
+    /// | `Process` | the descriptor; `-` where the application has none (any more): not yet accepted, or closed |
+    /// | `timer:(…)` | which, what is left of it, how often it expired in a row; `on` sends again, `persist` probes a shut window |
+    ///
+    /// The line below has the congestion control, `rto` in milliseconds while that timer runs, `backoff`, and the options
+    /// that differ from their defaults. smoltcp keeps the round-trip time and the congestion window to itself; a
+    /// [`Summary`](crate::trace::Summary) measures the former on the frames. A held-back acknowledgment is no row's timer.
+    pub fn sockets(&self) -> impl Display + '_ {
+        Screen(self)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let open = || self.descriptors.open_rows();
+        let datagrams = open().filter_map(|(index, row)| self.datagram_row(index, row));
+        let orphans = self.slots.iter().filter_map(orphan_row);
+        let idle = open().filter_map(|(index, row)| idle_row(index, row));
+        let connections = self.slots.iter();
+        let connections = connections.filter_map(|slot| self.connection_row(slot));
+        datagrams.chain(orphans).chain(idle).chain(connections)
+    }
+
+    fn datagram_row<'s>(&'s self, index: u16, row: &'s Descriptor) -> Option<Row<'s>> {
+        let Socket::Datagram { slot, peer } = row.socket else {
+            return None;
+        };
+        let socket = self.slots.get(usize::from(slot))?.udp_ref()?;
+        let local = Address::bound(row);
+        Some(Row {
+            net: "udp",
+            state: if peer.is_some() { "ESTAB" } else { "UNCONN" },
+            receive_queue: socket.recv_queue(),
+            send_queue: socket.send_queue(),
+            local,
+            peer: peer.map_or(local.any(), |peer| Address::of(peer, row.domain)),
+            descriptor: Some(index),
+            timer: None,
+            details: None,
+        })
+    }
+
+    fn connection_row<'s>(&'s self, slot: &'s Slot<'_>) -> Option<Row<'s>> {
+        let (socket, connection) = slot.tcp_ref()?;
+        let holder = match connection.role {
+            Role::Free => return None,
+            Role::Owned(descriptor) => Some(descriptor),
+            Role::HalfOpen(_) | Role::Queued(_) | Role::Orphan => None,
+        };
+        let likeness = match connection.role {
+            Role::HalfOpen(index) | Role::Queued(index) | Role::Owned(index) => {
+                Some(self.descriptors.peek(index))
+            }
+            _ => None,
+        };
+        let unacknowledged = match connection.silent {
+            true => 0,
+            false => socket.send_queue() + control_len(connection.state),
+        };
+        let domain = likeness.map_or(Domain::Inet, |row| row.domain);
+        let countdown = &connection.countdown;
+        let is_awaited = unacknowledged > 0;
+        let name = match connection.state {
+            State::Closed => None,
+            State::TimeWait => Some("timewait"),
+            _ if connection.window_shut && socket.send_queue() > 0 => Some("persist"),
+            _ if is_awaited => Some("on"),
+            _ if socket.keep_alive().is_some() => Some("keepalive"),
+            _ => None,
+        };
+        let timer = name.and_then(|name| Some((name, countdown.left(self.now)?)));
+        let timer = match (connection.role, connection.state, connection.give_up_at) {
+            // Nothing is on its way, and the peer's FIN is not waited for without end: as Linux shows it.
+            (Role::Orphan, State::FinWait2, Some(at)) => Some(("timewait", left(at, self.now))),
+            _ => timer,
+        };
+        let rto = countdown.interval().filter(|_| name == Some("on"));
+        Some(Row {
+            net: "tcp",
+            state: state_name(connection.state),
+            receive_queue: socket.recv_queue(),
+            send_queue: unacknowledged,
+            local: Address::of(connection.flow.local, domain),
+            peer: Address::of(connection.flow.remote, domain),
+            descriptor: holder,
+            timer: timer.map(|(name, left)| (name, left, countdown.expired())),
+            details: Some(Details {
+                congestion_control: match socket.congestion_control() {
+                    smoltcp::socket::tcp::CongestionControl::None => "none",
+                    smoltcp::socket::tcp::CongestionControl::Reno => "reno",
+                    #[cfg(feature = "std")]
+                    smoltcp::socket::tcp::CongestionControl::Cubic => "cubic",
+                },
+                rto,
+                backoff: if rto.is_some() {
+                    countdown.expired()
+                } else {
+                    0
+                },
+                options: likeness.map(|row| &row.options),
+            }),
+        })
+    }
+}
+
+/// A stream socket without a connection.
+fn idle_row(index: u16, row: &Descriptor) -> Option<Row<'_>> {
+    let (state, receive_queue, send_queue) = match &row.socket {
+        Socket::Idle => ("UNCONN", 0, 0),
+        Socket::Listening { backlog, queue, .. } => ("LISTEN", queue.len(), usize::from(*backlog)),
+        _ => return None,
+    };
+    let local = Address::bound(row);
+    Some(Row {
+        net: "tcp",
+        state,
+        receive_queue,
+        send_queue,
+        local,
+        peer: local.any(),
+        descriptor: Some(index),
+        timer: None,
+        details: Some(Details {
+            congestion_control: match row.options.congestion_control {
+                CongestionControl::None => "none",
+                CongestionControl::Reno => "reno",
+                #[cfg(feature = "std")]
+                CongestionControl::Cubic => "cubic",
+            },
+            rto: None,
+            backoff: 0,
+            options: Some(&row.options),
+        }),
+    })
+}
+
+/// A datagram socket that is closed, while its last datagrams leave.
+fn orphan_row<'s>(slot: &'s Slot<'_>) -> Option<Row<'s>> {
+    let Kind::Datagram {
+        owner: Owner::Orphan,
+        to,
+        ..
+    } = slot.kind
+    else {
+        return None;
+    };
+    let socket = slot.udp_ref()?;
+    let domain = if to.is_ipv4() {
+        Domain::Inet
+    } else {
+        Domain::Inet6
+    };
+    let local = Address {
+        addr: Some(unspecified(domain)),
+        port: socket.endpoint().port,
+    };
+    Some(Row {
+        net: "udp",
+        state: "UNCONN",
+        receive_queue: 0,
+        send_queue: socket.send_queue(),
+        local,
+        peer: local.any(),
+        descriptor: None,
+        timer: None,
+        details: None,
+    })
+}
+
+/// `ss`'s words for the states of RFC 9293 §3.3.2.
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Closed => "UNCONN",
+        State::Listen => "LISTEN",
+        State::SynSent => "SYN-SENT",
+        State::SynReceived => "SYN-RECV",
+        State::Established => "ESTAB",
+        State::FinWait1 => "FIN-WAIT-1",
+        State::FinWait2 => "FIN-WAIT-2",
+        State::CloseWait => "CLOSE-WAIT",
+        State::Closing => "CLOSING",
+        State::LastAck => "LAST-ACK",
+        State::TimeWait => "TIME-WAIT",
+    }
+}
+
+fn left(at: Instant, now: Instant) -> Duration {
+    if at > now {
+        (at - now).into()
+    } else {
+        Duration::ZERO
+    }
+}
+
+/// An address and a port, as `ss` writes them.
+#[derive(Clone, Copy)]
+struct Address {
+    /// `None`: any address of both families, which is `*`.
+    addr: Option<IpAddr>,
+    port: u16,
+}
+
+impl Address {
+    fn of(endpoint: Endpoint, domain: Domain) -> Address {
+        let address = endpoint.to_socket_addr(domain);
+        Address {
+            addr: Some(address.ip()),
+            port: address.port(),
+        }
+    }
+
+    /// Where a socket is bound.
+    fn bound(row: &Descriptor) -> Address {
+        let is_dual = matches!(row.scope(), Scope::Any { v4: true, v6: true });
+        let address = Address::of(row.local, row.domain);
+        Address {
+            addr: address.addr.filter(|_| !is_dual),
+            ..address
+        }
+    }
+
+    /// Nobody in particular, at the other end of this.
+    fn any(self) -> Address {
+        let domain = |addr: IpAddr| {
+            if addr.is_ipv4() {
+                Domain::Inet
+            } else {
+                Domain::Inet6
+            }
+        };
+        Address {
+            addr: self.addr.map(|addr| unspecified(domain(addr))),
+            port: 0,
+        }
+    }
+
+    fn host(&self) -> Host {
+        Host(self.addr)
+    }
+
+    fn port(&self) -> Port {
+        Port(self.port)
+    }
+}
+
+struct Host(Option<IpAddr>);
+
+impl Display for Host {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("*"),
+            Some(IpAddr::V4(v4)) => write!(f, "{v4}"),
+            Some(IpAddr::V6(v6)) => write!(f, "[{v6}]"),
+        }
+    }
+}
+
+struct Port(u16);
+
+impl Display for Port {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("*"),
+            port => write!(f, "{port}"),
+        }
+    }
+}
+
+/// A socket's line, and the one below it.
+struct Row<'s> {
+    net: &'static str,
+    state: &'static str,
+    receive_queue: usize,
+    send_queue: usize,
+    local: Address,
+    peer: Address,
+    descriptor: Option<u16>,
+    /// Which, what is left of it, how often it expired.
+    timer: Option<(&'static str, Duration, u8)>,
+    details: Option<Details<'s>>,
+}
+
+struct Details<'s> {
+    congestion_control: &'static str,
+    rto: Option<Duration>,
+    backoff: u8,
+    options: Option<&'s Options>,
+}
+
+impl Display for Details<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.congestion_control)?;
+        if let Some(rto) = self.rto {
+            write!(f, " rto:{}", rto.as_millis())?;
+        }
+        if self.backoff > 0 {
+            write!(f, " backoff:{}", self.backoff)?;
+        }
+        let Some(options) = self.options else {
+            return Ok(());
+        };
+        if options.no_delay {
+            write!(f, " nodelay")?;
+        }
+        if options.hop_limit != Options::DEFAULT.hop_limit {
+            write!(f, " ttl:{}", options.hop_limit)?;
+        }
+        if let Some(time) = options.keep_alive {
+            write!(f, " keepalive:{}", Time(time))?;
+        }
+        if let Some(time) = options.user_timeout {
+            write!(f, " user_timeout:{}", Time(time))?;
+        }
+        Ok(())
+    }
+}
+
+/// A time as `ss` shortens it, with milliseconds below ten seconds and none above.
+struct Time(Duration);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (all, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        let (minutes, seconds) = (all / 60, all % 60);
+        match (minutes, seconds) {
+            (10.., _) | (1.., 0) => write!(f, "{minutes}min"),
+            (1.., _) => write!(f, "{minutes}min{seconds}sec"),
+            (0, 0) => write!(f, "{millis}ms"),
+            (0, 10..) => write!(f, "{seconds}sec"),
+            (0, _) if millis == 0 => write!(f, "{seconds}sec"),
+            (0, _) if millis % 100 == 0 => write!(f, "{seconds}.{}sec", millis / 100),
+            (0, _) => write!(f, "{seconds}.{millis:03}sec"),
+        }
+    }
+}
+
+/// The widths of the columns that depend on what is in them.
+struct Widths {
+    state: usize,
+    local: (usize, usize),
+    peer: (usize, usize),
+}
+
+impl Widths {
+    const HEADER: Widths = Widths {
+        state: "State".len(),
+        local: ("Local Address".len(), "Port".len()),
+        peer: ("Peer Address".len(), "Port".len()),
+    };
+
+    fn take_in(mut self, row: &Row<'_>) -> Widths {
+        let address = |widths: (usize, usize), address: &Address| {
+            let (addr, port) = (width(&address.host()), width(&address.port()));
+            (widths.0.max(addr), widths.1.max(port))
+        };
+        self.state = self.state.max(row.state.len());
+        self.local = address(self.local, &row.local);
+        self.peer = address(self.peer, &row.peer);
+        self
+    }
+}
+
+/// Counts what is written into it.
+struct Width(usize);
+
+impl Write for Width {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+fn width(value: &impl Display) -> usize {
+    let mut width = Width(0);
+    // It cannot fail: all texts can be counted.
+    let _ = write!(width, "{value}");
+    width.0
+}
+
+/// `value` with spaces before and after it, so that both columns are filled.
+fn pad(f: &mut Formatter<'_>, before: usize, value: &impl Display, after: usize) -> fmt::Result {
+    let width = width(value);
+    write!(f, "{:1$}", "", before.saturating_sub(width))?;
+    write!(f, "{value}{:1$}", "", after.saturating_sub(width))
+}
+
+struct Screen<'s, 'a, O: Observer>(&'s Stack<'a, O>);
+
+impl<O: Observer> Display for Screen<'_, '_, O> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let widths = self
+            .0
+            .rows()
+            .fold(Widths::HEADER, |widths, row| widths.take_in(&row));
+        let Widths { state, local, peer } = widths;
+        writeln!(
+            f,
+            "Netid {:state$} Recv-Q Send-Q {:>local_addr$}:{:local_port$} {:>peer_addr$}:{:peer_port$} Process",
+            "State",
+            "Local Address",
+            "Port",
+            "Peer Address",
+            "Port",
+            local_addr = local.0,
+            local_port = local.1,
+            peer_addr = peer.0,
+            peer_port = peer.1,
+        )?;
+        for row in self.0.rows() {
+            let (receive, send) = (row.receive_queue, row.send_queue);
+            write!(
+                f,
+                "{:5} {:state$} {receive:<6} {send:<6} ",
+                row.net, row.state
+            )?;
+            for (address, widths) in [(&row.local, local), (&row.peer, peer)] {
+                pad(f, widths.0, &address.host(), 0)?;
+                f.write_str(":")?;
+                pad(f, 0, &address.port(), widths.1)?;
+                f.write_str(" ")?;
+            }
+            match row.descriptor {
+                Some(descriptor) => write!(f, "fd={descriptor}")?,
+                None => write!(f, "-")?,
+            }
+            if let Some((name, left, expired)) = row.timer {
+                write!(f, " timer:({name},{},{expired})", Time(left))?;
+            }
+            writeln!(f)?;
+            if let Some(details) = row.details {
+                writeln!(f, "\t {details}")?;
+            }
+        }
+        Ok(())
+    }
+}
