@@ -95,8 +95,13 @@ impl<W: Write> Page<W> {
             return Some(cell);
         };
         let place = &mut open.row.cells[side.index()];
-        let is_arrow = matches!(open.row.middle, Middle::Arrow(_));
-        if open.of != of || open.until != time || !(is_arrow || place.text.is_empty()) {
+        // A sender's moment is that of sending, which is the row's; a receiver's is that of arrival.
+        let (is_arrow, is_sender) = match &open.row.middle {
+            Middle::Arrow(arrow) => (true, arrow.from == side && open.row.time == Some(time)),
+            _ => (false, false),
+        };
+        let is_then = open.until == time || is_sender;
+        if open.of != of || !is_then || !(is_arrow || place.text.is_empty()) {
             return Some(cell);
         }
         let rest = place.join(cell, width);
