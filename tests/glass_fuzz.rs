@@ -12,8 +12,10 @@ mod samples;
 use std::fmt::{self, Write};
 
 use glasstack::trace::{
-    Direction, Event, Happening, Instant, Medium, Segment, Sink, Station,
+    Capture, Direction, Event, Happening, Instant, Medium, Segment, Sink, Station, Summary,
     dissect::{Dissection, LINE_MAX},
+    ladder::{self, Ends, Ladder},
+    pcapng::{self, Pcapng},
 };
 use samples::samples;
 
@@ -22,7 +24,27 @@ const MAX_FRAME: usize = 256;
 
 /// Everything that hears frames.
 fn sinks() -> Vec<Box<dyn Sink>> {
-    vec![Box::new(Lines::default())]
+    let ends = Ends::between((Station(0), "client"), (Station(1), "server"));
+    let ladder = Ladder::<_>::new(Nowhere, ends, ladder::Options::default());
+    let mut sinks: Vec<Box<dyn Sink>> = vec![
+        Box::new(Lines::default()),
+        Box::new(ladder),
+        Box::new(Summary::<16>::default()),
+        Box::new(Pcapng::new(std::io::sink(), pcapng::Options::default())),
+        Box::new(Capture::with_limits(10_000, 1 << 20)),
+    ];
+    #[cfg(feature = "log")]
+    sinks.push(Box::new(glasstack::trace::Log));
+    sinks
+}
+
+/// Takes text, and forgets it.
+struct Nowhere;
+
+impl fmt::Write for Nowhere {
+    fn write_str(&mut self, _: &str) -> fmt::Result {
+        Ok(())
+    }
 }
 
 #[test]

@@ -215,6 +215,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             };
         }
         self.deadlines.set(slot, next);
+        self.tell_connect_timer(slot);
         sent.exhausted
     }
 
@@ -278,6 +279,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             Kind::Datagram { .. } if unreachable => {
                 self.drop_datagram(slot);
+                self.tell_undeliverable(slot);
                 self.datagram_error(slot, Error::HostUnreachable);
                 false
             }

@@ -41,6 +41,8 @@ pub(super) struct Glimpse {
     recovery: Option<(RetransmissionCause, u32)>,
     /// The timer that runs.
     timer: Option<(Timer, Instant)>,
+    /// When `connect` gives up.
+    gives_up_at: Option<Instant>,
     /// Octets that the application has read.
     read: u32,
     /// The sequence number of the peer's first octet.
@@ -55,6 +57,7 @@ impl Glimpse {
         timeouts: 0,
         recovery: None,
         timer: None,
+        gives_up_at: None,
         read: 0,
         receive_base: None,
     };
@@ -261,18 +264,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return None;
         }
         let place = slot.map(|slot| &self.slots[usize::from(slot)]);
-        let socket = place.and_then(|place| match &place.kind {
-            Kind::Connection(connection) => match connection.role {
-                Role::Owned(descriptor) => Some(descriptor),
-                Role::HalfOpen(listener) | Role::Queued(listener) => Some(listener),
-                Role::Free | Role::Orphan => None,
-            },
-            Kind::Datagram {
-                owner: Owner::Descriptor(descriptor),
-                ..
-            } => Some(*descriptor),
-            _ => None,
-        });
+        let socket = slot.and_then(|slot| self.owner_of(slot));
         let recovery = place
             .and_then(|place| place.connection())
             .and_then(|connection| {
@@ -316,12 +308,69 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         }
         let medium = incoming.capabilities.medium;
+        let flow = flow_of(Direction::In, medium, incoming.frame);
         let event = Event {
             time: self.now,
             interface: Some(incoming.interface),
-            socket: None,
-            flow: flow_of(Direction::In, medium, incoming.frame),
+            socket: flow.and_then(|flow| self.socket_of(&flow)),
+            flow,
             happening,
+        };
+        self.observer.event(&event);
+    }
+
+    /// The descriptor that a conversation's frames are for.
+    fn socket_of(&self, flow: &Flow) -> Option<u16> {
+        let inner = flow::Flow {
+            local: flow::Endpoint::from_socket_addr(flow.local),
+            remote: flow::Endpoint::from_socket_addr(flow.remote),
+        };
+        let slot = match flow.protocol {
+            Protocol::Tcp => self.find_flow(&inner),
+            Protocol::Udp => self.find_datagram_socket(&inner),
+        };
+        match slot {
+            Some(slot) => self.owner_of(slot),
+            None if flow.protocol == Protocol::Tcp => self.find_listener(&inner),
+            None => None,
+        }
+    }
+
+    /// The descriptor that a slot works for: of a connection that waits for `accept`, its listener.
+    fn owner_of(&self, slot: u16) -> Option<u16> {
+        match &self.slots[usize::from(slot)].kind {
+            Kind::Connection(connection) => match connection.role {
+                Role::Owned(descriptor) => Some(descriptor),
+                Role::HalfOpen(listener) | Role::Queued(listener) => Some(listener),
+                Role::Free | Role::Orphan => None,
+            },
+            Kind::Datagram {
+                owner: Owner::Descriptor(descriptor),
+                ..
+            } => Some(*descriptor),
+            _ => None,
+        }
+    }
+
+    /// Tells of a datagram that never left: the next hop does not answer. Its frame was never made.
+    pub(super) fn tell_undeliverable(&mut self, slot: u16) {
+        if !self.observer.is_listening() {
+            return;
+        }
+        let interface = self.slots[usize::from(slot)].interface;
+        let medium = self.interfaces[usize::from(interface)]
+            .as_ref()
+            .map(|i| i.medium);
+        let event = Event {
+            time: self.now,
+            interface: Some(interface),
+            socket: self.owner_of(slot),
+            flow: None,
+            happening: Happening::Drop {
+                reason: DropReason::NeighborUnreachable,
+                medium: medium.unwrap_or(Medium::Ip),
+                bytes: &[],
+            },
         };
         self.observer.event(&event);
     }
@@ -437,6 +486,32 @@ impl<'a, O: Observer> Stack<'a, O> {
             let change = TimerChange::Armed { at, after };
             self.tell_of(slot, Happening::Timer { timer, change });
         }
+    }
+
+    /// After a slot was polled: how long `connect` waits for its peer. (What the heart waits for on an open connection changes
+    /// with each segment; that it gave up is told when it does.)
+    pub(super) fn tell_connect_timer(&mut self, slot: u16) {
+        if !self.observer.is_listening() {
+            return;
+        }
+        let now = self.now;
+        let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind else {
+            return;
+        };
+        let is_connecting = connection.state == State::SynSent;
+        let gives_up_at = connection.give_up_at.filter(|_| is_connecting);
+        if core::mem::replace(&mut connection.glimpse.gives_up_at, gives_up_at) == gives_up_at {
+            return;
+        }
+        let change = match gives_up_at {
+            Some(at) => TimerChange::Armed {
+                at,
+                after: (at - now).into(),
+            },
+            None => TimerChange::Stopped,
+        };
+        let timer = Timer::User;
+        self.tell_of(slot, Happening::Timer { timer, change });
     }
 
     /// The heart's own timer ends a connection.

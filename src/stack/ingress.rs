@@ -276,7 +276,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The datagram socket that fits best: connected to the sender, then bound to the address, then any.
-    fn find_datagram_socket(&self, flow: &Flow) -> Option<u16> {
+    pub(super) fn find_datagram_socket(&self, flow: &Flow) -> Option<u16> {
         let hash = self.secret.port_hash(false, flow.local.port);
         let mut best: Option<(u8, u16)> = None;
         for index in self.ports.candidates(hash) {

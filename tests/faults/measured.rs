@@ -213,7 +213,7 @@ fn traffic_one_way_does_not_change_the_luck_of_the_other() {
     let bad = perfect().loss(0.3).duplicate(0.1).reorder(0.1, millis(3));
     let run = |back: i64| {
         let (mut here, mut there) = ends(Faults::new(1).both(bad.clone()));
-        send_numbered(&mut there, 0..back);
+        send_numbered(&mut there, (0..back).map(|n| n * 1000));
         send_numbered(&mut here, (0..1000).map(|n| n * 1000));
         (arrivals(&mut there), numbers(&mut here))
     };
