@@ -12,8 +12,8 @@ use glasstack::smoltcp::wire::ArpOperation;
 use glasstack::stack::{Domain, Type};
 use glasstack::trace::ladder::{Ends, Ladder, Options, Side};
 use glasstack::trace::{
-    Call, Cause, DropReason, Event, Happening, Outcome, RetransmissionCause, Sink, State, Station,
-    Timer, TimerChange,
+    Call, Cause, DropReason, Event, Flow, Happening, Outcome, Protocol, RetransmissionCause, Sink,
+    State, Station, Timer, TimerChange,
 };
 
 use scene::{CLIENT, SERVER, Scene, Tcp, ack, data, fin, syn};
@@ -628,4 +628,50 @@ fn malformed_frames_neither_panic_nor_break_the_columns() {
             assert!(line.chars().count() <= options.width, "seed {seed}: {line}");
         }
     }
+}
+
+#[test]
+fn long_addresses_stand_across_the_lifelines_whole() {
+    let [local, remote]: [std::net::SocketAddr; 2] = [
+        "[fdaa:69::1]:49152".parse().expect("an address"),
+        "[fdaa:69::1234:5678:9abc:def0]:9999"
+            .parse()
+            .expect("an address"),
+    ];
+    let drawn = drawn(narrow(), BOTH, |sink| {
+        let mut scene = Scene::new(sink);
+        let flow = Flow {
+            protocol: Protocol::Tcp,
+            local,
+            remote,
+        };
+        let happening = Happening::Call {
+            call: Call::Connect(remote),
+            outcome: Outcome::Failed(Error::WouldBlock),
+        };
+        scene.tell(CLIENT, Some(flow), happening);
+    });
+    assert!(drawn.contains(&format!("{local} ↔ {remote}")), "{drawn}");
+    assert!(
+        drawn.lines().all(|line| line.chars().count() <= 80),
+        "{drawn}"
+    );
+}
+
+#[test]
+fn a_connect_that_waits_is_told_when_it_begins_and_when_it_is_done() {
+    let drawn = drawn(narrow(), BOTH, |sink| {
+        let mut scene = Scene::new(sink);
+        let call = Call::Connect(scene.server());
+        for _ in 0..3 {
+            scene.call(CLIENT, call, Outcome::Failed(Error::WouldBlock));
+        }
+        scene.call(CLIENT, call, Outcome::Done);
+    });
+    assert_eq!(
+        drawn.matches("connect(10.0.0.2:9999)").count(),
+        1,
+        "{drawn}"
+    );
+    assert_eq!(drawn.matches("connect() = 0").count(), 1, "{drawn}");
 }

@@ -62,7 +62,7 @@ pub use terminal::Terminal;
 /// How a ladder is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Options {
-    /// Columns: 80 to 200. The wider, the more is told: from 120 on times have microseconds, from 140 on calls and timers stand
+    /// Columns: 80 to 200. The wider, the more is told: from 120 on times have microseconds, from 136 on calls and timers stand
     /// outside the lifelines, and changes of state show both states.
     pub width: usize,
     /// Draw with ASCII alone.
