@@ -105,7 +105,7 @@ pub(super) enum Before {
 pub(super) enum Arrival {
     /// As it was sent.
     First(Flying),
-    /// A frame that was sent after it came first.
+    /// A frame of its conversation that was sent after it came first.
     Overtaken(Flying),
     /// A bit differs.
     Corrupted(Flying),
@@ -118,8 +118,6 @@ pub(super) enum Arrival {
 pub(super) struct Flight<const N: usize> {
     frames: heapless::Deque<Flying, N>,
     next: u32,
-    /// The youngest that arrived, by its sender.
-    latest: [Option<u32>; 2],
     /// Something was given up: what is not found may be that.
     is_complete: bool,
 }
@@ -129,7 +127,6 @@ impl<const N: usize> Flight<N> {
         Flight {
             frames: heapless::Deque::new(),
             next: 0,
-            latest: [None; 2],
             is_complete: true,
         }
     }
@@ -171,17 +168,15 @@ impl<const N: usize> Flight<N> {
             })
         };
         if let Some(at) = find(false, Likeness::Same) {
-            let latest = self.latest[from.index()];
             let frame = self.settle(at)?;
-            // Serial numbers wrap (RFC 1982).
-            let is_late =
-                latest.is_some_and(|latest| (frame.serial.wrapping_sub(latest) as i32) < 0);
-            return Some(match is_late {
+            let is_overtaken = self.frames.iter().any(|other| {
+                let has_come = other.has_arrived && other.lost.is_none();
+                let is_of = other.from == from && other.conversation == frame.conversation;
+                has_come && is_of && is_after(other.serial, frame.serial)
+            });
+            return Some(match is_overtaken {
                 true => Arrival::Overtaken(frame),
-                false => {
-                    self.latest[from.index()] = Some(frame.serial);
-                    Arrival::First(frame)
-                }
+                false => Arrival::First(frame),
             });
         }
         if let Some(at) = find(true, Likeness::Same) {
@@ -215,7 +210,7 @@ impl<const N: usize> Flight<N> {
         })?;
         let frame = self.frames.iter().nth(at)?;
         let is_due = match before {
-            Before::Frame(serial) => (frame.serial.wrapping_sub(serial) as i32) < 0,
+            Before::Frame(serial) => is_after(serial, frame.serial),
             Before::UnderWay => frame.lost.is_some(),
             Before::Anything => true,
         };
@@ -241,4 +236,9 @@ impl<const N: usize> Flight<N> {
         frame.has_arrived = true;
         Some(frame.clone())
     }
+}
+
+/// Whether a serial number comes after another; they wrap (RFC 1982).
+fn is_after(serial: u32, other: u32) -> bool {
+    (serial.wrapping_sub(other) as i32) > 0
 }

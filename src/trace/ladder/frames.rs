@@ -13,7 +13,7 @@ use super::{Ladder, Place};
 use crate::trace::analysis::Mark;
 use crate::trace::{DropReason, Flow, Instant, Medium, Protocol, RetransmissionCause};
 
-impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
+impl<W: fmt::Write, const IN_FLIGHT: usize, const FLOWS: usize> Ladder<W, IN_FLIGHT, FLOWS> {
     /// What a frame from `from` says, seen among the others.
     pub(super) fn judge(
         &mut self,
@@ -217,7 +217,9 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             _ => Paint::Plain,
         };
         let item = match (fate, remark) {
-            (Fate::Arrived, None) if !frame.repeats => item(&frame),
+            (Fate::Arrived | Fate::Unknown, None) if !frame.repeats && frame.lost.is_none() => {
+                item(&frame)
+            }
             _ => Item::Other,
         };
         let arrow = Arrow {

@@ -6,11 +6,12 @@ use super::row::{Cell, Middle, Row, Side};
 use super::run::Item;
 use super::style::Paint;
 use super::text::{Called, Span, Text};
+use super::told::Conversation;
 use super::{Change, Ladder, Place};
 use crate::Error;
 use crate::trace::{Call, Instant, Outcome, State, Timer, TimerChange};
 
-impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
+impl<W: fmt::Write, const IN_FLIGHT: usize, const FLOWS: usize> Ladder<W, IN_FLIGHT, FLOWS> {
     /// A row of what a host did or had.
     pub(super) fn note(&mut self, place: Place, paint: Paint, text: Text, item: Item) {
         let Place { side, time, of, .. } = place;
@@ -60,23 +61,19 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
 
     pub(super) fn call(&mut self, place: Place, call: Call, outcome: Outcome) {
         let Place { side, time, of, .. } = place;
-        if outcome == Outcome::Failed(Error::WouldBlock) {
+        let would_block = outcome == Outcome::Failed(Error::WouldBlock);
+        let is_transfer = |call| matches!(call, Call::Send { .. } | Call::SendTo { .. });
+        let is_awaited = match would_block {
             // What waits for the peer asks again and again.
-            if let Call::Accept | Call::Recv { .. } | Call::RecvFrom { .. } | Call::Peek { .. } =
-                call
-            {
-                return;
-            }
+            true if !is_transfer(call) && !matches!(call, Call::Connect(_)) => return,
             // What the peer holds up is told once.
-            if self.blocked[side.index()].replace(call) == Some(call) {
-                return;
-            }
-        }
-        let is_awaited = outcome != Outcome::Failed(Error::WouldBlock)
-            && self.blocked[side.index()]
-                .take_if(|blocked| *blocked == call)
-                .is_some();
+            true if !self.blocks(side, of, call) => return,
+            true => false,
+            false => self.unblocks(side, of) == Some(call),
+        };
         let item = match (call, outcome) {
+            // Where data streams, it is held up all the time.
+            _ if would_block && is_transfer(call) => Item::Minor,
             (Call::Send { .. } | Call::SendTo { .. }, Outcome::Octets(_)) => {
                 Item::Transfer { side, gives: true }
             }
@@ -102,6 +99,28 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             self.page.beside(side, cell, of, time);
         }
         self.release(side);
+    }
+
+    /// A call would block; whether that is news.
+    fn blocks(&mut self, side: Side, of: Option<Conversation>, call: Call) -> bool {
+        let blocked = (side, of, call);
+        if self.blocked.contains(&blocked) {
+            return false;
+        }
+        if self.blocked.is_full() {
+            self.blocked.remove(0);
+        }
+        // There is room now.
+        let _ = self.blocked.push(blocked);
+        true
+    }
+
+    /// A call did not block; the answer is the one that did, before it.
+    fn unblocks(&mut self, side: Side, of: Option<Conversation>) -> Option<Call> {
+        let mut blocked = self.blocked.iter();
+        let at = blocked.position(|(at, conversation, _)| (*at, *conversation) == (side, of))?;
+        let (_, _, call) = self.blocked.remove(at);
+        Some(call)
     }
 
     pub(super) fn timer(&mut self, place: Place, timer: Timer, change: TimerChange) {
@@ -148,8 +167,8 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
                     Timer::KeepAlive | Timer::ZeroWindowProbe => {
                         Text::new(format_args!("probe in {after}"))
                     }
-                    Timer::TimeWait => self.tagged(of, format_args!("TIME-WAIT ends in {after}")),
-                    Timer::User => self.tagged(of, format_args!("gives up in {after}")),
+                    Timer::TimeWait => Text::new(format_args!("TIME-WAIT ends in {after}")),
+                    Timer::User => Text::new(format_args!("gives up in {after}")),
                 };
                 let cell = Cell {
                     text,
@@ -162,8 +181,8 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
                 }
                 rest = rest.and_then(|cell| self.page.beside(side, cell, of, time));
                 if let Some(cell) = rest {
-                    let row = self.page.note(side, cell, time);
-                    self.page.put(row, Item::Minor, of, time);
+                    let text = self.tagged(of, format_args!("{}", cell.text.as_str()));
+                    self.note(place, Paint::Timer, text, Item::Minor);
                 }
             }
         }

@@ -62,7 +62,7 @@ pub use terminal::Terminal;
 /// How a ladder is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Options {
-    /// Columns: 80 to 200. The wider, the more is told: from 120 on times have microseconds, from 140 on calls and timers stand
+    /// Columns: 80 to 200. The wider, the more is told: from 120 on times have microseconds, from 136 on calls and timers stand
     /// outside the lifelines, and changes of state show both states.
     pub width: usize,
     /// Draw with ASCII alone.
@@ -134,10 +134,17 @@ struct Change {
     time: Duration,
 }
 
+/// Frames that a [`Ladder`] keeps in mind, where nothing else is said: about 400 octets each.
+pub const FRAMES_IN_FLIGHT: usize = if cfg!(feature = "std") { 256 } else { 32 };
+
+/// Conversations that a [`Ladder`] follows at once, where nothing else is said: about 1.4 kB each.
+pub const FLOWS_AT_ONCE: usize = if cfg!(feature = "std") { 64 } else { 8 };
+
 /// Draws a ladder to `W`.
 ///
 /// Of frames that one station sent and no one has told the fate of, it keeps `IN_FLIGHT` in mind; where there are more, the
-/// oldest is drawn with a dotted arrow, and its arrival is not. Each takes about 400 octets.
+/// oldest is drawn with a dotted arrow, and its arrival is not. Of more than `FLOWS` TCP conversations at once the one that was
+/// silent for longest is forgotten.
 ///
 /// ```
 /// use glasstack::trace::ladder::{Ends, Ladder, Options};
@@ -152,17 +159,18 @@ struct Change {
 /// print!("{}", ladder.into_inner());
 /// ```
 #[derive(Debug)]
-pub struct Ladder<W, const IN_FLIGHT: usize = 64> {
+pub struct Ladder<W, const IN_FLIGHT: usize = FRAMES_IN_FLIGHT, const FLOWS: usize = FLOWS_AT_ONCE>
+{
     page: Page<W>,
     ends: Ends,
-    analyzer: Analyzer,
+    analyzer: Analyzer<FLOWS>,
     streams: Streams,
     flight: Flight<IN_FLIGHT>,
     origin: Option<Instant>,
     changes: [Option<Change>; 2],
     again: [Option<(Option<Conversation>, RetransmissionCause)>; 2],
-    /// The last call that would block, on each side.
-    blocked: [Option<Call>; 2],
+    /// Calls that would block.
+    blocked: heapless::Vec<(Side, Option<Conversation>, Call), 16>,
 }
 
 /// Where and when, and of which conversation.
@@ -174,7 +182,7 @@ struct Place {
     of: Option<Conversation>,
 }
 
-impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
+impl<W: fmt::Write, const IN_FLIGHT: usize, const FLOWS: usize> Ladder<W, IN_FLIGHT, FLOWS> {
     /// A ladder between `ends`, drawn to `out`.
     pub fn new(out: W, ends: Ends, options: Options) -> Self {
         Ladder {
@@ -186,7 +194,7 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
             origin: None,
             changes: [None; 2],
             again: [None; 2],
-            blocked: [None; 2],
+            blocked: heapless::Vec::new(),
         }
     }
 
@@ -266,7 +274,9 @@ impl<W: fmt::Write, const IN_FLIGHT: usize> Ladder<W, IN_FLIGHT> {
     }
 }
 
-impl<W: fmt::Write, const IN_FLIGHT: usize> Sink for Ladder<W, IN_FLIGHT> {
+impl<W: fmt::Write, const IN_FLIGHT: usize, const FLOWS: usize> Sink
+    for Ladder<W, IN_FLIGHT, FLOWS>
+{
     fn event(&mut self, station: Station, event: &Event<'_>) {
         let now = event.time;
         self.origin.get_or_insert(now);

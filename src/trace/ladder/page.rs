@@ -20,6 +20,8 @@ pub(super) struct Open {
     pub(super) until: Duration,
     /// It tells what was folded: nothing stands beside it.
     is_folded: bool,
+    /// It is on the terminal, as it was.
+    is_drawn: bool,
     /// The time of the row above.
     last: Option<Duration>,
 }
@@ -179,6 +181,7 @@ impl<W: Write> Page<W> {
             of,
             until,
             is_folded,
+            is_drawn: false,
             last,
         });
         self.redraw();
@@ -186,12 +189,15 @@ impl<W: Write> Page<W> {
 
     /// A live row is drawn when it begins, and again, in its place, when something is added.
     fn redraw(&mut self) {
-        let Some(open) = self.open.take_if(|_| self.options.live) else {
+        let Some(mut open) = self.open.take_if(|_| self.options.live) else {
             return;
         };
         let width = self.layout.width;
+        let is_drawn = core::mem::replace(&mut open.is_drawn, true);
         self.write(|pen| {
-            write!(pen.out, "\r{:width$}\r", "")?;
+            if is_drawn {
+                write!(pen.out, "\r{:width$}\r", "")?;
+            }
             pen.row(&open.row, open.last)
         });
         self.open = Some(open);
