@@ -26,16 +26,14 @@ const MAX_FRAME: usize = 256;
 fn sinks() -> Vec<Box<dyn Sink>> {
     let ends = Ends::between((Station(0), "client"), (Station(1), "server"));
     let ladder = Ladder::<_>::new(Nowhere, ends, ladder::Options::default());
-    let mut sinks: Vec<Box<dyn Sink>> = vec![
+    vec![
         Box::new(Lines::default()),
         Box::new(ladder),
         Box::new(Summary::<16>::default()),
         Box::new(Pcapng::new(std::io::sink(), pcapng::Options::default())),
         Box::new(Capture::with_limits(10_000, 1 << 20)),
-    ];
-    #[cfg(feature = "log")]
-    sinks.push(Box::new(glasstack::trace::Log));
-    sinks
+        Box::new(glasstack::trace::Log),
+    ]
 }
 
 /// Takes text, and forgets it.
