@@ -297,14 +297,13 @@ impl<W: fmt::Write, const IN_FLIGHT: usize, const FLOWS: usize> Sink
         };
         let held = self.changes[side.index()];
         let is_change = matches!(event.happening, Happening::State { .. });
-        let is_sent = matches!(
-            event.happening,
-            Happening::Frame {
-                direction: Direction::Out,
-                ..
-            }
-        );
-        if held.is_some_and(|held| is_change || (held.time < time && !is_sent)) {
+        // The segment that follows may have to wait: for the neighbor's address, for room in a window.
+        let is_patient = match event.happening {
+            Happening::Frame { .. } | Happening::Drop { .. } => true,
+            Happening::Timer { change, .. } => change != TimerChange::Fired,
+            _ => false,
+        };
+        if held.is_some_and(|held| is_change || (held.time < time && !is_patient)) {
             self.release(side);
         }
         if let Happening::Retransmission { .. }
