@@ -8,17 +8,18 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use glasstack::trace::dissect::{Address, Dissection, Numbers};
+use glasstack::trace::dissect::{Address, Dissection, MacAddress, Numbers};
 use glasstack::trace::ladder::{self, Ends, Ladder, Side, Terminal};
 use glasstack::trace::read::{Frame, Reader};
 use glasstack::trace::{Analyzer, Direction, Event, Happening, Instant, Sink, Station, Summary};
 
 /// Shows what is in a capture of tcpdump, Wireshark or this crate: a line a frame, with the seconds since the first one,
-/// or a ladder; then a summary of each TCP connection. ">" is what the host sent that sent the first packet.
+/// or a ladder; then a summary of each TCP connection. ">" is what the host sent that sent the first frame.
 ///
 ///   watch capture.pcapng
 ///   watch --ladder capture.pcap
@@ -36,7 +37,7 @@ struct Options {
     /// every frame twice: this shows what one end saw
     #[arg(short, long, value_name = "NAME")]
     interface: Option<String>,
-    /// Draw the segments as a ladder between the host that sent the first packet, on the left, and the others
+    /// Draw the segments as a ladder between the host that sent the first frame, on the left, and the others
     #[arg(short, long)]
     ladder: bool,
 }
@@ -95,15 +96,31 @@ impl<A: Sink, B: Sink> Sink for Both<'_, A, B> {
     }
 }
 
-/// The frame as the host saw it that sent the first one: a capture may say it otherwise, or not at all.
-fn as_first_seen<'f>(frame: &Frame<'f>, first: &mut Option<Address>) -> Event<'f> {
-    let dissection = Dissection::parse(frame.medium, frame.bytes);
-    let source = dissection.source();
-    // ARP comes before the first packet, and has no IP address to compare.
-    if first.is_none() && matches!(source, Some(Address::Ip(_))) {
-        *first = source;
+/// The host that sent the first frame. It is known by its hardware address, since it has several IP addresses; where frames
+/// have none, or all the same one as on a loopback, by its IP address of each family.
+#[derive(Default)]
+struct First {
+    hardware: Option<MacAddress>,
+    ip: [Option<IpAddr>; 2],
+}
+
+impl First {
+    fn sent(&mut self, dissection: &Dissection<'_>) -> bool {
+        match dissection.ethernet {
+            Some(ethernet) if ethernet.source != ethernet.destination => {
+                *self.hardware.get_or_insert(ethernet.source) == ethernet.source
+            }
+            _ => dissection.packet().is_some_and(|packet| {
+                let source = packet.ip.source();
+                *self.ip[usize::from(source.is_ipv6())].get_or_insert(source) == source
+            }),
+        }
     }
-    let direction = match source == *first {
+}
+
+/// The frame as the host saw it that sent the first one: a capture may say it otherwise, or not at all.
+fn as_first_seen<'f>(frame: &Frame<'f>, first: &mut First) -> Event<'f> {
+    let direction = match first.sent(&Dissection::parse(frame.medium, frame.bytes)) {
         true => Direction::Out,
         false => Direction::In,
     };
@@ -124,7 +141,7 @@ fn show(
     sink: &mut impl Sink,
 ) -> Result<(), Box<dyn Error>> {
     let mut reader = Reader::new(source)?;
-    let mut first = None;
+    let mut first = First::default();
     // What stands before a malformed place is shown.
     let end = loop {
         match reader.next_frame() {

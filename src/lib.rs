@@ -16,7 +16,8 @@
 //! |---|---|
 //! | a microcontroller, a main loop, a test with a clock of its own | [`Stack`], its memory in a [`stack::Storage`] |
 //! | Linux and threads | [`host::Host`](host/index.html) and the sockets of [`socket`](socket/index.html), which mirror `std::net` (feature `std`) |
-//! | the wish to see what happens | an [`Observer`](trace::Observer) |
+//! | the wish to see what happens | an [`Observer`](trace::Observer), or one of the glass's own: a ladder, a pcapng file, a log, a capture for tests ([`trace`]) |
+//! | a link that shall misbehave | [`device::Wire`](device/index.html) with `Faults`, or `Faulty` before any device (feature `std`) |
 //!
 //! The heart asks no clock, starts no thread, makes no system call and allocates nothing: it is told the time and lent a
 //! device, does the work that is due, and says when it wants to be called next. See [`stack`] for its loop. Each of these

@@ -1,5 +1,5 @@
 //! The example programs against the same programs in Python on the kernel's sockets: TCP and UDP, each side in each part,
-//! over IPv4 and IPv6; a large file by name from a real HTTP server through a real name server; a crowd.
+//! over IPv4 and IPv6; a large file by name from a real HTTP server through a real name server; a crowd; and what the glass shows.
 
 use std::{
     env,
@@ -188,6 +188,76 @@ fn a_crowd_is_served_without_a_reset_or_a_refusal() {
     println!("{}", evidence.join("\n"));
 }
 
+/// The kernel's client as the ladder shows it, as Wireshark reads it with its causes, and as `watch` draws it from the file.
+#[test]
+fn a_conversation_with_the_kernel_is_drawn_and_captured() {
+    let folder = Folder::new("seed-glass");
+    let capture = path(&folder.0.join("capture.pcapng"));
+    if !need::all(&[Need::Program("tshark", "tshark")]) {
+        return;
+    }
+    let client = ["python3", &peer("hello_client.py"), STACK[0], "9999"];
+    let options = ["--ladder", "--pcap", &capture];
+    let Some(output) = in_lab("tcp_server", &options, &client) else {
+        return;
+    };
+    assert_success(&output);
+    let ladder = lines(&output);
+    assert_in_order(
+        &ladder,
+        &[
+            &["├─ SYN seq=0 ", "►│ SYN-RECEIVED"],
+            &["│◄", " SYN,ACK seq=0 ack=1 "],
+            &["►│ ESTABLISHED"],
+            &[" send(8) │"],
+            &["│◄", " PSH,ACK seq=1 ack=1 len=8 ─┤"],
+        ],
+    );
+
+    let mut tshark = Command::new("tshark");
+    tshark.args(["-r", &capture, "-T", "fields"]);
+    tshark.args(["-e", "tcp.srcport", "-e", "tcp.len", "-e", "frame.comment"]);
+    let output = tshark.output().expect("tshark starts");
+    assert_success(&output);
+    let greeting = "9999\t8\tsend(8)".to_owned();
+    let frames = lines(&output);
+    assert!(frames.contains(&greeting), "{frames:#?}");
+
+    let mut watch = Command::new(program("watch"));
+    let output = watch.args(["--ladder", &capture]).output();
+    let output = output.expect("the example starts");
+    assert_success(&output);
+    assert_in_order(
+        &lines(&output),
+        &[
+            &["├─ SYN seq=0 ", "►│"],
+            &["│◄", " SYN,ACK seq=0 ack=1 "],
+            &["│◄", " PSH,ACK seq=1 ack=1 len=8 ─┤"],
+            &["tcp 0  192.168.69.100:", " -> 192.168.69.1:9999"],
+        ],
+    );
+}
+
+#[test]
+fn hello_shows_a_loss_and_its_repair() {
+    let output = Command::new(program("hello")).output();
+    let output = output.expect("the example starts");
+    assert_success(&output);
+    assert_in_order(
+        &lines(&output),
+        &[
+            &["SYN-SENT │ connect(10.0.0.2:9999)"],
+            &["├─ SYN seq=0 "],
+            &["│ send(7) "],
+            &["├─ PSH,ACK seq=1 len=7 ", "╳ lost"],
+            &["│ ◷ RTO fired"],
+            &["├─ ↻ PSH,ACK seq=1 ack=9 len=7 ", "►│"],
+            &["├─ FIN,ACK "],
+            &[" TIME-WAIT"],
+        ],
+    );
+}
+
 const GREETINGS: [&str; 3] = ["Hello, Michael!", "Hello, Tracy!", "Hello, Sarah!"];
 
 /// Runs an example in the lab with a peer, if the machine can.
@@ -252,6 +322,15 @@ fn assert_success(output: &Output) {
         "{}\n{stdout}\n{stderr}",
         output.status
     );
+}
+
+/// For each of `rows`, in their order, there is a line with all of its parts.
+fn assert_in_order(lines: &[String], rows: &[&[&str]]) {
+    let mut rest = lines.iter();
+    for parts in rows {
+        let found = rest.any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(found, "no {parts:?} where it belongs in {lines:#?}");
+    }
 }
 
 fn sha256(file: &Path) -> String {
