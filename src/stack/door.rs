@@ -90,7 +90,7 @@ impl Sent {
 
 /// Who looks at the frames that leave: the heart, and its observer if that listens.
 pub(super) struct Watch<'o, O> {
-    pub(super) sent: Sent,
+    pub(super) sent: &'o mut Sent,
     pub(super) pane: Option<Pane>,
     pub(super) observer: &'o mut O,
 }

@@ -134,8 +134,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         else {
             return false;
         };
+        let mut sent = Sent::nothing_yet(interface.medium);
         let mut watch = Watch {
-            sent: Sent::nothing_yet(interface.medium),
+            sent: &mut sent,
             pane,
             observer: &mut self.observer,
         };
@@ -152,7 +153,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
         }
         let mut next = interface.inner.poll_at(now, set);
-        let sent = watch.sent;
         place.blocked = match next {
             // It wanted to send, and smoltcp keeps it quiet until the neighbor's address is known.
             Some(until) if sent.packets == 0 && !sent.exhausted => {

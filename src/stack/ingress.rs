@@ -310,8 +310,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
+        let mut sent = Sent::nothing_yet(incoming.capabilities.medium);
         let mut watch = Watch {
-            sent: Sent::nothing_yet(incoming.capabilities.medium),
+            sent: &mut sent,
             pane,
             observer: &mut self.observer,
         };
@@ -335,7 +336,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         interface
             .inner
             .poll_ingress_single(self.now, &mut door, set);
-        let sent = watch.sent;
         if let Some(segment) = &segment {
             self.glimpse_arrival(slot, segment);
         }

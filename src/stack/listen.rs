@@ -269,8 +269,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             &options,
         ));
         let mut buffer = [0; SYN_LEN];
+        let mut sent = Sent::nothing_yet(Medium::Ip);
         let mut watch = Watch {
-            sent: Sent::nothing_yet(Medium::Ip),
+            sent: &mut sent,
             pane: None,
             observer: &mut (),
         };
