@@ -28,12 +28,19 @@ impl Options {
     }
 
     /// What suits `out`: colour where it is a terminal and `NO_COLOR` (<https://no-color.org>) is not set, ASCII where the
-    /// locale's character set is not UTF-8, and the width that `COLUMNS` says.
+    /// locale's character set is not UTF-8, and the width that `COLUMNS` says, or else the terminal's own.
     pub fn suiting(out: &impl IsTerminal) -> Options {
-        Options::of_environment(out.is_terminal(), |name| std::env::var(name).ok())
+        let size = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let is_terminal = out.is_terminal();
+        let own = is_terminal.then(size).flatten();
+        Options::of_environment(is_terminal, own, |name| std::env::var(name).ok())
     }
 
-    fn of_environment(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Options {
+    fn of_environment(
+        is_terminal: bool,
+        own_width: Option<usize>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Options {
         let variable = |name| variable(name).filter(|value| !value.is_empty());
         // POSIX: the first of these that is set decides.
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
@@ -47,7 +54,7 @@ impl Options {
         let columns = variable("COLUMNS").and_then(|columns| columns.parse().ok());
         let default = Options::default();
         Options {
-            width: columns.unwrap_or(default.width),
+            width: columns.or(own_width).unwrap_or(default.width),
             ascii: !is_utf_8,
             colour: is_terminal && variable("NO_COLOR").is_none() && !is_dumb,
             ..default
@@ -60,7 +67,7 @@ mod tests {
     use super::*;
 
     fn options(is_terminal: bool, variables: &[(&str, &str)]) -> Options {
-        Options::of_environment(is_terminal, |name| {
+        Options::of_environment(is_terminal, Some(100), |name| {
             let mut variables = variables.iter();
             let found = variables.find(|(known, _)| *known == name);
             found.map(|(_, value)| String::from(*value))
@@ -84,7 +91,12 @@ mod tests {
         assert!(!options(true, &[]).ascii);
         assert!(!options(true, &[("LANG", "de_DE.UTF-8")]).ascii);
         assert!(options(true, &[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]).ascii);
+    }
+
+    #[test]
+    fn columns_says_how_wide_it_is_or_the_terminal_does() {
         assert_eq!(options(true, &[("COLUMNS", "132")]).width, 132);
-        assert_eq!(options(true, &[("COLUMNS", "many")]).width, 80);
+        assert_eq!(options(true, &[("COLUMNS", "many")]).width, 100);
+        assert_eq!(Options::of_environment(false, None, |_| None).width, 80);
     }
 }
