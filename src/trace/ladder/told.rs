@@ -84,15 +84,27 @@ pub(super) fn hear(time: Instant, medium: Medium, bytes: &[u8]) -> (Heard, Optio
                 return other(Text::new(format_args!("IPv6 malformed")));
             };
             let (source, destination) = (packet.src_addr().into(), packet.dst_addr().into());
-            let heard = match packet.next_header() {
-                IpProtocol::Udp => udp(source, destination, packet.payload()),
-                IpProtocol::Icmpv6 => Heard::Other(icmpv6(packet.payload())),
-                protocol => Heard::Other(Text::new(format_args!("{protocol}"))),
+            let heard = match past_hop_by_hop(packet.next_header(), packet.payload()) {
+                (IpProtocol::Udp, transport) => udp(source, destination, transport),
+                (IpProtocol::Icmpv6, transport) => Heard::Other(icmpv6(transport)),
+                (protocol, _) => Heard::Other(Text::new(format_args!("{protocol}"))),
             };
             (heard, Some(source))
         }
         _ => other(Text::new(format_args!("{} octets", bytes.len()))),
     }
+}
+
+/// Multicast listeners report themselves behind a router alert (RFC 3810 §5).
+#[cfg(feature = "ipv6")]
+fn past_hop_by_hop(protocol: IpProtocol, payload: &[u8]) -> (IpProtocol, &[u8]) {
+    if protocol == IpProtocol::HopByHop
+        && let [next, len, ..] = *payload
+        && let Some(rest) = payload.get(8 * (usize::from(len) + 1)..)
+    {
+        return (next.into(), rest);
+    }
+    (protocol, payload)
 }
 
 fn udp(source: IpAddr, destination: IpAddr, transport: &[u8]) -> Heard {
@@ -327,5 +339,26 @@ fn tcp(segment: &Segment, analysis: &Analysis, part: &mut impl FnMut(u8, fmt::Ar
     }
     if let Some((value, echo)) = segment.timestamps {
         part(10, format_args!("ts={value},{echo}"));
+    }
+}
+
+#[cfg(all(test, feature = "ipv6"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_multicast_report_is_told_behind_its_router_alert() {
+        let payload = [
+            58, 0, 5, 2, 0, 0, 1, 0, // Hop-by-Hop: router alert, PadN
+            143, 0, 0, 0, 0, 0, 0, 0, // a report of nothing
+        ];
+        let (protocol, transport) = past_hop_by_hop(IpProtocol::HopByHop, &payload);
+        assert_eq!(protocol, IpProtocol::Icmpv6);
+        assert_eq!(
+            icmpv6(transport).as_str(),
+            "ICMPv6 multicast listener report"
+        );
+        let (protocol, cut) = past_hop_by_hop(IpProtocol::HopByHop, &payload[..7]);
+        assert_eq!((protocol, cut.len()), (IpProtocol::HopByHop, 7));
     }
 }
