@@ -31,12 +31,16 @@ fn main() -> ExitCode {
 }
 
 fn run() -> io::Result<u8> {
-    let command: Vec<String> = env::args().skip(1).collect();
+    let mut command: Vec<String> = env::args().skip(1).collect();
     if matches!(command.first().map(String::as_str), Some("-h" | "--help")) {
         println!(
-            "Usage: lab [COMMAND...]\n\nRuns COMMAND (or a shell) in a private network and shows on stderr what it sends."
+            "Usage: lab [[--] COMMAND...]\n\nRuns COMMAND (or a shell) in a private network and shows on stderr what it sends."
         );
         return Ok(0);
+    }
+    // As the other examples have it.
+    if command.first().is_some_and(|first| first == "--") {
+        command.remove(0);
     }
     let mut lab = Lab::enter()?;
     if let Err(reason) = lab.ipv6() {

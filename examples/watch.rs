@@ -6,6 +6,7 @@
 //! ```
 
 use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::net::IpAddr;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use glasstack::trace::dissect::{Address, Dissection, MacAddress, Numbers};
-use glasstack::trace::ladder::{self, Ends, Ladder, Side, Terminal};
+use glasstack::trace::ladder::{self, Ends, Ladder, Side};
 use glasstack::trace::read::{Frame, Reader};
 use glasstack::trace::{Analyzer, Direction, Event, Happening, Instant, Sink, Station, Summary};
 
@@ -23,7 +24,7 @@ use glasstack::trace::{Analyzer, Direction, Event, Happening, Instant, Sink, Sta
 ///
 ///   watch capture.pcapng
 ///   watch --ladder capture.pcap
-///   watch --interface client:1 hello.pcapng
+///   watch --interface eth0 capture.pcapng
 ///   tcpdump -i lo -w - | watch -
 ///
 /// It reads .pcap and .pcapng, in either order of octets, with micro- or nanoseconds, of Ethernet, IP, loopback
@@ -33,8 +34,8 @@ use glasstack::trace::{Analyzer, Direction, Event, Happening, Instant, Sink, Sta
 struct Options {
     /// The capture; "-" is the standard input
     file: PathBuf,
-    /// Show this interface's frames only, by its name or its number in the file. A capture at both ends of a link has
-    /// every frame twice: this shows what one end saw
+    /// Show this interface's frames only, by its name or its number in the file. Where a capture of
+    /// several has every frame twice, this shows what one saw; in a file of this crate an interface has what it sent
     #[arg(short, long, value_name = "NAME")]
     interface: Option<String>,
     /// Draw the segments as a ladder between the host that sent the first frame, on the left, and the others
@@ -63,27 +64,43 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut summary = Box::new(Summary::<16>::new());
     let (shown, finished) = if options.ladder {
         let ends = Ends::beside(Side::Left, (Station(0), "first"), "second");
-        let terminal = Terminal(io::stdout());
-        let mut ladder = Ladder::<_>::new(terminal, ends, ladder::Options::stdout());
+        let mut ladder = Ladder::<_>::new(Output::default(), ends, ladder::Options::stdout());
         let shown = show(source, interface, &mut Both(&mut ladder, &mut *summary));
-        // A formatter does not say why, but there is only one reason for a terminal not to take more.
-        let finished = ladder.finish();
-        (
-            shown,
-            finished.map_err(|_| io::ErrorKind::BrokenPipe.into()),
-        )
+        let finished = ladder.finish().map_err(io::Error::other);
+        let error = ladder.into_inner().error;
+        (shown, error.map_or(finished, Err))
     } else {
         let mut lines = Lines::new(io::stdout().lock());
         let shown = show(source, interface, &mut Both(&mut lines, &mut *summary));
         (shown, lines.finish())
     };
     // Whoever closes our output, as `head` does, has seen enough.
-    let finished = finished.and_then(|()| write!(io::stdout(), "\n{summary}"));
+    let finished = finished.and_then(|()| match summary.connections().next() {
+        Some(_) => write!(io::stdout(), "\n{summary}"),
+        None => Ok(()),
+    });
     match finished {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
         finished => finished?,
     }
     shown.map_err(|error| format!("{name}: {error}").into())
+}
+
+/// The standard output as a formatter, which keeps what went wrong: a formatter's own error does not say.
+#[derive(Default)]
+struct Output {
+    error: Option<io::Error>,
+}
+
+impl fmt::Write for Output {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut stdout = io::stdout();
+        let written = stdout.write_all(text.as_bytes());
+        written.and_then(|()| stdout.flush()).map_err(|error| {
+            self.error.get_or_insert(error);
+            fmt::Error
+        })
+    }
 }
 
 /// Two sinks in place of one.
@@ -142,6 +159,7 @@ fn show(
 ) -> Result<(), Box<dyn Error>> {
     let mut reader = Reader::new(source)?;
     let mut first = First::default();
+    let mut has_shown = false;
     // What stands before a malformed place is shown.
     let end = loop {
         match reader.next_frame() {
@@ -149,6 +167,7 @@ fn show(
                 let number = frame.interface.to_string();
                 let names = [frame.interface_name, Some(number.as_str())];
                 if interface.is_none() || names.contains(&interface) {
+                    has_shown = true;
                     sink.event(Station(0), &as_first_seen(&frame, &mut first));
                 }
             }
@@ -158,7 +177,11 @@ fn show(
     for skipped in reader.skipped() {
         eprintln!("left out: {skipped}");
     }
-    Ok(end?)
+    end?;
+    match interface {
+        Some(interface) if !has_shown => Err(format!("no frame of interface {interface:?}").into()),
+        _ => Ok(()),
+    }
 }
 
 /// A line a frame: time, which way, octets, who to whom, protocol, a TCP segment's stream, and what it is.

@@ -4,7 +4,7 @@
 use std::{
     error::Error,
     fmt,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -52,28 +52,28 @@ pub(crate) struct Glass {
 #[command(next_help_heading = "The link")]
 pub(crate) struct Link {
     /// Let each frame travel so long
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = milliseconds, allow_negative_numbers = true)]
     delay: Option<f64>,
     /// Let the delay vary by up to so much
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = milliseconds, allow_negative_numbers = true)]
     jitter: Option<f64>,
     /// Lose so many of a hundred frames
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_negative_numbers = true)]
     loss: Option<f64>,
     /// Lose these: "SYN", "SYN-ACK", "data 2", "data 2..4 of stream 0", "FIN", "frame 7"; may be given again
     #[arg(long, value_name = "WHAT")]
     lose: Vec<Selector>,
     /// Deliver so many of a hundred frames twice
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_negative_numbers = true)]
     duplicate: Option<f64>,
     /// Hold so many of a hundred frames back, so that others overtake them
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_negative_numbers = true)]
     reorder: Option<f64>,
     /// Flip a bit in so many of a hundred frames
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_negative_numbers = true)]
     corrupt: Option<f64>,
     /// Carry so many bits a second, with a queue of 100 frames
-    #[arg(long, value_name = "BITS")]
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u64).range(1..))]
     rate: Option<u64>,
     /// What chance draws from; the same seed, the same luck
     #[arg(long, value_name = "N")]
@@ -82,6 +82,8 @@ pub(crate) struct Link {
 
 /// How long a frame is held back by --reorder.
 const REORDER_DELAY: Duration = Duration::from_millis(20);
+/// A day, as `Conditions::check` has it.
+const MOST_MILLISECONDS: f64 = 86_400_000.0;
 /// Frames that --rate lets wait.
 const RATE_QUEUE: usize = 100;
 
@@ -142,6 +144,18 @@ impl Link {
     }
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok();
+    let percent = number.filter(|percent| (0.0..=100.0).contains(percent));
+    percent.ok_or_else(|| "say a number from 0 to 100".to_owned())
+}
+
+fn milliseconds(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok();
+    let ms = number.filter(|ms| (0.0..=MOST_MILLISECONDS).contains(ms));
+    ms.ok_or_else(|| format!("say a number from 0 to {MOST_MILLISECONDS}"))
+}
+
 fn now_as_seed() -> u64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -181,7 +195,9 @@ impl Glass {
                     epoch,
                     ..pcapng::Options::default()
                 };
-                let mut pcapng = Pcapng::create(path, options)?;
+                let mut pcapng = Pcapng::create(path, options).map_err(|error| {
+                    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+                })?;
                 for (station, name) in names {
                     pcapng = pcapng.name(*station, *name);
                 }
@@ -234,6 +250,35 @@ struct Sinks {
     summary: Option<(Summary, Option<u32>)>,
 }
 
+impl Sinks {
+    /// The stream that alone is shown, where there was none of this number.
+    fn missing(&self) -> Option<u32> {
+        let (summary, stream) = self.summary.as_ref()?;
+        stream.filter(|stream| {
+            !summary
+                .connections()
+                .any(|account| account.number() == *stream)
+        })
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        if let Some(mut ladder) = self.ladder.take() {
+            ladder.finish().map_err(io::Error::other)?;
+            if let Out::Page(page) = ladder.into_inner() {
+                write!(io::stdout(), "\n{page}")?;
+            }
+        }
+        if let Some((summary, stream)) = self.summary.take() {
+            for account in summary.connections() {
+                if stream.is_none_or(|stream| account.number() == stream) {
+                    write!(io::stdout(), "\n{account}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What is shown, for all stations at once.
 #[derive(Clone)]
 pub(crate) struct Shown(Arc<Mutex<Sinks>>);
@@ -262,29 +307,22 @@ impl Shown {
         At(station, self.clone())
     }
 
-    /// Draws the ladder to its end, and what it sums up to.
+    /// Draws the ladder to its end, and what it sums up to; later, where its stream has not begun yet.
     pub(crate) fn draw(&self) -> io::Result<()> {
         let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mut ladder) = sinks.ladder.take() {
-            ladder.finish().map_err(io::Error::other)?;
-            if let Out::Page(page) = ladder.into_inner() {
-                print!("\n{page}");
-            }
+        match sinks.missing() {
+            Some(_) => Ok(()),
+            None => sinks.draw(),
         }
-        if let Some((summary, stream)) = sinks.summary.take() {
-            for account in summary.connections() {
-                if stream.is_none_or(|stream| account.number() == stream) {
-                    print!("\n{account}");
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The end: draws what is not drawn yet, and says what became of the capture.
     pub(crate) fn finish(&self) -> io::Result<()> {
-        self.draw()?;
         let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = sinks.missing() {
+            eprintln!("there was no TCP stream {stream}");
+        }
+        sinks.draw()?;
         match sinks.pcapng.take() {
             Some(mut pcapng) => pcapng.finish(),
             None => Ok(()),

@@ -12,6 +12,7 @@ use std::{
     error::Error,
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr},
+    process::ExitCode,
     sync::mpsc::{self, Sender},
     thread,
 };
@@ -51,8 +52,24 @@ const SERVER: Station = Station(1);
 
 const NAMES: [&str; 3] = ["Michael", "Tracy", "Sarah"];
 
-fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever closes our output, as `head` does, has seen enough.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let ends = Ends::between((CLIENT, "client 10.0.0.1"), (SERVER, "server 10.0.0.2"));
     let glass = options.glass.with_ladder_of_stream(0);
     let shown = glass.open(ends, &[(CLIENT, "client"), (SERVER, "server")])?;
@@ -70,26 +87,45 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             .hardware_address([2, 0, 0, 0, 0, number])
             .address([10, 0, 0, number].into(), 24)
             .address([0xfd00, 0, 0, 0, 0, 0, 0, number.into()].into(), 64)
-            .observer((walks.clone(), shown.at(Station(number - 1))))
+            // The ladder first: whoever waits for the walk's end then draws what led there.
+            .observer((shown.at(Station(number - 1)), walks.clone()))
             .start(end)
     };
     let (client, server) = (host(1, left)?, host(2, right)?);
-    println!("Two hosts in this process, each with a TCP/IP stack of its own:\n");
-    println!("  client 10.0.0.1 fd00::1 ═══════ Ethernet ═══════ 10.0.0.2 fd00::2 server");
-    println!("\n  → what the client says, ← what the server says");
+    writeln!(
+        io::stdout(),
+        "Two hosts in this process, each with a TCP/IP stack of its own:\n"
+    )?;
+    writeln!(
+        io::stdout(),
+        "  client 10.0.0.1 fd00::1 ═══════ Ethernet ═══════ 10.0.0.2 fd00::2 server"
+    )?;
+    writeln!(
+        io::stdout(),
+        "\n  → what the client says, ← what the server says"
+    )?;
 
     let addresses: [IpAddr; 2] = [[10, 0, 0, 2].into(), [0xfd00, 0, 0, 0, 0, 0, 0, 2].into()];
     for address in addresses {
         let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
         let address = SocketAddr::new(address, 9999);
-        println!("\nTCP over {family}: three clients at once, a server thread for each");
-        println!("{:═<80}", "");
+        writeln!(
+            io::stdout(),
+            "\nTCP over {family}: three clients at once, a server thread for each"
+        )?;
+        writeln!(io::stdout(), "{:═<80}", "")?;
         tcp(&client, &server, address, &walks, &shown)?;
-        println!("\nUDP over {family}: no connection, so no states");
-        println!("{:═<80}", "");
+        writeln!(
+            io::stdout(),
+            "\nUDP over {family}: no connection, so no states"
+        )?;
+        writeln!(io::stdout(), "{:═<80}", "")?;
         udp(&client, &server, address)?;
     }
-    println!("\nNext, against real programs: cargo run --example tcp_server -- --help");
+    writeln!(
+        io::stdout(),
+        "\nNext, against real programs: cargo run --example tcp_server -- --help"
+    )?;
     Ok(shown.finish()?)
 }
 
@@ -104,7 +140,7 @@ fn tcp(
     shown: &Shown,
 ) -> io::Result<()> {
     let listener = TcpListener::bind_with_backlog(server, address, 5)?;
-    println!("Waiting for connection...");
+    writeln!(io::stdout(), "Waiting for connection...")?;
     let (said, told) = mpsc::channel();
     let server_said = said.clone();
     thread::spawn(move || {
@@ -138,9 +174,13 @@ fn tcp(
     }
     shown.draw()?;
     for (client, (local, remote)) in clients.into_iter().zip(walked) {
-        println!("\n{}", conversations.remove(&client).unwrap_or_default());
-        println!("client {local}");
-        println!("server {remote}");
+        writeln!(
+            io::stdout(),
+            "\n{}",
+            conversations.remove(&client).unwrap_or_default()
+        )?;
+        writeln!(io::stdout(), "client {local}")?;
+        writeln!(io::stdout(), "server {remote}")?;
     }
     Ok(())
 }
@@ -186,13 +226,14 @@ fn talk(mut stream: TcpStream, name: &str, said: &Said) -> io::Result<()> {
 
 fn udp(client: &Host, server: &Host, address: SocketAddr) -> io::Result<()> {
     let socket = UdpSocket::bind(server, address)?;
-    println!("Bind UDP on {}...", address.port());
+    writeln!(io::stdout(), "Bind UDP on {}...", address.port())?;
     let server = thread::spawn(move || {
         for _ in NAMES {
             let mut buffer = [0; 1024];
             let (length, from) = socket.recv_from(&mut buffer)?;
-            println!("Received from {from}.");
+            let told = writeln!(io::stdout(), "Received from {from}.");
             socket.send_to(&[b"Hello, ", &buffer[..length], b"!"].concat(), from)?;
+            told?; // After the answer, for which the client waits.
         }
         io::Result::Ok(())
     });
@@ -207,10 +248,11 @@ fn udp(client: &Host, server: &Host, address: SocketAddr) -> io::Result<()> {
         socket.send_to(name.as_bytes(), address)?;
         let mut buffer = [0; 1024];
         let (length, _) = socket.recv_from(&mut buffer)?;
-        println!(
+        writeln!(
+            io::stdout(),
             "  → {name}  ← {}",
             String::from_utf8_lossy(&buffer[..length])
-        );
+        )?;
     }
     server
         .join()
