@@ -60,7 +60,7 @@ pub(crate) struct Link {
     /// Lose so many of a hundred frames
     #[arg(long, value_name = "PERCENT", value_parser = percent, allow_negative_numbers = true)]
     loss: Option<f64>,
-    /// Lose these: "SYN", "SYN-ACK", "data 2", "data 2..4 of stream 0", "FIN", "frame 7"; may be given again
+    /// Lose these: "SYN", "SYN-ACK", "data 2", "data 2..4 of stream 0" (the second to the fourth), "FIN", "frame 7"; may be given again
     #[arg(long, value_name = "WHAT")]
     lose: Vec<Selector>,
     /// Deliver so many of a hundred frames twice

@@ -15,6 +15,7 @@ use std::{
     process::ExitCode,
     sync::mpsc::{self, Sender},
     thread,
+    time::Duration,
 };
 
 use clap::Parser;
@@ -49,6 +50,9 @@ struct Options {
 
 const CLIENT: Station = Station(0);
 const SERVER: Station = Station(1);
+
+/// How long a client takes for a word.
+const TYPING: Duration = Duration::from_millis(30);
 
 const NAMES: [&str; 3] = ["Michael", "Tracy", "Sarah"];
 
@@ -190,7 +194,7 @@ fn tell(outcome: io::Result<()>) {
     outcome.unwrap_or_else(|error| eprintln!("error: {error}"));
 }
 
-/// The server's thread for one connection. (No second's sleep before each answer: nothing here is slow.)
+/// The server's thread for one connection. (No second's sleep before each answer: only clients are slow here.)
 fn tcplink(mut stream: TcpStream, peer: SocketAddr, said: &Said) -> io::Result<()> {
     // Nobody listens any more only where main has failed, and has said why.
     let say = |text| said.send((peer, text)).unwrap_or_default();
@@ -219,6 +223,8 @@ fn talk(mut stream: TcpStream, name: &str, said: &Said) -> io::Result<()> {
         let length = stream.read(&mut buffer)?;
         let heard = String::from_utf8_lossy(&buffer[..length]);
         say(format!("  ← {heard}  → {word}"));
+        // Nobody types as fast as TCP acknowledges: with the answer at once, the lost name would be a lost ACK, too.
+        thread::sleep(TYPING);
         stream.write_all(word.as_bytes())?;
     }
     stream.read(&mut buffer).map(drop) // the end: the server's FIN

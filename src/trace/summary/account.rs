@@ -340,7 +340,7 @@ impl Display for Time {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (seconds, micros) = (self.0.as_secs(), self.0.subsec_micros());
         match (seconds, seconds / 86_400) {
-            (0, _) if micros < 1_000 => write!(f, "{micros} µs"),
+            (0, _) if micros < 1_000 => write!(f, "{micros} us"),
             (0, _) => write!(f, "{}.{} ms", micros / 1_000, micros % 1_000 / 100),
             (..100, _) => write!(f, "{seconds}.{:03} s", micros / 1_000),
             (..100_000, _) => write!(f, "{seconds} s"),
