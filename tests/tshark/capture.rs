@@ -66,8 +66,16 @@ impl Capture {
     /// The frames that tshark judges otherwise.
     pub(crate) fn differing(&self) -> Vec<u32> {
         let (ours, theirs) = (self.ours(), self.tshark());
-        let differing = ours.iter().zip(&theirs).filter(|(a, b)| a != b);
-        differing.map(|(ours, _)| ours.frame).collect()
+        let alone = |rows: &[Row], others: &[Row]| -> Vec<u32> {
+            let alone = rows.iter().filter(|row| !others.contains(row));
+            alone.map(|row| row.frame).collect()
+        };
+        // A frame that only one of the two judges counts, too.
+        let mut differing = alone(&ours, &theirs);
+        differing.extend(alone(&theirs, &ours));
+        differing.sort_unstable();
+        differing.dedup();
+        differing
     }
 
     /// A classic pcap file with microseconds.

@@ -548,6 +548,26 @@ fn what_wireshark_says_otherwise() {
     ];
     assert_eq!(Capture::of(&scaled).differing(), [4]);
 
+    // Of a first fragment, tshark shows the header; what follows is behind a hole for both.
+    let whole = data(111, None, 40);
+    let (header, payload) = whole.split_at(14 + 20);
+    let fragment = |at: usize, flags: u8, octets: &[u8]| {
+        let mut frame = header.to_vec();
+        frame[16..18].copy_from_slice(&(20 + octets.len() as u16).to_be_bytes());
+        frame[20..22].copy_from_slice(&[flags, (at / 8) as u8]);
+        frame.extend(octets);
+        frame
+    };
+    let capture = Capture::of(&[
+        syn(100, None),
+        answer(101, None),
+        data(101, None, 10),
+        fragment(0, 0x20, &payload[..40]),
+        fragment(40, 0, &payload[40..]),
+        data(151, None, 10),
+    ]);
+    assert_eq!(capture.differing(), [4]);
+
     // A port unreachable that quotes the SYN of another conversation takes a stream's number.
     let quoted = dialogue::frame(&a, &End::new(3, 9_999), (100, 0, SYN, None), 0);
     let mut error = quoted[..14].to_vec();

@@ -43,7 +43,7 @@
 //! | an acknowledgment field where ACK is not set | shown as it stands, not relative | `None` | it has no meaning (RFC 9293 §3.1) |
 //! | the window scale option in a segment that is no SYN | changes the scale | ignored | RFC 7323 §2.2 says so |
 //! | a segment that an ICMP error quotes | begins a stream, or times the handshake anew | not a segment | it travels nowhere |
-//! | a fragment, or a frame that the capture cuts short | put together, or judged by its header's length | not judged | [`Segment::parse`] reads whole packets |
+//! | a fragment, or a frame that the capture cuts short | a fragment is put together, or else its header shown; a cut frame judged by its header's length | not judged | [`Segment::parse`] reads whole packets |
 //! | times finer than a microsecond | compared | cut off | [`Instant`] counts microseconds |
 //! | a FIN behind 10,000 segments that nobody acknowledges | not counted | counted | there is no list here that could be full |
 //! | more conversations at once than there is room for | all known | one forgotten begins anew as another stream | nothing grows without a bound |
