@@ -7,7 +7,16 @@ use core::time::Duration;
 use smoltcp::time::{self, Instant};
 
 /// The longest that smoltcp holds an acknowledgment back.
-const ACK_DELAY: time::Duration = time::Duration::from_millis(10);
+pub(super) const ACK_DELAY: time::Duration = time::Duration::from_millis(10);
+
+/// What is left until a moment; nothing once it has passed.
+pub(super) fn left(at: Instant, now: Instant) -> Duration {
+    if at > now {
+        (at - now).into()
+    } else {
+        Duration::ZERO
+    }
+}
 
 /// A connection's timer, seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,14 +62,7 @@ impl Countdown {
 
     /// What is left of it.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
-        let left = |at: Instant| {
-            if at > now {
-                at - now
-            } else {
-                time::Duration::ZERO
-            }
-        };
-        Some(left(self.at?).into())
+        Some(left(self.at?, now))
     }
 
     /// What it was set to.

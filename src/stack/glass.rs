@@ -6,10 +6,11 @@
 
 use smoltcp::phy::Medium;
 use smoltcp::socket::tcp::State;
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Instant;
 use smoltcp::wire::{TcpPacket, UdpPacket};
 
 use super::connection::{Connection, Role, control_len};
+use super::countdown::ACK_DELAY;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
 use super::frame::{Frame, Packet, Segment, TCP, UDP, before};
@@ -21,9 +22,6 @@ use crate::trace::{
     Call, Cause, Direction, DropReason, Event, Flow, Happening, Observer, Outcome, Protocol,
     RetransmissionCause, Timer, TimerChange,
 };
-
-/// How long smoltcp holds an acknowledgment back.
-const ACK_DELAY: Duration = Duration::from_millis(10);
 
 /// Duplicate acknowledgments that make smoltcp send again (RFC 5681 §3.2).
 const DUPLICATE_ACKS: u8 = 3;

@@ -69,7 +69,7 @@ mod egress;
 mod fd;
 mod flow;
 mod fragment;
-mod frame;
+pub(crate) mod frame;
 mod glass;
 mod icmp;
 mod ingress;

@@ -4,12 +4,11 @@ mod screen;
 
 use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;
-use core::time::Duration;
 
 use smoltcp::socket::tcp::State;
-use smoltcp::time::Instant;
 
 use super::connection::{Role, control_len};
+use super::countdown::left;
 use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Scope, unspecified};
 use super::option::CongestionControl;
@@ -225,14 +224,6 @@ fn state_name(state: State) -> &'static str {
         State::Closing => "CLOSING",
         State::LastAck => "LAST-ACK",
         State::TimeWait => "TIME-WAIT",
-    }
-}
-
-fn left(at: Instant, now: Instant) -> Duration {
-    if at > now {
-        (at - now).into()
-    } else {
-        Duration::ZERO
     }
 }
 

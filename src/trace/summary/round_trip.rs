@@ -5,6 +5,7 @@ use core::time::Duration;
 use smoltcp::time::Instant;
 
 use super::account::elapsed;
+use crate::stack::frame::before;
 use crate::trace::Segment;
 
 /// How long an acknowledgment takes, as measured where the data leaves.
@@ -71,16 +72,14 @@ impl Stopwatch {
             return;
         }
         let end = segment.sequence.wrapping_add(len);
-        let is_new = self
-            .sent
-            .is_none_or(|sent| !is_before(segment.sequence, sent));
-        if self.sent.is_none_or(|sent| is_before(sent, end)) {
+        let is_new = self.sent.is_none_or(|sent| !before(segment.sequence, sent));
+        if self.sent.is_none_or(|sent| before(sent, end)) {
             self.sent = Some(end);
         }
         match self.timed {
             None if is_new => self.timed = Some((end, segment.time)),
             // Karn's rule: nobody knows which of the two an acknowledgment is for.
-            Some((until, _)) if !is_new && is_before(segment.sequence, until) => self.timed = None,
+            Some((until, _)) if !is_new && before(segment.sequence, until) => self.timed = None,
             _ => {}
         }
     }
@@ -89,7 +88,7 @@ impl Stopwatch {
     pub(super) fn stop(&mut self, segment: &Segment) {
         if let Some((until, began)) = self.timed
             && let Some(acknowledgment) = segment.acknowledgment
-            && !is_before(acknowledgment, until)
+            && !before(acknowledgment, until)
         {
             self.timed = None;
             let sample = elapsed(began, segment.time);
@@ -99,11 +98,6 @@ impl Stopwatch {
             }
         }
     }
-}
-
-/// The order of sequence numbers (RFC 9293 §3.4).
-fn is_before(a: u32, b: u32) -> bool {
-    (a.wrapping_sub(b) as i32) < 0
 }
 
 #[cfg(test)]
