@@ -13,7 +13,7 @@ use std::{
 use clap::Parser;
 use glasstack::{
     host::lab::{LINUX_V4, LINUX_V6},
-    socket::TcpStream,
+    socket::blocking::TcpStream,
     stack::Capacity,
 };
 

@@ -14,7 +14,7 @@ use std::{
 
 use clap::Parser;
 use glasstack::{
-    socket::{TcpListener, TcpStream},
+    socket::blocking::{TcpListener, TcpStream},
     stack::Capacity,
 };
 

@@ -14,7 +14,7 @@ use std::{
 use clap::Parser;
 use glasstack::{
     host::lab::{LINUX_V4, LINUX_V6},
-    socket::UdpSocket,
+    socket::blocking::UdpSocket,
     stack::Capacity,
 };
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use glasstack::{socket::UdpSocket, stack::Capacity};
+use glasstack::{socket::blocking::UdpSocket, stack::Capacity};
 
 mod place;
 

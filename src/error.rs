@@ -42,6 +42,8 @@ pub enum Error {
     MessageTooLong,
     /// The name does not exist, or has no address.
     NameNotFound,
+    /// The network is at its end: its host was shut down, or an observer panicked.
+    NetworkDown,
     /// No interface has a route to the address.
     NetworkUnreachable,
     /// The socket is not connected.
@@ -115,6 +117,7 @@ impl Error {
             Error::InvalidArgument => "EINVAL",
             Error::MessageTooLong => "EMSGSIZE",
             Error::NameNotFound => "EAI_NONAME",
+            Error::NetworkDown => "ENETDOWN",
             Error::NetworkUnreachable => "ENETUNREACH",
             Error::NotConnected => "ENOTCONN",
             Error::NotSupported => "EOPNOTSUPP",
@@ -144,6 +147,7 @@ impl fmt::Display for Error {
             Error::InvalidArgument => "invalid argument",
             Error::MessageTooLong => "message too long",
             Error::NameNotFound => "name not found",
+            Error::NetworkDown => "network down",
             Error::NetworkUnreachable => "network unreachable",
             Error::NotConnected => "not connected",
             Error::NotSupported => "not supported by this type of socket",
@@ -177,6 +181,7 @@ impl From<Error> for std::io::Error {
             Error::HostUnreachable => ErrorKind::HostUnreachable,
             Error::InvalidArgument => ErrorKind::InvalidInput,
             Error::NameNotFound => ErrorKind::NotFound,
+            Error::NetworkDown => ErrorKind::NetworkDown,
             Error::NetworkUnreachable => ErrorKind::NetworkUnreachable,
             Error::NotConnected => ErrorKind::NotConnected,
             Error::NotSupported => ErrorKind::Unsupported,

@@ -44,7 +44,7 @@ pub use error::{Error, Limit, Result};
 pub mod device;
 #[cfg(all(feature = "std", feature = "_family", target_os = "linux"))]
 pub mod host;
-#[cfg(all(feature = "std", feature = "_family", target_os = "linux"))]
+#[cfg(feature = "_family")]
 pub mod socket;
 #[cfg(feature = "_family")]
 pub mod stack;

@@ -165,6 +165,7 @@ fn the_smallest_buffers_still_carry_a_conversation() {
         loopback_buffer: 0,
         reassemblies: 0,
         lookups: 0,
+        wakers: 0,
     };
     let mut net = Net::with(Medium::Ip, tiny.clone(), tiny);
     let (client, server, _) = net.pair(SERVER);
@@ -198,6 +199,7 @@ fn a_stack_of_nothing_answers_every_call() {
         loopback_buffer: 0,
         reassemblies: 0,
         lookups: 0,
+        wakers: 0,
     };
     let mut stack = Stack::with_capacity(
         Capacity {

@@ -13,7 +13,7 @@ use glasstack::{
         phy::{Device, DeviceCapabilities, Medium, TxToken},
         time::Instant as Time,
     },
-    socket::{TcpListener, TcpStream, UdpSocket},
+    socket::blocking::{TcpListener, TcpStream, UdpSocket},
     stack::Capacity,
 };
 use std::{

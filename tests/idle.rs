@@ -15,7 +15,7 @@ use glasstack::{
         time::Instant as Time,
         wire::{IpProtocol, Ipv4Packet, Ipv4Repr, UdpPacket, UdpRepr},
     },
-    socket::{TcpListener, TcpStream, UdpSocket},
+    socket::blocking::{TcpListener, TcpStream, UdpSocket},
     stack::Capacity,
 };
 use std::{

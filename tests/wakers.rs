@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use glasstack::smoltcp::time::Duration as Time;
 use glasstack::stack::option::UserTimeout;
-use glasstack::stack::{Domain, Interest, Shutdown, Type};
+use glasstack::stack::{Domain, Interest, Shutdown, Type, Waiting};
 use glasstack::{Error, Fd};
 use net::segment::{ACK, RST};
 use net::{Host, Net, PORT, SERVER, Side, Verdict};
@@ -435,21 +435,88 @@ fn an_icmp_error_wakes_the_reader_of_a_connected_datagram_socket() {
 }
 
 #[test]
-fn a_waker_that_is_replaced_is_woken_and_the_same_one_again_is_not() {
+fn any_number_of_wakers_wait_and_the_same_one_waits_once() {
     let mut net = Net::new();
-    let (_client, accepted, _) = net.pair(SERVER);
+    let (client, accepted, _) = net.pair(SERVER);
     let first = wait(&mut net.server, accepted, Interest::Readable);
     let (second, waker) = Bell::new();
-    net.server
-        .stack
-        .register_waker(accepted, Interest::Readable, &waker)
-        .unwrap();
+    let stack = &mut net.server.stack;
+    for _ in 0..3 {
+        stack
+            .register_waker(accepted, Interest::Readable, &waker)
+            .unwrap();
+    }
+    assert_eq!((first.rings(), second.rings()), (0, 0));
+    assert_eq!(stack.usage().wakers, 2);
+    net.client.stack.send(client, b"hello").unwrap();
+    net.run();
+    assert_eq!((first.rings(), second.rings()), (1, 1));
+    assert_eq!(net.server.stack.usage().wakers, 0);
+}
+
+#[test]
+fn where_there_is_no_room_for_a_waker_another_is_woken_for_it() {
+    let mut net = Net::new();
+    let (_client, accepted, _) = net.pair(SERVER);
+    // As many as `net::capacity` has room for.
+    let bells: Vec<_> = (0..16)
+        .map(|_| wait(&mut net.server, accepted, Interest::Readable))
+        .collect();
+    let late = wait(&mut net.server, accepted, Interest::Readable);
+    let rings = |bells: &[Arc<Bell>]| bells.iter().map(|bell| bell.rings()).sum::<usize>();
+    assert_eq!((rings(&bells), late.rings()), (1, 0));
+    assert_eq!(net.server.stack.usage().wakers, 16);
+}
+
+#[test]
+fn who_stops_waiting_is_not_woken_and_the_others_are() {
+    let mut net = Net::new();
+    let (client, accepted, _) = net.pair(SERVER);
+    // The same task, twice: what one of its futures gives up is not the other's.
+    let (bell, waker) = Bell::new();
+    let (mut one, mut other) = (Waiting::default(), Waiting::default());
+    let stack = &mut net.server.stack;
+    for _ in 0..2 {
+        for waiting in [&mut one, &mut other] {
+            let waited = stack.wait(accepted, Interest::Readable, waiting, &waker);
+            assert_eq!(waited, Ok(()));
+        }
+    }
+    assert_eq!(stack.usage().wakers, 2);
+    stack.stop_waiting(&mut one);
+    stack.stop_waiting(&mut one);
+    assert_eq!(stack.usage().wakers, 1);
+    net.client.stack.send(client, b"hello").unwrap();
+    net.run();
+    assert_eq!(bell.rings(), 1);
+    // Its place is gone: it takes nobody else's.
+    let third = wait(&mut net.client, client, Interest::Readable);
+    net.server.stack.stop_waiting(&mut other);
+    net.server.stack.send(accepted, b"hello").unwrap();
+    net.run();
+    assert_eq!(third.rings(), 1);
+}
+
+#[test]
+fn sleepers_wake_in_their_order_and_poll_says_when() {
+    let mut net = Net::new();
+    let stack = &mut net.client.stack;
+    let (soon, late) = (net.now + Time::from_secs(1), net.now + Time::from_secs(2));
+    let (first, first_waker) = Bell::new();
+    let (second, second_waker) = Bell::new();
+    let (mut one, mut other) = (Waiting::default(), Waiting::default());
+    assert!(stack.wait_until(late, &mut other, &second_waker));
+    assert!(stack.wait_until(soon, &mut one, &first_waker));
+    net.run();
+    assert_eq!(net.deadline(), Some(soon));
+    net.run_until(soon);
     assert_eq!((first.rings(), second.rings()), (1, 0));
-    net.server
-        .stack
-        .register_waker(accepted, Interest::Readable, &waker)
-        .unwrap();
-    assert_eq!(second.rings(), 0);
+    assert_eq!(net.deadline(), Some(late));
+    assert!(!net.client.stack.wait_until(soon, &mut one, &first_waker));
+    net.client.stack.stop_waiting(&mut other);
+    net.run_until(late);
+    assert_eq!((first.rings(), second.rings()), (1, 0));
+    assert_eq!(net.client.stack.usage().wakers, 0);
 }
 
 #[test]
@@ -476,18 +543,20 @@ fn a_lookup_wakes_when_it_is_done_when_it_times_out_and_when_it_is_given_up() {
         .unwrap();
     let (bell, waker) = Bell::new();
     let lookup = net.client.stack.resolve("192.0.2.1").unwrap();
+    let mut waiting = Waiting::default();
     net.client
         .stack
-        .register_lookup_waker(lookup, &waker)
+        .wait_for_lookup(lookup, &mut waiting, &waker)
         .unwrap();
     assert_eq!(bell.rings(), 1);
     net.client.stack.resolved(lookup).unwrap();
 
     let lookup = net.client.stack.resolve("silent.example").unwrap();
     let (bell, waker) = Bell::new();
+    let mut waiting = Waiting::default();
     net.client
         .stack
-        .register_lookup_waker(lookup, &waker)
+        .wait_for_lookup(lookup, &mut waiting, &waker)
         .unwrap();
     net.server.datagram(Domain::Inet, 53);
     net.run_for(Time::from_secs(5));
@@ -498,20 +567,24 @@ fn a_lookup_wakes_when_it_is_done_when_it_times_out_and_when_it_is_given_up() {
 
     let lookup = net.client.stack.resolve("silent.example").unwrap();
     let (first, waker) = Bell::new();
+    let mut waiting = Waiting::default();
     net.client
         .stack
-        .register_lookup_waker(lookup, &waker)
+        .wait_for_lookup(lookup, &mut waiting, &waker)
         .unwrap();
     let (second, waker) = Bell::new();
+    let mut waiting = Waiting::default();
     net.client
         .stack
-        .register_lookup_waker(lookup, &waker)
+        .wait_for_lookup(lookup, &mut waiting, &waker)
         .unwrap();
-    assert_eq!((first.rings(), second.rings()), (1, 0));
+    assert_eq!((first.rings(), second.rings()), (0, 0));
     net.client.stack.cancel(lookup);
     assert_eq!((first.rings(), second.rings()), (1, 1));
     assert_eq!(
-        net.client.stack.register_lookup_waker(lookup, &waker),
+        net.client
+            .stack
+            .wait_for_lookup(lookup, &mut waiting, &waker),
         Err(Error::BadDescriptor)
     );
 }

@@ -10,7 +10,7 @@ use glasstack::{
     device::{Wire, WireEnd},
     host::Host,
     smoltcp::phy::Medium,
-    socket::{TcpListener, TcpStream, UdpSocket},
+    socket::blocking::{TcpListener, TcpStream, UdpSocket},
 };
 use std::{
     io::{self, ErrorKind, Read, Write},

@@ -26,7 +26,7 @@ use glasstack::{
     },
     host::Host,
     smoltcp::phy::Medium,
-    socket::{TcpListener, TcpStream, UdpSocket},
+    socket::blocking::{TcpListener, TcpStream, UdpSocket},
     trace::{Station, ladder::Ends},
 };
 

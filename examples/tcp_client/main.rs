@@ -16,7 +16,7 @@ use std::{
 use clap::Parser;
 use glasstack::{
     host::{Host, lab::LINUX_V4},
-    socket::TcpStream,
+    socket::blocking::TcpStream,
     stack::Capacity,
 };
 

@@ -1,5 +1,6 @@
 //! Devices: what carries frames between stacks and to Linux.
 
+pub mod absent;
 #[cfg(all(feature = "tap", target_os = "linux"))]
 pub(crate) mod ioctl;
 pub mod loopback;
@@ -8,6 +9,7 @@ mod tap;
 #[cfg(feature = "std")]
 pub mod wire;
 
+pub use absent::Absent;
 pub use loopback::Loopback;
 #[cfg(all(feature = "tap", target_os = "linux"))]
 pub use tap::{Ethernet, Ip, Layer, Receive, Tap, Transmit, Tun, TunTap};

@@ -1,11 +1,10 @@
 //! What a host is made of.
 
 use super::{
-    Host, LastHandle,
-    draining::Draining,
-    driver,
+    Host, LastHandle, driver,
     engine::{Engine, HostStack, Shared},
     link::{Attached, Link, Loopback},
+    listener::Listener,
 };
 use crate::{
     stack::{Capacity, Stack},
@@ -153,7 +152,7 @@ impl Builder {
             Some(key) => key,
             None => random()?,
         };
-        let observer = Draining::new(self.observer.take());
+        let observer = Listener::new(self.observer.take());
         let mut stack = Stack::with_capacity(self.capacity.clone(), key, observer);
         let link = attach(&self, &mut stack)?;
         for server in &self.name_servers {

@@ -57,11 +57,11 @@ fn turn(shared: &Shared) -> Option<PollTimeout> {
         next = Some(next.map_or(until, |next| next.min(until)));
     }
     engine.sleeps_until = next;
-    Some(next.map_or(PollTimeout::NONE, |next| until(now, next)))
+    Some(next.map_or(PollTimeout::NONE, |next| until_timeout(now, next)))
 }
 
 /// `poll(2)` counts in milliseconds: rounded up, because a sleep that ends too early would have nothing to do.
-fn until(now: Instant, deadline: Instant) -> PollTimeout {
+pub(super) fn until_timeout(now: Instant, deadline: Instant) -> PollTimeout {
     let left = if deadline > now {
         deadline - now
     } else {
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_sleep_is_rounded_up_and_never_negative() {
         let now = Instant::from_micros(5_000_000);
-        let timeout = |micros| until(now, Instant::from_micros(micros));
+        let timeout = |micros| until_timeout(now, Instant::from_micros(micros));
         assert_eq!(timeout(4_000_000), PollTimeout::ZERO);
         assert_eq!(timeout(5_000_000), PollTimeout::ZERO);
         assert_eq!(timeout(5_000_001), PollTimeout::from(1u8));

@@ -1,34 +1,24 @@
 //! The stack under its lock: what application threads and the driver share.
 
-use super::{
-    clock,
-    draining::Draining,
-    link::Link,
-    waiter::{Deadline, Waiter, Waiters},
-};
-use crate::{Error, Fd, Result, Stack};
+use super::{clock, link::Link, listener::Listener};
+use crate::{Error, Result, Stack};
 use nix::sys::eventfd::EventFd;
 use smoltcp::time::Instant;
 use std::{
-    collections::HashMap,
-    io,
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::Waker,
     time::Duration,
 };
 
 /// The stack of a host.
-pub(crate) type HostStack = Stack<'static, Draining>;
+pub(crate) type HostStack = Stack<'static, Listener>;
 
 /// Everything of a host that its lock guards.
 pub(super) struct Engine {
     pub(super) stack: HostStack,
     link: Box<dyn Link>,
-    /// The open sockets and who waits on them. Bounded by `Capacity::sockets`.
-    open: HashMap<Fd, Waiters>,
     /// The deadline that the driver sleeps towards; `None`: until it is woken.
     pub(super) sleeps_until: Option<Instant>,
     phase: Phase,
@@ -50,7 +40,6 @@ impl Engine {
         Engine {
             stack,
             link,
-            open: HashMap::new(),
             // The driver's first turn is due at once, and learns the next deadline by itself.
             sleeps_until: Some(Instant::ZERO),
             phase: Phase::Running,
@@ -68,31 +57,23 @@ impl Engine {
     }
 
     /// When to end at the latest and whether there is no need to wait for it, once the host is stopping.
-    pub(super) fn drains_until(&mut self) -> Option<(Instant, bool)> {
+    pub(super) fn drains_until(&self) -> Option<(Instant, bool)> {
         match self.phase {
-            Phase::Draining(until) => Some((until, self.stack.observer().is_done())),
+            Phase::Draining(until) => Some((until, self.stack.is_drained())),
             _ => None,
         }
-    }
-
-    /// Takes note of a socket, under the lock under which it was made: the end of the host misses none.
-    pub(super) fn opened(&mut self, fd: Fd) -> Waiters {
-        let waiters = Waiters::default();
-        self.open.insert(fd, waiters.clone());
-        waiters
     }
 
     /// No call from now on; whether all was sent is known only of a stack that is whole. The device is dropped, and with it
     /// what Linux holds for it.
     fn end(&mut self, is_whole: bool) {
         if !matches!(self.phase, Phase::Ended { .. }) {
-            let drained = is_whole && self.stack.observer().is_done();
+            let drained = is_whole && self.stack.is_drained();
             self.phase = Phase::Ended { drained };
             self.link = Box::new(super::link::Loopback);
         }
-        for (_, waiters) in self.open.drain() {
-            waiters.wake();
-        }
+        // The pool of wakers is whole, whatever happened around it.
+        self.stack.wake_all();
     }
 }
 
@@ -129,62 +110,18 @@ impl Shared {
         self.turns.load(Ordering::Relaxed)
     }
 
-    pub(super) fn call<R>(
-        &self,
-        operation: impl FnOnce(&mut Engine) -> Result<R>,
-    ) -> io::Result<R> {
-        let _alarm = Alarm(self);
-        Ok(self.attempt(&mut self.lock(), operation)??)
-    }
-
-    /// Tries `operation` until it does not say `WouldBlock`; `register` asks the stack to wake `waiter` when it is worth another
-    /// attempt. At the deadline the error is `WouldBlock`, as from a socket of the kernel.
-    pub(super) fn block<R>(
-        &self,
-        waiter: &Waiter,
-        deadline: Deadline,
-        mut operation: impl FnMut(&mut Engine) -> Result<R>,
-        register: impl Fn(&mut HostStack, &Waker) -> Result<()>,
-    ) -> io::Result<R> {
+    /// One call at the present time, and then the work that it causes: a segment to send, or one that has come meanwhile.
+    pub(super) fn call<R>(&self, operation: impl FnOnce(&mut HostStack) -> Result<R>) -> Result<R> {
         let _alarm = Alarm(self);
         let mut engine = self.lock();
-        loop {
-            let seen = waiter.wakes();
-            match self.attempt(&mut engine, &mut operation)? {
-                Err(Error::WouldBlock) => {}
-                result => return Ok(result?),
-            }
-            if deadline.remaining() == Some(Duration::ZERO) {
-                return Err(Error::WouldBlock.into());
-            }
-            register(&mut engine.stack, waiter.waker())?;
-            while waiter.wakes() == seen {
-                let left = deadline.remaining();
-                if left == Some(Duration::ZERO) {
-                    return Err(Error::WouldBlock.into());
-                }
-                engine = waiter.wait(engine, left);
-            }
-        }
-    }
-
-    /// One call at the present time, and then the work that it causes: a segment to send, or one that has come meanwhile.
-    fn attempt<R>(
-        &self,
-        engine: &mut Engine,
-        operation: impl FnOnce(&mut Engine) -> Result<R>,
-    ) -> io::Result<Result<R>> {
         if engine.phase != Phase::Running || self.is_broken() {
-            return Err(io::Error::new(
-                io::ErrorKind::NetworkDown,
-                "the host was shut down",
-            ));
+            return Err(Error::NetworkDown);
         }
         let now = engine.now();
         engine.stack.set_now(now);
-        let result = operation(engine);
-        self.work(engine);
-        Ok(result)
+        let result = operation(&mut engine.stack);
+        self.work(&mut engine);
+        result
     }
 
     /// Does what is due in this thread, and wakes the driver if it would sleep past the next deadline.
@@ -206,23 +143,6 @@ impl Shared {
         let _ = self.wake.write(1);
     }
 
-    pub(super) fn close(&self, fd: Fd) {
-        let _alarm = Alarm(self);
-        let mut engine = self.lock();
-        let is_open = engine.open.remove(&fd).is_some();
-        if !is_open || matches!(engine.phase, Phase::Ended { .. }) || self.is_broken() {
-            return;
-        }
-        let now = engine.now();
-        engine.stack.set_now(now);
-        // A descriptor in the table is open: close has no other error.
-        let _ = engine.stack.close(fd);
-        self.work(&mut engine);
-        if engine.phase != Phase::Running {
-            self.wake_driver();
-        }
-    }
-
     /// Closes all sockets and lets the driver end when all is sent, or after `linger`.
     pub(super) fn stop(&self, linger: Duration) {
         let _alarm = Alarm(self);
@@ -239,12 +159,8 @@ impl Shared {
         );
         engine.phase = Phase::Draining(now + linger);
         engine.stack.set_now(now);
-        let open = std::mem::take(&mut engine.open);
-        for (fd, waiters) in open {
-            // As above.
-            let _ = engine.stack.close(fd);
-            waiters.wake();
-        }
+        // Whoever waits on one of them is woken, and finds the host at its end.
+        engine.stack.close_all();
         self.work(&mut engine);
         self.wake_driver();
     }

@@ -11,17 +11,18 @@
 //!       next < sleeps_until? ──────┼── eventfd ─────────────┼─▶ poll(2) on  the device's descriptor   a frame came
 //!     unlock ──────────────────────┘                        │               the eventfd               an earlier deadline
 //!       would block?                                        │               sleeps_until              a timer is due
-//!       wait on the socket's condvar ◀── Waker ─────────────┴── or, idle, nothing at all: no tick, no CPU
+//!       park the thread ◀─────────────── Waker ─────────────┴── or, idle, nothing at all: no tick, no CPU
 //! ```
 //!
 //! A call does the work it causes itself, in its own thread: what is sent leaves at once, without a thread switch. The driver
 //! is woken only when something became due earlier than the moment it sleeps towards.
 //!
-//! The sockets over a host are in [`socket`](crate::socket): they mirror `std::net`.
+//! The blocking sockets over a host are in [`socket::blocking`](crate::socket::blocking): they mirror `std::net`. A host is a
+//! [`Network`] too, so that the asynchronous ones of [`socket`](crate::socket) run on it under any executor.
 //!
 //! ```
 //! use glasstack::host::Host;
-//! use glasstack::socket::{TcpListener, TcpStream};
+//! use glasstack::socket::blocking::{TcpListener, TcpStream};
 //! use std::io::{Read, Write};
 //!
 //! let host = Host::builder().start_loopback()?;
@@ -37,33 +38,30 @@
 
 mod builder;
 mod clock;
-mod draining;
 mod driver;
 mod engine;
 #[cfg(feature = "tap")]
 pub mod lab;
 mod link;
+mod listener;
+mod parker;
 mod peer;
 mod waiter;
 
 pub use builder::Builder;
 pub use clock::now;
+pub use listener::Listener;
+pub use parker::Parker;
 pub use peer::{Peer, exit_code};
 
-pub(crate) use engine::HostStack;
-pub(crate) use waiter::{Deadline, Waiter, Waiters};
+pub(crate) use waiter::{Deadline, wait};
 
 use crate::{
-    Error, Fd, Result,
-    stack::{Domain, Interest, Type},
+    Error, Result, Stack,
+    socket::{self, Network},
 };
 use engine::Shared;
-use std::{
-    fmt, io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, io, net::IpAddr, sync::Arc, time::Duration};
 
 /// How long the driver goes on for connections that were closed, after the last handle of a host is gone.
 ///
@@ -102,18 +100,10 @@ impl Host {
     /// # Errors
     /// `NotFound` where the name does not exist or has no address; `TimedOut` where no server answers.
     pub fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        if is_localhost(name) {
-            return Ok(LOOPBACK.to_vec());
+        match wait(socket::resolve(self, name), Deadline::NEVER) {
+            Some(found) => Ok(found?.to_vec()),
+            None => Err(Error::TimedOut.into()),
         }
-        let lookup = self.call(|stack| stack.resolve(name))?;
-        let waiter = Waiter::default();
-        let found = self.0.0.block(
-            &waiter,
-            Deadline::NEVER,
-            |engine| engine.stack.resolved(lookup),
-            |stack, waker| stack.register_lookup_waker(lookup, waker),
-        )?;
-        Ok(found.to_vec())
     }
 
     /// Closes every socket of this host, waits until the peers have acknowledged what was written and the FIN behind it, then
@@ -136,15 +126,15 @@ impl Host {
     /// [`Stack::sockets`](crate::Stack::sockets). Once the host has ended there are none.
     ///
     /// ```
-    /// # use glasstack::{host::Host, socket::UdpSocket};
+    /// # use glasstack::{host::Host, socket::blocking::UdpSocket};
     /// let host = Host::builder().start_loopback()?;
     /// let _socket = UdpSocket::bind(&host, "127.0.0.1:9999")?;
     /// assert!(host.sockets().contains("udp   UNCONN"));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn sockets(&self) -> String {
-        let show = |stack: &mut HostStack| Ok(stack.sockets().to_string());
-        self.call(show).unwrap_or_default()
+        let sockets = self.call(|stack| Ok(stack.sockets().to_string()));
+        sockets.unwrap_or_default()
     }
 
     /// How often the driver went around its loop: stands still while the host is idle.
@@ -152,96 +142,19 @@ impl Host {
     pub fn turns(&self) -> u64 {
         self.0.0.turns()
     }
-
-    /// One socket call, and the work it causes.
-    pub(crate) fn call<R>(
-        &self,
-        operation: impl FnOnce(&mut HostStack) -> Result<R>,
-    ) -> io::Result<R> {
-        self.0.0.call(|engine| operation(&mut engine.stack))
-    }
-
-    /// Repeats a socket call until it does anything but `WouldBlock`, waiting for `interest` in between.
-    pub(crate) fn block<R>(
-        &self,
-        fd: Fd,
-        waiters: &Waiters,
-        interest: Interest,
-        deadline: Deadline,
-        mut operation: impl FnMut(&mut HostStack) -> Result<R>,
-    ) -> io::Result<R> {
-        self.0.0.block(
-            waiters.of(interest),
-            deadline,
-            |engine| operation(&mut engine.stack),
-            |stack, waker| stack.register_waker(fd, interest, waker),
-        )
-    }
-
-    /// `socket(2)`: the host closes it when it shuts down, and wakes its waiters.
-    pub(crate) fn open(&self, domain: Domain, kind: Type) -> io::Result<(Fd, Waiters)> {
-        self.0.0.call(|engine| {
-            let fd = engine.stack.socket(domain, kind)?;
-            Ok((fd, engine.opened(fd)))
-        })
-    }
-
-    /// `accept(2)`: waits for a connection; its socket, as from [`open`](Host::open), and the peer.
-    pub(crate) fn accept(
-        &self,
-        listener: Fd,
-        waiters: &Waiters,
-        deadline: Deadline,
-    ) -> io::Result<(Fd, Waiters, SocketAddr)> {
-        self.0.0.block(
-            waiters.of(Interest::Readable),
-            deadline,
-            |engine| {
-                let (fd, peer) = engine.stack.accept(listener)?;
-                Ok((fd, engine.opened(fd), peer))
-            },
-            |stack, waker| stack.register_waker(listener, Interest::Readable, waker),
-        )
-    }
-
-    /// Closes `fd`, unless the host's own end was quicker.
-    pub(crate) fn close(&self, fd: Fd) {
-        self.0.0.close(fd);
-    }
 }
 
-/// What `localhost` means.
-const LOOPBACK: &[IpAddr] = &[
-    #[cfg(feature = "ipv4")]
-    IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-    #[cfg(feature = "ipv6")]
-    IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
-];
+/// A call does the work that it causes itself; the driver thread does the rest.
+impl Network for Host {
+    type Observer = Listener;
 
-/// RFC 6761 §6.3: `localhost` and the names under it are never a question for a server.
-fn is_localhost(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let last = name.rsplit('.').next().unwrap_or(name);
-    last.eq_ignore_ascii_case("localhost")
+    fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, Listener>) -> Result<R>) -> Result<R> {
+        self.0.0.call(operation)
+    }
 }
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host").finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_localhost;
-
-    #[test]
-    fn localhost_and_what_is_under_it_is_this_host() {
-        for name in ["localhost", "LocalHost", "localhost.", "www.localhost"] {
-            assert!(is_localhost(name), "{name}");
-        }
-        for name in ["localhost.example.com", "notlocalhost", "", "."] {
-            assert!(!is_localhost(name), "{name}");
-        }
     }
 }

@@ -1,104 +1,65 @@
-//! Where threads wait for a socket, and how the stack wakes them.
+//! How a thread waits for a future, and until when.
 
-use crate::stack::Interest;
 use std::{
+    future::Future,
+    pin::pin,
     sync::{
-        Arc, Condvar, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc,
+        atomic::{AtomicBool, Ordering},
     },
-    task::{Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
-/// One place to wait, for any number of threads.
-///
-/// The stack calls its wakers under the engine's lock, and a thread reads `wakes` under the same lock before it tries its call:
-/// a wake between that attempt and the wait shows as a changed count, so none is lost.
-#[derive(Debug, Clone)]
-pub(crate) struct Waiter {
-    place: Arc<Place>,
-    waker: Waker,
-}
-
-#[derive(Debug, Default)]
-struct Place {
-    wakes: AtomicU64,
-    condvar: Condvar,
-}
-
-impl Wake for Place {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.wakes.fetch_add(1, Ordering::Relaxed);
-        self.condvar.notify_all();
-    }
-}
-
-impl Default for Waiter {
-    fn default() -> Waiter {
-        let place = Arc::new(Place::default());
-        // Threads that wait together register the same waker, and the stack must know it again (`Waker::will_wake`): that is
-        // sure among the clones of a clone, but not between the first waker and its clones.
-        let first = Waker::from(place.clone());
-        #[allow(clippy::redundant_clone)]
-        let waker = first.clone();
-        Waiter { place, waker }
-    }
-}
-
-impl Waiter {
-    /// What the stack is to wake.
-    pub(super) fn waker(&self) -> &Waker {
-        &self.waker
-    }
-
-    /// How often this waiter was woken so far.
-    pub(super) fn wakes(&self) -> u64 {
-        self.place.wakes.load(Ordering::Relaxed)
-    }
-
-    /// Gives the lock up until a wake, or for `timeout` at most; it may also return early.
-    pub(super) fn wait<'a, T>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        timeout: Option<Duration>,
-    ) -> MutexGuard<'a, T> {
-        let condvar = &self.place.condvar;
-        // Whoever tries the stack again looks at the poison first: see `Shared::is_broken`.
-        match timeout {
-            None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => {
-                condvar
-                    .wait_timeout(guard, timeout)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
+/// Waits for a future in this thread, parked in between. `None`: its time was up, and it was dropped.
+pub(crate) fn wait<F: Future>(future: F, deadline: Deadline) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let bell = BELL.try_with(Arc::clone).unwrap_or_else(|_| Bell::new());
+    let waker = Waker::from(bell.clone());
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+        while !bell.has_rung.swap(false, Ordering::Acquire) {
+            match deadline.remaining() {
+                Some(Duration::ZERO) => return None,
+                Some(left) => thread::park_timeout(left),
+                None => thread::park(),
             }
         }
     }
 }
 
-/// A socket's two waiters: a reader and a writer do not wake each other.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Waiters {
-    readable: Waiter,
-    writable: Waiter,
+/// Wakes a parked thread. A wake before it parks counts: it looks before, and the park then ends at once.
+struct Bell {
+    thread: Thread,
+    has_rung: AtomicBool,
 }
 
-impl Waiters {
-    pub(super) fn of(&self, interest: Interest) -> &Waiter {
-        match interest {
-            Interest::Readable => &self.readable,
-            Interest::Writable => &self.writable,
-        }
+thread_local! {
+    /// One for all waits of a thread: a wake of the one before is one try too many.
+    static BELL: Arc<Bell> = Bell::new();
+}
+
+impl Bell {
+    fn new() -> Arc<Bell> {
+        Arc::new(Bell {
+            thread: thread::current(),
+            has_rung: AtomicBool::new(false),
+        })
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
     }
 
-    /// Lets every waiting thread try again.
-    pub(super) fn wake(&self) {
-        self.readable.waker.wake_by_ref();
-        self.writable.waker.wake_by_ref();
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.has_rung.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 
@@ -130,21 +91,27 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::{pending, poll_fn};
 
     #[test]
-    fn a_wake_counts_even_when_nobody_waits_yet() {
-        let waiter = Waiter::default();
-        let seen = waiter.wakes();
-        waiter.waker().wake_by_ref();
-        assert_ne!(waiter.wakes(), seen);
+    fn a_wake_counts_even_when_the_thread_is_not_parked_yet() {
+        let mut polls = 0;
+        let twice = poll_fn(|context| {
+            polls += 1;
+            context.waker().wake_by_ref();
+            if polls == 2 {
+                Poll::Ready(polls)
+            } else {
+                Poll::Pending
+            }
+        });
+        assert_eq!(wait(twice, Deadline::NEVER), Some(2));
     }
 
     #[test]
-    fn a_stack_knows_its_waker_again() {
-        let waiter = Waiter::default();
-        let registered = waiter.clone().waker().clone();
-        assert!(registered.will_wake(waiter.waker()));
-        assert!(!registered.will_wake(Waiter::default().waker()));
+    fn what_has_no_time_is_tried_once() {
+        assert_eq!(wait(async { 7 }, Deadline::now()), Some(7));
+        assert_eq!(wait(pending::<()>(), Deadline::now()), None);
     }
 
     #[test]

@@ -1,59 +1,71 @@
-//! Blocking sockets over a [`Host`](crate::host::Host), with the names and the behaviour of `std::net`.
-//!
-//! A program moves over by changing its `use` line and naming its host:
+//! Asynchronous sockets over a shared stack, for any executor or none; and [`blocking`] ones over a host.
 //!
 //! ```
-//! # use glasstack::host::Host;
-//! # use std::io::{Read, Write};
-//! use glasstack::socket::{TcpListener, TcpStream}; // was: use std::net::{TcpListener, TcpStream};
+//! use glasstack::socket::{Local, Runner, TcpListener, TcpStream, block_on};
+//! use glasstack::{Result, Stack, host, stack::Capacity};
+//! use glasstack::socket::Network;
 //!
-//! # let host = Host::builder().start_loopback()?;
-//! let listener = TcpListener::bind(&host, "127.0.0.1:9999")?; // was: TcpListener::bind("127.0.0.1:9999")
-//! std::thread::spawn(move || {
-//!     for stream in listener.incoming() {
-//!         stream?.write_all(b"Welcome!\r\n")?;
-//!     }
-//!     std::io::Result::Ok(())
-//! });
-//! let mut welcome = String::new();
-//! TcpStream::connect(&host, "127.0.0.1:9999")?.read_to_string(&mut welcome)?;
-//! assert_eq!(welcome, "Welcome!\r\n");
-//! # std::io::Result::Ok(())
+//! /// Runs on a microcontroller, in a simulation, on tokio: whatever the network is.
+//! async fn greet<N: Network + Clone>(network: N) -> Result<()> {
+//!     let listener = TcpListener::bind(network, "127.0.0.1:9999".parse().unwrap(), 5)?;
+//!     let (stream, _) = listener.accept().await?;
+//!     stream.write_all(b"Welcome!").await
+//! }
+//!
+//! # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+//! // The stack, shared by the tasks of this thread; its clock; and who drives it.
+//! let key = [7; 16]; // 128 random bits, new ones after each start
+//! let network = Local::new(Stack::with_capacity(Capacity::default(), key, ()), host::now);
+//! let parker = host::Parker::new()?; // waits in poll(2)
+//! let mut runner = Runner::loopback(&network, &parker);
+//!
+//! let client = async {
+//!     let stream = TcpStream::connect(&network, "127.0.0.1:9999".parse().unwrap()).await?;
+//!     let mut welcome = [0; 8];
+//!     stream.read_exact(&mut welcome).await?;
+//!     Result::Ok(welcome)
+//! };
+//! let both = async {
+//!     let (mut server, mut client) = (core::pin::pin!(greet(&network)), core::pin::pin!(client));
+//!     // `join!` of any crate, in long:
+//!     let mut served = None;
+//!     core::future::poll_fn(move |context| {
+//!         if served.is_none() && let core::task::Poll::Ready(result) = server.as_mut().poll(context) {
+//!             served = Some(result);
+//!         }
+//!         client.as_mut().poll(context)
+//!     }).await
+//! };
+//! assert_eq!(&block_on(&parker, runner.run_until(both))??, b"Welcome!");
+//! # Ok(()) }
 //! ```
-//!
-//! # Differences from `std::net`, and why
-//!
-//! All else is the same, to the kind of each error: `tests/parity` runs one source against both.
-//!
-//! | `std::net` | here | because |
-//! |---|---|---|
-//! | `bind(addr)`, `connect(addr)` | `bind(&host, addr)`, `connect(&host, addr)` | a process can have several hosts; the kernel is one |
-//! | `ToSocketAddrs` | [`ToSocketAddrs`] of this module, whose method takes the host | names are resolved by *this* host's servers and table |
-//! | a name that cannot be resolved: an uncategorised error | `ErrorKind::NotFound` | `getaddrinfo` has its own errors; ours are one enum |
-//! | data outlives the process | call [`Host::shutdown`](crate::host::Host::shutdown) before the end of `main` | the stack lives in the process |
-//! | after the host's end: cannot happen | `ErrorKind::NetworkDown` | a host can be stopped while its sockets exist |
-//! | an `io::Error` has a `raw_os_error` | it has an [`Error`](crate::Error) inside (`into_inner`), which knows its errno's name | no system call was made |
-//! | errors without a stable kind are uncategorised | `ErrorKind::Other` | only the standard library can make the former |
-//! | timeouts are rounded to the kernel's tick | kept to the nanosecond | nothing here ticks |
-//! | `set_ttl` on IPv6: sets an option that IPv6 ignores | sets the hop limit | that is what was meant |
-//! | a datagram longer than the MTU leaves in fragments | `MessageTooLong` (as `ErrorKind::Other`) | the stack puts fragments together, and sends none |
-//! | an IPv6 datagram to this host: up to 65,527 bytes | up to 65,487 bytes | the loopback's packets are of 65,535 bytes at most |
-//! | `send` on a UDP socket that is connected to port 0: sent, to nobody | `InvalidInput`, as from `send_to` | smoltcp sends nothing to port 0 |
-//! | `set_linger`, `set_keepalive` (unstable or absent) | [`TcpStream::set_keep_alive`], [`TcpStream::set_user_timeout`], [`TcpStream::set_congestion_control`] | smoltcp has them; so has Linux, behind `setsockopt(2)` |
-//! | a cut datagram is not told from a whole one | [`UdpSocket::recv_message`] tells | `MSG_TRUNC` is not in `std` |
-//! | `TcpListener::bind` has a backlog of 128 | the same, and [`TcpListener::bind_with_backlog`] | the classic server says `listen(5)` |
-//! | IPv6 listeners on `::` take IPv4 too (or not: `ipv6_v6only`) | the same, and `bind_only_v6` | the classic server chooses |
-//! | `set_broadcast`, `join_multicast_*`, `multicast_*` | absent | the stack sends no broadcast and joins no group yet |
-//! | `AsFd`, `AsRawFd`, `From<OwnedFd>` | absent | there is no descriptor of the kernel |
 
-mod address;
+mod attempt;
+mod block_on;
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub mod blocking;
+mod flag;
 mod handle;
-mod tcp_listener;
-mod tcp_stream;
-mod udp_socket;
+mod name;
+mod network;
+mod runner;
+mod split;
+pub(crate) mod tcp_listener;
+pub(crate) mod tcp_stream;
+mod time;
+pub(crate) mod udp_socket;
 
-pub use crate::stack::{Received, option::CongestionControl};
-pub use address::ToSocketAddrs;
-pub use tcp_listener::{Incoming, IntoIncoming, TcpListener};
+pub use crate::stack::{Received, Shutdown, option::CongestionControl};
+pub(crate) use handle::Handle;
+
+pub use block_on::{Interrupts, Park, block_on};
+pub use name::resolve;
+#[cfg(feature = "std")]
+pub use network::Locked;
+pub use network::{Clock, Local, Network};
+pub use runner::{Runner, Wait};
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+pub use tcp_listener::TcpListener;
 pub use tcp_stream::TcpStream;
+pub use time::{Sleep, sleep, timeout};
 pub use udp_socket::UdpSocket;

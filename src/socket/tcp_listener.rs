@@ -1,132 +1,95 @@
 //! A TCP socket that waits for connections.
 
-use super::{ToSocketAddrs, address::each, handle::Handle, tcp_stream::TcpStream};
-use crate::{host::Host, stack::Type};
-use std::{fmt, io, iter::FusedIterator, net::SocketAddr, sync::Arc};
+use core::fmt;
+use core::net::SocketAddr;
 
-/// How many connections `std` lets wait to be accepted: it asks for 128, and Linux lets one more wait than it was asked for.
-const BACKLOG: usize = 129;
+use super::{Network, handle::Handle, tcp_stream::TcpStream};
+use crate::stack::{Interest, Type, option::V6Only};
+use crate::{Result, Stack};
 
-/// A TCP server's socket: `std::net::TcpListener` on a [`Host`].
+/// A TCP server's socket. It closes when it is dropped; connections that nobody accepted are then reset.
 ///
-/// It closes when it and its clones are dropped; connections that nobody accepted are then reset.
-pub struct TcpListener(Arc<Handle>);
+/// ```
+/// # use glasstack::{Stack, host, socket::{Local, TcpListener}, stack::Capacity};
+/// let network = Local::new(Stack::with_capacity(Capacity::default(), [7; 16], ()), host::now);
+/// let listener = TcpListener::bind(&network, "0.0.0.0:9999".parse().unwrap(), 5)?;
+/// assert_eq!(listener.local_addr()?.port(), 9999);
+/// # glasstack::Result::Ok(())
+/// ```
+pub struct TcpListener<N: Network>(Handle<N>);
 
-impl TcpListener {
-    /// Listens on the first of the addresses that can be bound. Port 0 picks a free one; `[::]` takes IPv4 as well.
+impl<N: Network> TcpListener<N> {
+    /// `socket(2)`, `bind(2)` and `listen(2)`: port 0 picks a free one; `[::]` takes IPv4 as well. `backlog` connections may
+    /// wait to be accepted, one at least.
     ///
     /// # Errors
-    /// `AddrInUse`, `AddrNotAvailable`; the error of the last address.
-    pub fn bind(host: &Host, address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-        TcpListener::bind_with_backlog(host, address, BACKLOG)
+    /// [`AddrInUse`](crate::Error::AddrInUse), [`AddrNotAvailable`](crate::Error::AddrNotAvailable),
+    /// [`Exhausted`](crate::Error::Exhausted).
+    pub fn bind(network: N, address: SocketAddr, backlog: usize) -> Result<Self> {
+        let handle = Handle::open(network, address, Type::Stream)?;
+        TcpListener::listen(handle, address, backlog)
     }
 
-    /// As [`bind`](TcpListener::bind), with the number of connections that may wait to be accepted: `listen(2)`'s argument.
-    /// Exactly so many; one at least. Not in `std`, where it is 128.
+    /// As [`bind`](TcpListener::bind), but `[::]` leaves IPv4 to another socket (`IPV6_V6ONLY`, RFC 3493 §5.3).
     ///
     /// # Errors
     /// Those of [`bind`](TcpListener::bind).
-    pub fn bind_with_backlog(
-        host: &Host,
-        address: impl ToSocketAddrs,
-        backlog: usize,
-    ) -> io::Result<TcpListener> {
-        each(host, address, |address| {
-            let handle = Handle::open(host, address, Type::Stream)?;
-            TcpListener::listen(handle, address, backlog)
-        })
+    pub fn bind_only_v6(network: N, address: SocketAddr, backlog: usize) -> Result<Self> {
+        let handle = Handle::open_only_v6(network, address, Type::Stream)?;
+        TcpListener::listen(handle, address, backlog)
     }
 
-    /// As [`bind`](TcpListener::bind), but `[::]` leaves IPv4 to another socket (`IPV6_V6ONLY`, RFC 3493 §5.3). Not in `std`.
-    ///
-    /// # Errors
-    /// Those of [`bind`](TcpListener::bind), and `InvalidInput` for an IPv4 address.
-    pub fn bind_only_v6(host: &Host, address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-        each(host, address, |address| {
-            let handle = Handle::open_only_v6(host, address, Type::Stream)?;
-            TcpListener::listen(handle, address, BACKLOG)
-        })
-    }
-
-    fn listen(handle: Handle, address: SocketAddr, backlog: usize) -> io::Result<TcpListener> {
+    fn listen(handle: Handle<N>, address: SocketAddr, backlog: usize) -> Result<Self> {
         handle.call(|stack, fd| {
             stack.bind(fd, address)?;
             stack.listen(fd, backlog)
         })?;
-        Ok(TcpListener(Arc::new(handle)))
-    }
-
-    /// Waits for a connection: the socket to talk to it, and where it comes from. Any number of threads may wait, on this value or
-    /// on clones; each connection goes to one of them.
-    ///
-    /// # Errors
-    /// `WouldBlock` on a nonblocking listener without a connection.
-    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (handle, peer) = self.0.accept()?;
-        Ok((TcpStream::of(handle), peer))
-    }
-
-    /// The connections, one after the other; it never ends.
-    pub fn incoming(&self) -> Incoming<'_> {
-        Incoming(self)
-    }
-
-    /// As [`incoming`](TcpListener::incoming), keeping the listener.
-    pub fn into_incoming(self) -> IntoIncoming {
-        IntoIncoming(self)
+        Ok(TcpListener(handle))
     }
 
     /// The address and port it listens on.
     ///
     /// # Errors
-    /// None but that of a host that ended.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-
-    /// Another handle of the same socket.
-    ///
-    /// # Errors
-    /// None; the `Result` is `std`'s.
-    pub fn try_clone(&self) -> io::Result<TcpListener> {
-        Ok(TcpListener(self.0.clone()))
-    }
-
-    /// Whether [`accept`](TcpListener::accept) fails with `WouldBlock` where it would wait. Accepted streams do wait, as on Linux.
-    ///
-    /// # Errors
-    /// None; the `Result` is `std`'s.
-    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.0.set_nonblocking(nonblocking);
-        Ok(())
-    }
-
-    /// The pending error (`SO_ERROR`), taken.
-    ///
-    /// # Errors
-    /// None but that of a host that ended.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.0.take_error()
-    }
-
-    /// The IPv4 time to live, or the IPv6 hop limit, of what it sends: 1 to 255.
-    ///
-    /// # Errors
-    /// `InvalidInput` outside of that.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.0.set_ttl(ttl)
-    }
-
-    /// See [`set_ttl`](TcpListener::set_ttl).
-    ///
-    /// # Errors
-    /// None but that of a host that ended.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.0.ttl()
+    /// None but [`NetworkDown`](crate::Error::NetworkDown).
+    pub fn local_addr(&self) -> Result<SocketAddr> {
+        self.0.call(|stack, fd| stack.getsockname(fd))
     }
 }
 
-impl fmt::Debug for TcpListener {
+impl<N: Network + Clone> TcpListener<N> {
+    /// `accept(2)`: waits for a connection: the socket to talk to it, and where it comes from. Any number of tasks may wait;
+    /// each connection goes to one of them, and to none of those that gave up.
+    ///
+    /// # Errors
+    /// [`Exhausted`](crate::Error::Exhausted) where there is no descriptor for it: it waits on, and the next call has it.
+    pub async fn accept(&self) -> Result<(TcpStream<N>, SocketAddr)> {
+        let (handle, peer) = accept(&self.0).await?;
+        Ok((TcpStream::of(handle), peer))
+    }
+}
+
+/// What `accept` means, for every face.
+pub(crate) async fn accept<N: Network + Clone>(
+    listener: &Handle<N>,
+) -> Result<(Handle<N>, SocketAddr)> {
+    let accept = |stack: &mut Stack<'_, N::Observer>, fd| stack.accept(fd);
+    let (fd, peer) = listener.attempt(Interest::Readable, accept).await?;
+    Ok((Handle::of(listener.network().clone(), fd), peer))
+}
+
+impl<N: Network> Handle<N> {
+    /// `socket(2)` for IPv6 alone.
+    pub(crate) fn open_only_v6(network: N, address: SocketAddr, kind: Type) -> Result<Self> {
+        if address.is_ipv4() {
+            return Err(crate::Error::InvalidArgument);
+        }
+        let handle = Handle::open(network, address, kind)?;
+        handle.set(V6Only, true)?;
+        Ok(handle)
+    }
+}
+
+impl<N: Network> fmt::Debug for TcpListener<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("TcpListener");
         if let Ok(address) = self.local_addr() {
@@ -135,33 +98,3 @@ impl fmt::Debug for TcpListener {
         debug.field("fd", &self.0.fd()).finish()
     }
 }
-
-/// The connections of a [`TcpListener`]: what [`TcpListener::incoming`] gives.
-#[derive(Debug)]
-#[must_use = "no connection is accepted before it is iterated over"]
-pub struct Incoming<'a>(&'a TcpListener);
-
-impl Iterator for Incoming<'_> {
-    type Item = io::Result<TcpStream>;
-
-    fn next(&mut self) -> Option<io::Result<TcpStream>> {
-        Some(self.0.accept().map(|(stream, _)| stream))
-    }
-}
-
-impl FusedIterator for Incoming<'_> {}
-
-/// The connections of a [`TcpListener`], which it keeps: what [`TcpListener::into_incoming`] gives.
-#[derive(Debug)]
-#[must_use = "no connection is accepted before it is iterated over"]
-pub struct IntoIncoming(TcpListener);
-
-impl Iterator for IntoIncoming {
-    type Item = io::Result<TcpStream>;
-
-    fn next(&mut self) -> Option<io::Result<TcpStream>> {
-        Some(self.0.accept().map(|(stream, _)| stream))
-    }
-}
-
-impl FusedIterator for IntoIncoming {}

@@ -1,347 +1,259 @@
 //! A TCP connection.
 
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+
 use super::{
-    ToSocketAddrs,
-    address::each,
-    handle::{Handle, refuse_zero},
+    Network,
+    handle::Handle,
+    split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
 };
-use crate::{
-    Error, Fd, Result,
-    host::{Deadline, Host, HostStack},
-    stack::{
-        self, Interest, Type,
-        option::{Congestion, CongestionControl, KeepAlive, NoDelay, UserTimeout},
-    },
+use crate::stack::option::{
+    Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout,
 };
-use std::{
-    fmt,
-    io::{self, IoSlice, IoSliceMut, Read, Write},
-    net::{Shutdown, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use crate::stack::{Interest, Shutdown, Type, Waiting};
+use crate::{Error, Result, Stack};
 
-/// A TCP connection: `std::net::TcpStream` on a [`Host`].
+/// A TCP connection.
 ///
-/// Any number of threads may read and write it, through `&TcpStream` or through clones. It closes when the last clone is dropped:
-/// what was written is still sent, then FIN, in the background; unread data turns that into a reset (RFC 2525 §2.17).
-pub struct TcpStream(Arc<Handle>);
+/// Any number of tasks may read and write it, through `&TcpStream` or its halves. It closes when it is dropped: what was
+/// written is still sent, then FIN, in the background; unread data turns that into a reset (RFC 2525 §2.17).
+///
+/// Each future may be dropped at any time: `read` has then taken nothing and `write` has sent nothing.
+pub struct TcpStream<N: Network> {
+    pub(super) handle: Handle<N>,
+    /// Where the tasks of `poll_read` and `poll_write` wait.
+    pub(super) reading: Waiting,
+    pub(super) writing: Waiting,
+}
 
-impl TcpStream {
-    pub(super) fn of(handle: Handle) -> TcpStream {
-        TcpStream(Arc::new(handle))
-    }
-
-    /// Connects to the first of the addresses that answers.
-    ///
-    /// # Errors
-    /// `ConnectionRefused`, `TimedOut`, `HostUnreachable`, `NetworkUnreachable`; the error of the last address.
-    pub fn connect(host: &Host, address: impl ToSocketAddrs) -> io::Result<TcpStream> {
-        each(host, address, |address| {
-            TcpStream::open(host, address, Deadline::NEVER)
-        })
-    }
-
-    /// As [`connect`](TcpStream::connect), to one address and for no longer than `timeout`.
-    ///
-    /// # Errors
-    /// `TimedOut` after `timeout`; `InvalidInput` if that is zero.
-    pub fn connect_timeout(
-        host: &Host,
-        address: &SocketAddr,
-        timeout: Duration,
-    ) -> io::Result<TcpStream> {
-        refuse_zero(Some(timeout))?;
-        match TcpStream::open(host, *address, Deadline::after(Some(timeout))) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Error::TimedOut.into()),
-            result => result,
+impl<N: Network> TcpStream<N> {
+    pub(crate) fn of(handle: Handle<N>) -> Self {
+        TcpStream {
+            handle,
+            reading: Waiting::default(),
+            writing: Waiting::default(),
         }
     }
 
-    fn open(host: &Host, address: SocketAddr, deadline: Deadline) -> io::Result<TcpStream> {
-        let handle = Handle::open(host, address, Type::Stream)?;
-        handle.block(Interest::Writable, deadline, |stack, fd| {
-            stack.connect(fd, address)
-        })?;
+    /// `socket(2)` and `connect(2)`: waits for the handshake. Dropped meanwhile, there was no connection.
+    ///
+    /// # Errors
+    /// [`ConnectionRefused`](Error::ConnectionRefused), [`TimedOut`](Error::TimedOut),
+    /// [`HostUnreachable`](Error::HostUnreachable), [`NetworkUnreachable`](Error::NetworkUnreachable),
+    /// [`Exhausted`](Error::Exhausted).
+    pub async fn connect(network: N, address: SocketAddr) -> Result<Self> {
+        let handle = Handle::open(network, address, Type::Stream)?;
+        connect(&handle, address).await?;
         Ok(TcpStream::of(handle))
     }
 
-    /// The other end's address.
+    /// `recv(2)`: waits for data; 0 is the end, the peer's FIN.
     ///
     /// # Errors
-    /// `NotConnected` after the connection is gone.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
+    /// [`ConnectionReset`](Error::ConnectionReset), [`TimedOut`](Error::TimedOut), and what ICMP said, once.
+    pub async fn read(&self, buffer: &mut [u8]) -> Result<usize> {
+        read(&self.handle, buffer).await
+    }
+
+    /// As [`read`](TcpStream::read), until the buffer is full. Dropped meanwhile, what it had read is in the buffer.
+    ///
+    /// # Errors
+    /// Those of [`read`](TcpStream::read), and [`BrokenPipe`](Error::BrokenPipe) where the end comes first.
+    pub async fn read_exact(&self, buffer: &mut [u8]) -> Result<()> {
+        read_exact(&self.handle, buffer).await
+    }
+
+    /// `recv(2)` with `MSG_PEEK`: the next read gives the same bytes again.
+    ///
+    /// # Errors
+    /// Those of [`read`](TcpStream::read).
+    pub async fn peek(&self, buffer: &mut [u8]) -> Result<usize> {
+        peek(&self.handle, buffer).await
+    }
+
+    /// `send(2)`: waits for room and queues as much as there is room for, one byte at least (of none: none).
+    ///
+    /// # Errors
+    /// [`BrokenPipe`](Error::BrokenPipe) after the end, [`ConnectionReset`](Error::ConnectionReset),
+    /// [`TimedOut`](Error::TimedOut), and what ICMP said, once.
+    pub async fn write(&self, data: &[u8]) -> Result<usize> {
+        write(&self.handle, data).await
+    }
+
+    /// As [`write`](TcpStream::write), until all of it is queued. Dropped meanwhile, a part of it may be.
+    ///
+    /// # Errors
+    /// Those of [`write`](TcpStream::write).
+    pub async fn write_all(&self, data: &[u8]) -> Result<()> {
+        write_all(&self.handle, data).await
+    }
+
+    /// Waits until a call in this direction would not: there is data, room, the end, or an error.
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub async fn ready(&self, interest: Interest) -> Result<()> {
+        ready(&self.handle, interest).await
+    }
+
+    /// `shutdown(2)`: ends one or both directions; `Write` sends FIN behind the data, `Read` makes reads return 0.
+    ///
+    /// # Errors
+    /// [`NotConnected`](Error::NotConnected) after the connection is gone.
+    pub fn shutdown(&self, how: Shutdown) -> Result<()> {
+        self.handle.call(|stack, fd| stack.shutdown(fd, how))
+    }
+
+    /// The two directions, to be used at once by parts of one task.
+    pub fn split(&mut self) -> (ReadHalf<'_, N>, WriteHalf<'_, N>) {
+        (ReadHalf::of(&self.handle), WriteHalf::of(&self.handle))
     }
 
     /// This end's address.
     ///
     /// # Errors
-    /// None but that of a host that ended.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn local_addr(&self) -> Result<SocketAddr> {
+        self.handle.call(|stack, fd| stack.getsockname(fd))
     }
 
-    /// Ends one or both directions, for all clones: `Write` sends FIN behind the data, `Read` makes reads return 0.
+    /// The other end's address.
     ///
     /// # Errors
-    /// `NotConnected` after the connection is gone.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        let how = match how {
-            Shutdown::Read => stack::Shutdown::Read,
-            Shutdown::Write => stack::Shutdown::Write,
-            Shutdown::Both => stack::Shutdown::Both,
-        };
-        self.0.call(|stack, fd| stack.shutdown(fd, how))
+    /// [`NotConnected`](Error::NotConnected) after the connection is gone.
+    pub fn peer_addr(&self) -> Result<SocketAddr> {
+        self.handle.call(|stack, fd| stack.getpeername(fd))
     }
 
-    /// Another handle of the same connection, with the same options and timeouts.
+    /// `SO_ERROR`: the pending error, taken.
     ///
     /// # Errors
-    /// None; the `Result` is `std`'s.
-    pub fn try_clone(&self) -> io::Result<TcpStream> {
-        Ok(TcpStream(self.0.clone()))
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn take_error(&self) -> Result<Option<Error>> {
+        self.handle.call(|stack, fd| stack.take_error(fd))
     }
 
-    /// How long a read waits before it fails with `WouldBlock` (as `std`'s on Unix); `None` is forever.
+    /// Whether small writes leave at once (`TCP_NODELAY`), not waiting for acknowledgments (Nagle's algorithm, RFC 9293
+    /// §3.7.4). Off, as with Linux.
     ///
     /// # Errors
-    /// `InvalidInput` for a timeout of zero.
-    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.read_timeout().set(timeout)
-    }
-
-    /// See [`set_read_timeout`](TcpStream::set_read_timeout).
-    ///
-    /// # Errors
-    /// None; the `Result` is `std`'s.
-    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.read_timeout().get())
-    }
-
-    /// How long a write waits before it fails with `WouldBlock` (as `std`'s on Unix); `None` is forever.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a timeout of zero.
-    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.write_timeout().set(timeout)
-    }
-
-    /// See [`set_write_timeout`](TcpStream::set_write_timeout).
-    ///
-    /// # Errors
-    /// None; the `Result` is `std`'s.
-    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.write_timeout().get())
-    }
-
-    /// Reads without taking: the next read gives the same bytes again.
-    ///
-    /// # Errors
-    /// Those of `read`.
-    pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(|stack, fd| stack.peek(fd, buffer))
-    }
-
-    /// Whether small writes leave at once (`TCP_NODELAY`), not waiting for acknowledgements (Nagle's algorithm, RFC 9293 §3.7.4).
-    ///
-    /// # Errors
-    /// None but that of a host that ended.
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.0.set(NoDelay, nodelay)
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn set_nodelay(&self, nodelay: bool) -> Result<()> {
+        self.handle.set(NoDelay, nodelay)
     }
 
     /// See [`set_nodelay`](TcpStream::set_nodelay).
     ///
     /// # Errors
-    /// None but that of a host that ended.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.0.get(NoDelay)
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn nodelay(&self) -> Result<bool> {
+        self.handle.get(NoDelay)
+    }
+
+    /// How often a silent peer is probed (RFC 9293 §3.8.4); never, unless set.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) for zero.
+    pub fn set_keep_alive(&self, interval: Option<Duration>) -> Result<()> {
+        self.handle.set(KeepAlive, interval)
+    }
+
+    /// For how long data may stay unacknowledged (RFC 5482).
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) for zero.
+    pub fn set_user_timeout(&self, timeout: Option<Duration>) -> Result<()> {
+        self.handle.set(UserTimeout, timeout)
+    }
+
+    /// `TCP_CONGESTION`.
+    ///
+    /// # Errors
+    /// [`NotSupported`](Error::NotSupported) where this build does not have it.
+    pub fn set_congestion_control(&self, control: CongestionControl) -> Result<()> {
+        self.handle.set(Congestion, control)
     }
 
     /// The IPv4 time to live, or the IPv6 hop limit, of what it sends: 1 to 255.
     ///
     /// # Errors
-    /// `InvalidInput` outside of that.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.0.set_ttl(ttl)
-    }
-
-    /// See [`set_ttl`](TcpStream::set_ttl).
-    ///
-    /// # Errors
-    /// None but that of a host that ended.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.0.ttl()
-    }
-
-    /// The pending error (`SO_ERROR`), taken.
-    ///
-    /// # Errors
-    /// None but that of a host that ended.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.0.take_error()
-    }
-
-    /// Whether calls fail with `WouldBlock` where they would wait, for all clones.
-    ///
-    /// # Errors
-    /// None; the `Result` is `std`'s.
-    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.0.set_nonblocking(nonblocking);
-        Ok(())
-    }
-
-    /// After how long without a segment the peer is probed (RFC 9293 §3.8.4); `None`: never. Not in `std`.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a time of zero.
-    pub fn set_keep_alive(&self, idle: Option<Duration>) -> io::Result<()> {
-        refuse_zero(idle)?;
-        self.0.set(KeepAlive, idle)
-    }
-
-    /// See [`set_keep_alive`](TcpStream::set_keep_alive).
-    ///
-    /// # Errors
-    /// None but that of a host that ended.
-    pub fn keep_alive(&self) -> io::Result<Option<Duration>> {
-        self.0.get(KeepAlive)
-    }
-
-    /// After how long without an acknowledgement the connection is given up with `TimedOut` (RFC 5482). Not in `std`.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a time of zero.
-    pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        refuse_zero(timeout)?;
-        self.0.set(UserTimeout, timeout)
-    }
-
-    /// See [`set_user_timeout`](TcpStream::set_user_timeout).
-    ///
-    /// # Errors
-    /// None but that of a host that ended.
-    pub fn user_timeout(&self) -> io::Result<Option<Duration>> {
-        self.0.get(UserTimeout)
-    }
-
-    /// How it adapts to the network's capacity (RFC 5681, RFC 9438). Not in `std`.
-    ///
-    /// # Errors
-    /// None but that of a host that ended.
-    pub fn set_congestion_control(&self, algorithm: CongestionControl) -> io::Result<()> {
-        self.0.set(Congestion, algorithm)
-    }
-
-    /// See [`set_congestion_control`](TcpStream::set_congestion_control).
-    ///
-    /// # Errors
-    /// None but that of a host that ended.
-    pub fn congestion_control(&self) -> io::Result<CongestionControl> {
-        self.0.get(Congestion)
+    /// [`InvalidArgument`](Error::InvalidArgument) for zero.
+    pub fn set_hop_limit(&self, limit: u8) -> Result<()> {
+        self.handle.set(HopLimit, limit)
     }
 }
 
-/// Waits for at least one byte; 0 bytes are the peer's FIN.
-///
-/// `ConnectionReset` and `TimedOut` end the connection; `WouldBlock` is the read timeout or nonblocking mode.
-impl Read for &TcpStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(|stack, fd| stack.recv(fd, buffer))
-    }
-
-    /// Fills one buffer after the other, as far as there is something to read.
-    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        // `readv(2)`, unlike `recv(2)`, does not wait to read nothing.
-        if buffers.iter().all(|buffer| buffer.is_empty()) {
-            return Ok(0);
-        }
-        self.0.read(|stack, fd| {
-            let buffers = buffers.iter_mut().map(|buffer| (buffer.len(), buffer));
-            one_after_the_other(stack, fd, buffers, |stack, buffer| stack.recv(fd, buffer))
-        })
+impl<N: Network + Clone> TcpStream<N> {
+    /// The two directions, for tasks of their own. The socket closes with the later of them; the writing half sends FIN when
+    /// it is dropped.
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn into_split(self) -> Result<(OwnedReadHalf<N>, OwnedWriteHalf<N>)> {
+        let other = self.handle.share()?;
+        Ok((
+            OwnedReadHalf::of(self),
+            OwnedWriteHalf::of(TcpStream::of(other)),
+        ))
     }
 }
 
-/// Waits for room for at least one byte, and may take fewer than given.
-///
-/// `BrokenPipe` after a shutdown or a reset; `WouldBlock` is the write timeout or nonblocking mode. `flush` does nothing: nothing is
-/// held back here.
-impl Write for &TcpStream {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.write(|stack, fd| stack.send(fd, data))
-    }
-
-    /// Takes one buffer after the other, as far as there is room.
-    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        if buffers.iter().all(|buffer| buffer.is_empty()) {
-            return Ok(0);
-        }
-        self.0.write(|stack, fd| {
-            let buffers = buffers.iter().map(|buffer| (buffer.len(), buffer));
-            one_after_the_other(stack, fd, buffers, |stack, buffer| stack.send(fd, buffer))
-        })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// What `connect` means, for every face.
+pub(crate) async fn connect<N: Network>(handle: &Handle<N>, address: SocketAddr) -> Result<()> {
+    let connect = |stack: &mut Stack<'_, N::Observer>, fd| stack.connect(fd, address);
+    handle.attempt(Interest::Writable, connect).await
 }
 
-/// Calls `operation` with each buffer that has a length, up to the first that is not used up.
-fn one_after_the_other<B>(
-    stack: &mut HostStack,
-    fd: Fd,
-    buffers: impl Iterator<Item = (usize, B)>,
-    mut operation: impl FnMut(&mut HostStack, B) -> Result<usize>,
-) -> Result<usize> {
-    let mut total = 0;
-    for (len, buffer) in buffers.filter(|(len, _)| *len > 0) {
-        // An error is told once: it waits for a call that has nothing else to tell.
-        if total > 0 && stack.readiness(fd)?.error {
-            break;
-        }
-        match operation(stack, buffer) {
-            Ok(count) => {
-                total += count;
-                if count < len {
-                    break;
-                }
-            }
-            // There is nothing more to read, or no more room: what was done counts.
-            Err(Error::WouldBlock) if total > 0 => break,
-            Err(error) => return Err(error),
+pub(crate) async fn read<N: Network>(handle: &Handle<N>, buffer: &mut [u8]) -> Result<usize> {
+    let read = |stack: &mut Stack<'_, N::Observer>, fd| stack.recv(fd, buffer);
+    handle.attempt(Interest::Readable, read).await
+}
+
+pub(crate) async fn peek<N: Network>(handle: &Handle<N>, buffer: &mut [u8]) -> Result<usize> {
+    let peek = |stack: &mut Stack<'_, N::Observer>, fd| stack.peek(fd, buffer);
+    handle.attempt(Interest::Readable, peek).await
+}
+
+pub(super) async fn read_exact<N: Network>(handle: &Handle<N>, buffer: &mut [u8]) -> Result<()> {
+    let mut rest = buffer;
+    while !rest.is_empty() {
+        match read(handle, rest).await? {
+            0 => return Err(Error::BrokenPipe),
+            len => rest = rest.get_mut(len..).unwrap_or_default(),
         }
     }
-    Ok(total)
+    Ok(())
 }
 
-impl Read for TcpStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buffer)
-    }
-
-    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(buffers)
-    }
+pub(crate) async fn write<N: Network>(handle: &Handle<N>, data: &[u8]) -> Result<usize> {
+    let write = |stack: &mut Stack<'_, N::Observer>, fd| stack.send(fd, data);
+    handle.attempt(Interest::Writable, write).await
 }
 
-impl Write for TcpStream {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        (&*self).write(data)
+pub(super) async fn write_all<N: Network>(handle: &Handle<N>, data: &[u8]) -> Result<()> {
+    let mut rest = data;
+    while !rest.is_empty() {
+        let len = write(handle, rest).await?;
+        rest = rest.get(len..).unwrap_or_default();
     }
-
-    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(buffers)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    Ok(())
 }
 
-impl fmt::Debug for TcpStream {
+pub(super) async fn ready<N: Network>(handle: &Handle<N>, interest: Interest) -> Result<()> {
+    let ready = |stack: &mut Stack<'_, N::Observer>, fd| {
+        let readiness = stack.readiness(fd)?;
+        let is_ready = match interest {
+            Interest::Readable => readiness.readable,
+            Interest::Writable => readiness.writable,
+        };
+        is_ready.then_some(()).ok_or(Error::WouldBlock)
+    };
+    handle.attempt(interest, ready).await
+}
+
+impl<N: Network> fmt::Debug for TcpStream<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("TcpStream");
         if let Ok(address) = self.local_addr() {
@@ -350,6 +262,14 @@ impl fmt::Debug for TcpStream {
         if let Ok(peer) = self.peer_addr() {
             debug.field("peer", &peer);
         }
-        debug.field("fd", &self.0.fd()).finish()
+        debug.field("fd", &self.handle.fd()).finish()
+    }
+}
+
+impl<N: Network> Drop for TcpStream<N> {
+    fn drop(&mut self) {
+        // The socket may have other holders, whose close would not wake these.
+        super::attempt::give_up(self.handle.network(), &mut self.reading);
+        super::attempt::give_up(self.handle.network(), &mut self.writing);
     }
 }

@@ -1,7 +1,6 @@
 //! The calls that every type of socket has: socket, bind, close, names, options, readiness.
 
 use core::net::SocketAddr;
-use core::task::Waker;
 
 use smoltcp::socket::tcp::State;
 
@@ -11,7 +10,7 @@ use super::flow::{Endpoint, Scope, unspecified};
 use super::glass;
 use super::option::SocketOption;
 use super::slot::{Kind, Owner};
-use super::{Domain, Fd, Interest, Readiness, Stack, Type};
+use super::{Domain, Fd, Readiness, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Limit, Result};
 
@@ -159,11 +158,22 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// frees its slot when TCP is done; if there is data that the application has not read it is reset instead
     /// (RFC 2525 §2.17). A listener's waiting connections are reset.
     pub fn close(&mut self, fd: Fd) -> Result<()> {
+        if self.descriptors.let_go(fd) == Ok(true) {
+            return Ok(());
+        }
         self.begin_call();
         // Afterwards the descriptor names nothing any more.
         let told = self.descriptors.get(fd).map(|_| ());
         let _ = self.told(Some(fd), Call::Close, told, glass::done);
         self.close_untold(fd)
+    }
+
+    /// One holder more: the socket closes when each has closed it.
+    pub(crate) fn hold(&mut self, fd: Fd) -> Result<()> {
+        match self.descriptors.hold(fd)? {
+            true => Ok(()),
+            false => Err(Error::Exhausted(Limit::Sockets)),
+        }
     }
 
     fn close_untold(&mut self, fd: Fd) -> Result<()> {
@@ -181,6 +191,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         self.unbind(fd.index);
         self.descriptors.close(fd);
+        // Whoever waits on it finds it stale.
+        self.wakers.wake_socket(fd.index);
         Ok(())
     }
 
@@ -364,23 +376,33 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// Has `waker` woken, once, when the socket is (or already was) ready for what it is interested in, or failed, or
-    /// was closed. One waker a direction; one that is replaced by another is woken.
-    pub fn register_waker(&mut self, fd: Fd, interest: Interest, waker: &Waker) -> Result<()> {
-        let readiness = self.readiness(fd)?;
-        let is_ready = match interest {
-            Interest::Readable => readiness.readable,
-            Interest::Writable => readiness.writable,
-        };
-        if is_ready {
-            waker.wake_by_ref();
-        } else {
-            self.descriptors.get_mut(fd)?.register(interest, waker);
-        }
-        Ok(())
+    /// Whether nothing that was sent on sockets which are closed by now still waits for its acknowledgment, the FIN behind
+    /// it included: who ends the stack then cuts nobody short. Looks at every connection.
+    pub fn is_drained(&self) -> bool {
+        self.slots.iter().all(|slot| match &slot.kind {
+            Kind::Connection(connection) => {
+                let is_sending = matches!(
+                    connection.state,
+                    State::FinWait1 | State::Closing | State::LastAck
+                );
+                connection.role != Role::Orphan || !is_sending
+            }
+            Kind::Datagram { owner, queued, .. } => *owner != Owner::Orphan || !queued,
+            Kind::Unused | Kind::Resolver => true,
+        })
     }
 
-    /// Sockets, connections and UDP sockets in use: what a test asserts on to see that nothing leaks.
+    /// `close`, of every socket.
+    #[cfg(feature = "std")]
+    pub(crate) fn close_all(&mut self) {
+        let next = |stack: &Self| stack.descriptors.open_fds().next();
+        while let Some(fd) = next(self) {
+            // A descriptor in the table is open: close has no other error.
+            let _ = self.close(fd);
+        }
+    }
+
+    /// What is in use: what a test asserts on to see that nothing leaks.
     pub fn usage(&self) -> super::Usage {
         let count = |is_used: fn(&Kind) -> bool| {
             self.slots.iter().filter(|slot| is_used(&slot.kind)).count()
@@ -391,6 +413,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             datagrams: count(
                 |kind| matches!(kind, Kind::Datagram { owner, .. } if *owner != Owner::Free),
             ),
+            wakers: self.wakers.count(),
+            lookups: self.resolver.count(),
         }
     }
 }

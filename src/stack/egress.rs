@@ -82,6 +82,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Slots whose deadline has come have work; packets whose fragments are missing for too long are given up.
     pub(super) fn expire(&mut self) {
         self.reassemblies.expire(self.now);
+        self.wakers.expire(self.now);
         while let Some(slot) = self.deadlines.pop_due(self.now) {
             if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
                 connection.countdown.expire(self.now);
@@ -314,6 +315,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             (self.due > 0).then(|| self.now + DEVICE_RETRY)
         };
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
+        let waiting = earlier(waiting, self.wakers.next());
         earlier(at_once, waiting)
     }
 }

@@ -2,14 +2,13 @@
 //! another socket, because its row's generation has moved on.
 
 use core::net::IpAddr;
-use core::task::Waker;
 
 use managed::ManagedSlice;
 
 use super::flow::{Endpoint, Scope, UNSPECIFIED, unspecified};
 use super::list::{List, NONE};
 use super::option::Options;
-use super::{Domain, Interest, Type};
+use super::{Domain, Type};
 use crate::{Error, Limit, Result};
 
 /// A socket descriptor, valid until [`close`](super::Stack::close).
@@ -59,7 +58,8 @@ pub(super) struct Descriptor {
     pub(super) options: Options,
     /// The pending error (`SO_ERROR`).
     pub(super) error: Option<Error>,
-    wakers: [Option<Waker>; 2],
+    /// Who holds the socket beside the first holder.
+    holders: u16,
 }
 
 impl Descriptor {
@@ -72,7 +72,7 @@ impl Descriptor {
         named: None,
         options: Options::DEFAULT,
         error: None,
-        wakers: [None, None],
+        holders: 0,
     };
 
     pub(super) fn is_bound(&self) -> bool {
@@ -88,34 +88,6 @@ impl Descriptor {
 
     pub(super) fn scope(&self) -> Scope {
         Scope::of(self.domain, self.local.addr, self.options.v6_only)
-    }
-
-    /// Whether anybody waits on the socket.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.wakers.iter().any(Option::is_some)
-    }
-
-    pub(super) fn register(&mut self, interest: Interest, waker: &Waker) {
-        register(&mut self.wakers[interest as usize], waker);
-    }
-
-    pub(super) fn wake(&mut self, interest: Interest) {
-        if let Some(waker) = self.wakers[interest as usize].take() {
-            waker.wake();
-        }
-    }
-}
-
-/// Puts a waker where another may wait already.
-pub(super) fn register(place: &mut Option<Waker>, waker: &Waker) {
-    match place {
-        Some(registered) if registered.will_wake(waker) => {}
-        // Whoever waited here before would never hear of it again.
-        Some(registered) => {
-            registered.wake_by_ref();
-            registered.clone_from(waker);
-        }
-        None => *place = Some(waker.clone()),
     }
 }
 
@@ -166,12 +138,25 @@ impl<'a> Descriptors<'a> {
         self.free == NONE
     }
 
-    /// Frees the row; whoever waits on it is woken and finds the descriptor stale.
+    /// One holder more, or one less; the last is not counted. Says whether that could be.
+    pub(super) fn hold(&mut self, fd: Fd) -> Result<bool> {
+        let row = self.get_mut(fd)?;
+        let holders = row.holders.checked_add(1);
+        row.holders = holders.unwrap_or(row.holders);
+        Ok(holders.is_some())
+    }
+
+    pub(super) fn let_go(&mut self, fd: Fd) -> Result<bool> {
+        let row = self.get_mut(fd)?;
+        let holders = row.holders.checked_sub(1);
+        row.holders = holders.unwrap_or(row.holders);
+        Ok(holders.is_some())
+    }
+
+    /// Frees the row.
     pub(super) fn close(&mut self, fd: Fd) {
         let free = self.free;
         let row = self.row(fd.index);
-        row.wake(Interest::Readable);
-        row.wake(Interest::Writable);
         row.generation = row.generation.wrapping_add(1);
         row.socket = Socket::Free { next: free };
         self.free = fd.index;
@@ -203,6 +188,15 @@ impl<'a> Descriptors<'a> {
     pub(super) fn open_rows(&self) -> impl Iterator<Item = (u16, &Descriptor)> {
         let rows = (0..NONE).zip(self.rows.iter());
         rows.filter(|(_, row)| !matches!(row.socket, Socket::Free { .. }))
+    }
+
+    /// The descriptors of the open sockets.
+    #[cfg(feature = "std")]
+    pub(super) fn open_fds(&self) -> impl Iterator<Item = Fd> {
+        self.open_rows().map(|(index, row)| Fd {
+            index,
+            generation: row.generation,
+        })
     }
 
     /// How many sockets are open.

@@ -16,6 +16,11 @@ impl Link {
         prev: NONE,
         next: NONE,
     };
+
+    /// The row behind this one's.
+    pub(crate) fn next(self) -> Option<u16> {
+        (self.next != NONE).then_some(self.next)
+    }
 }
 
 /// A queue of rows: O(1) at both ends and in the middle.
@@ -96,10 +101,7 @@ impl List {
 
     /// The rows, oldest first.
     pub(crate) fn iter(&self, links: &[Link]) -> impl Iterator<Item = u16> {
-        let following = |&i: &u16| {
-            let link = links.get(usize::from(i))?;
-            (link.next != NONE).then_some(link.next)
-        };
+        let following = |&i: &u16| links.get(usize::from(i))?.next();
         // Bounded, so that links which the caller mixed up cannot make a walk without end.
         core::iter::successors(self.front(), following).take(self.len())
     }

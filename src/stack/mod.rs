@@ -51,6 +51,7 @@
 //! | `ingress`, `egress` | a frame's way in and out |
 //! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
+//! | `waiting` | who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `challenge` | segments that may be forged |
@@ -87,6 +88,7 @@ mod stream;
 mod table;
 mod tcp;
 mod udp;
+mod waiting;
 
 use core::mem;
 use core::net::SocketAddr;
@@ -106,6 +108,7 @@ pub use resolver::{Addresses, Lookup};
 #[cfg(feature = "alloc")]
 pub use storage::Capacity;
 pub use storage::Storage;
+pub use waiting::Waiting;
 
 use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
@@ -121,6 +124,7 @@ use sequence::Secret;
 use slot::Slot;
 use storage::Parts;
 use table::Table;
+use waiting::Wakers;
 
 /// Frames that one `poll` takes in before it lets the caller go on; it then asks to be called again at once.
 const INGRESS_BURST: usize = 256;
@@ -209,6 +213,10 @@ pub struct Usage {
     pub connections: usize,
     /// UDP sockets, those of the background included.
     pub datagrams: usize,
+    /// Name lookups, under way or done and not yet asked for.
+    pub lookups: usize,
+    /// Wakers that wait.
+    pub wakers: usize,
 }
 
 /// Names an interface of a stack.
@@ -250,6 +258,7 @@ pub struct Stack<'a, O: Observer = ()> {
     room: bool,
     reassemblies: Reassemblies<'a>,
     resolver: Resolver<'a>,
+    wakers: Wakers<'a>,
     /// What the heart is doing: the cause of what happens now.
     cause: Cause,
     observer: O,
@@ -344,6 +353,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             room: false,
             reassemblies: parts.reassemblies,
             resolver: parts.resolver,
+            wakers: parts.wakers,
             cause: Cause::Call,
             observer,
         }
@@ -352,6 +362,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The observer.
     pub fn observer(&mut self) -> &mut O {
         &mut self.observer
+    }
+
+    /// The time that the stack was told last.
+    pub fn now(&self) -> Instant {
+        self.now
     }
 
     /// Tells the time without doing any work, for calls that come long after the last `poll`. It never goes back.

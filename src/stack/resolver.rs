@@ -6,7 +6,6 @@
 //! clock is a time-out.
 
 use core::net::IpAddr;
-use core::task::Waker;
 
 use heapless::Vec;
 use managed::ManagedSlice;
@@ -14,9 +13,9 @@ use smoltcp::socket::dns::{GetQueryResultError, QueryHandle, StartQueryError};
 use smoltcp::wire::{DnsQueryType, IpAddress};
 
 use super::Stack;
-use super::fd::register;
 use super::flow::{Flow, to_smoltcp, unspecified};
 use super::sequence::{query_draws, throw_away};
+use super::waiting::Subject;
 use super::{Domain, Type};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
@@ -72,7 +71,6 @@ enum State {
 pub(super) struct LookupRow {
     generation: u32,
     state: State,
-    waker: Option<Waker>,
 }
 
 impl LookupRow {
@@ -80,7 +78,6 @@ impl LookupRow {
     pub(super) const FREE: LookupRow = LookupRow {
         generation: 0,
         state: State::Free,
-        waker: None,
     };
 
     fn queries(&self) -> impl Iterator<Item = &Query> {
@@ -156,6 +153,12 @@ impl<'a> Resolver<'a> {
             }
         }
         false
+    }
+
+    /// How many lookups are under way, or done and not asked for.
+    pub(super) fn count(&self) -> usize {
+        let is_used = |row: &&LookupRow| !matches!(row.state, State::Free);
+        self.rows.iter().filter(is_used).count()
     }
 
     fn row(&mut self, lookup: Lookup) -> Result<&mut LookupRow> {
@@ -241,7 +244,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let row = &mut self.resolver.rows[index];
         row.state = state;
-        row.waker = None;
         Ok(Lookup {
             index: index as u16,
             generation: row.generation,
@@ -347,23 +349,16 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let state = core::mem::replace(&mut row.state, State::Free);
         row.generation = row.generation.wrapping_add(1);
-        if let Some(waker) = row.waker.take() {
-            waker.wake();
-        }
+        self.wakers.wake(Subject::Lookup(lookup.index));
         if let State::Pending { queries, .. } = state {
             self.cancel_queries(queries);
         }
     }
 
-    /// Has `waker` woken, once, when the lookup is done or given up. One that is replaced by another is woken.
-    pub fn register_lookup_waker(&mut self, lookup: Lookup, waker: &Waker) -> Result<()> {
+    /// The row of a lookup that is not done yet.
+    pub(super) fn pending_lookup(&mut self, lookup: Lookup) -> Result<Option<u16>> {
         let row = self.resolver.row(lookup)?;
-        if matches!(row.state, State::Pending { .. }) {
-            register(&mut row.waker, waker);
-        } else {
-            waker.wake_by_ref();
-        }
-        Ok(())
+        Ok(matches!(row.state, State::Pending { .. }).then_some(lookup.index))
     }
 
     /// Collects what the queries have come to.
@@ -371,7 +366,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(socket) = self.slots[usize::from(self.resolver.slot)].dns() else {
             return;
         };
-        for row in self.resolver.rows.iter_mut() {
+        for (index, row) in (0..).zip(self.resolver.rows.iter_mut()) {
             let State::Pending {
                 queries,
                 found,
@@ -404,9 +399,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 (true, false) => Err(Error::NameNotFound),
             };
             row.state = State::Done(outcome);
-            if let Some(waker) = row.waker.take() {
-                waker.wake();
-            }
+            self.wakers.wake(Subject::Lookup(index));
         }
     }
 }

@@ -10,11 +10,12 @@ use super::fd::{Descriptor, Descriptors};
 use super::flow::UNSPECIFIED;
 use super::fragment::{Reassemblies, Reassembly};
 use super::interface::NetworkInterface;
-use super::list::Link;
+use super::list::{Link, List};
 use super::listen::{Pending, Syn};
 use super::resolver::{LookupRow, Resolver};
 use super::slot::{Kind, Owner, Slot};
 use super::table::{Bucket, Table};
+use super::waiting::{WakerRow, Wakers};
 use crate::device::Loopback;
 
 /// Datagrams that a UDP socket of a [`Storage`] queues each way.
@@ -36,6 +37,7 @@ pub(super) struct Parts<'a> {
     pub(super) reassemblies: Reassemblies<'a>,
     pub(super) loopback: Loopback<'a>,
     pub(super) resolver: Resolver<'a>,
+    pub(super) wakers: Wakers<'a>,
 }
 
 /// Memory for a stack, on the stack of `main` or in a `static` (inside a cell that lends it once, such as
@@ -94,6 +96,10 @@ pub struct Storage<
     reassemblies: [Reassembly<'a>; 1],
     lookups: [LookupRow; LOOKUPS],
     queries: [[Option<dns::DnsQuery>; 2]; LOOKUPS],
+    wakers: [[WakerRow; 2]; SOCKETS],
+    waiting: [[Link; 2]; SOCKETS],
+    readers_and_writers: [[List; 2]; SOCKETS],
+    askers: [List; LOOKUPS],
 }
 
 impl<
@@ -155,6 +161,10 @@ impl<
             reassemblies: [Reassembly::empty()],
             lookups: [const { LookupRow::FREE }; LOOKUPS],
             queries: [const { [const { None }; 2] }; LOOKUPS],
+            wakers: [const { [const { WakerRow::FREE }; 2] }; SOCKETS],
+            waiting: [[Link::UNLINKED; 2]; SOCKETS],
+            readers_and_writers: [const { [const { List::new() }; 2] }; SOCKETS],
+            askers: [const { List::new() }; LOOKUPS],
         }
     }
 
@@ -203,6 +213,12 @@ impl<
             reassemblies: Reassemblies::new(&mut self.reassemblies[..]),
             loopback: Loopback::new(queue.as_flattened_mut(), &mut scratch[..]),
             resolver: Resolver::new((CONNECTIONS + DATAGRAMS) as u16, &mut self.lookups[..]),
+            wakers: Wakers::new(
+                self.wakers.as_flattened_mut(),
+                self.waiting.as_flattened_mut(),
+                &mut self.readers_and_writers[..],
+                &mut self.askers[..],
+            ),
         }
     }
 }
@@ -258,6 +274,8 @@ pub struct Capacity {
     pub reassemblies: usize,
     /// Names that are looked up at once. Default 8.
     pub lookups: usize,
+    /// Tasks that wait, on sockets, for names or for a time; more of them wake each other. Default 4,096.
+    pub wakers: usize,
 }
 
 #[cfg(feature = "alloc")]
@@ -276,6 +294,7 @@ impl Default for Capacity {
             loopback_buffer: 262_144,
             reassemblies: 8,
             lookups: 8,
+            wakers: 4_096,
         }
     }
 }
@@ -312,6 +331,7 @@ impl Capacity {
                 .map(|_| Slot::for_datagram(set(), udp::Socket::new(packets(), packets()))),
         );
         let lookups = self.lookups.min(most);
+        let wakers = self.wakers.clamp(1, most);
         let queries: Vec<Option<dns::DnsQuery>> = (0..lookups * 2).map(|_| None).collect();
         slots.push(Slot::for_resolver(set(), dns::Socket::new(&[], queries)));
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
@@ -342,6 +362,14 @@ impl Capacity {
             resolver: Resolver::new(
                 (connections + datagrams) as u16,
                 (0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>(),
+            ),
+            wakers: Wakers::new(
+                (0..wakers).map(|_| WakerRow::FREE).collect::<Vec<_>>(),
+                vec![Link::UNLINKED; wakers],
+                (0..sockets)
+                    .map(|_| [const { List::new() }; 2])
+                    .collect::<Vec<_>>(),
+                (0..lookups).map(|_| List::new()).collect::<Vec<_>>(),
             ),
         }
     }

@@ -8,6 +8,7 @@ use super::connection::{Connection, HALF_OPEN_GRACE, Role, control_len};
 use super::fd::Socket;
 use super::frame::Segment;
 use super::slot::Kind;
+use super::waiting::Subject;
 use crate::Error;
 use crate::trace::{Cause, Observer};
 
@@ -122,9 +123,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             None => self.unbind(descriptor),
         }
         self.release(slot);
-        let row = self.descriptors.row(descriptor);
-        row.wake(Interest::Readable);
-        row.wake(Interest::Writable);
+        self.wakers.wake_socket(descriptor);
     }
 
     /// The connection is over for the application; what was received can still be read.
@@ -153,16 +152,17 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     pub(super) fn wake_descriptor(&mut self, descriptor: u16) {
-        if !self.descriptors.peek(descriptor).is_awaited() {
+        if !self.wakers.is_awaited(descriptor) {
             return;
         }
         let readiness = self.readiness_of(descriptor);
-        let row = self.descriptors.row(descriptor);
-        if readiness.readable {
-            row.wake(Interest::Readable);
-        }
-        if readiness.writable {
-            row.wake(Interest::Writable);
+        for (interest, is_ready) in [
+            (Interest::Readable, readiness.readable),
+            (Interest::Writable, readiness.writable),
+        ] {
+            if is_ready {
+                self.wakers.wake(Subject::Socket(descriptor, interest));
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use glasstack::device::wire::{Conditions, Faults, Faulty, Wire};
 use glasstack::host::{self, Host};
 use glasstack::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use glasstack::smoltcp::time::Instant;
-use glasstack::socket::{TcpListener, TcpStream};
+use glasstack::socket::blocking::{TcpListener, TcpStream};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::link::{receive, send};

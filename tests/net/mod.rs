@@ -491,5 +491,6 @@ pub fn capacity() -> Capacity {
         loopback_buffer: 16_384,
         reassemblies: 2,
         lookups: 4,
+        wakers: 16,
     }
 }

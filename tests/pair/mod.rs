@@ -121,6 +121,7 @@ pub(crate) fn small() -> Capacity {
         loopback_buffer: 3 * 1500,
         reassemblies: 2,
         lookups: 2,
+        wakers: 16,
     }
 }
 

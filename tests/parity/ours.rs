@@ -1,14 +1,14 @@
 //! The sockets of a host of ours that talks to itself, on 127.0.0.1 and `::1`.
 
 use super::transcript::{self, Family, Log};
-use glasstack::{host::Host, socket::ToSocketAddrs, stack::Capacity};
+use glasstack::{host::Host, socket::blocking::ToSocketAddrs, stack::Capacity};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
-use glasstack::socket::{TcpListener, TcpStream, UdpSocket};
+use glasstack::socket::blocking::{TcpListener, TcpStream, UdpSocket};
 
 /// Where the calls are made.
 struct World {

@@ -95,9 +95,9 @@ as_opened!(
     std::net::TcpListener,
     std::net::TcpStream,
     std::net::UdpSocket,
-    glasstack::socket::TcpListener,
-    glasstack::socket::TcpStream,
-    glasstack::socket::UdpSocket
+    glasstack::socket::blocking::TcpListener,
+    glasstack::socket::blocking::TcpStream,
+    glasstack::socket::blocking::UdpSocket
 );
 
 impl Show for SocketAddr {

@@ -11,7 +11,7 @@ use std::{
 /// What can name one or more socket addresses: `std::net::ToSocketAddrs`, except that a host of ours resolves the name.
 ///
 /// ```
-/// # use glasstack::{host::Host, socket::ToSocketAddrs};
+/// # use glasstack::{host::Host, socket::blocking::ToSocketAddrs};
 /// let host = Host::builder().name("server", "10.0.0.2".parse().unwrap()).start_loopback()?;
 /// let addresses: Vec<_> = "server:9999".to_socket_addrs(&host)?.collect();
 /// assert_eq!(addresses, ["10.0.0.2:9999".parse().unwrap()]);

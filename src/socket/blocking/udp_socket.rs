@@ -1,0 +1,214 @@
+//! A UDP socket.
+
+use super::{ToSocketAddrs, address::each, handle::Handle};
+use crate::{
+    host::Host,
+    socket::{tcp_stream, udp_socket},
+    stack::{Received, Type},
+};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+
+/// A UDP socket: `std::net::UdpSocket` on a [`Host`]. It closes when it and its clones are dropped.
+pub struct UdpSocket(Arc<Handle>);
+
+impl UdpSocket {
+    /// Takes the first of the addresses that is free. Port 0 picks one; `[::]` takes IPv4 as well.
+    ///
+    /// # Errors
+    /// `AddrInUse`, `AddrNotAvailable`; the error of the last address.
+    pub fn bind(host: &Host, address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+        each(host, address, |address| {
+            UdpSocket::take(Handle::open(host, address, Type::Datagram)?, address)
+        })
+    }
+
+    /// As [`bind`](UdpSocket::bind), but `[::]` leaves IPv4 to another socket (`IPV6_V6ONLY`, RFC 3493 §5.3). Not in `std`.
+    ///
+    /// # Errors
+    /// Those of [`bind`](UdpSocket::bind), and `InvalidInput` for an IPv4 address.
+    pub fn bind_only_v6(host: &Host, address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+        each(host, address, |address| {
+            let handle = Handle::open_only_v6(host, address, Type::Datagram)?;
+            UdpSocket::take(handle, address)
+        })
+    }
+
+    fn take(handle: Handle, address: SocketAddr) -> io::Result<UdpSocket> {
+        handle.call(|stack, fd| stack.bind(fd, address))?;
+        Ok(UdpSocket(Arc::new(handle)))
+    }
+
+    /// Sends a datagram to the first of the addresses, waiting for room in the queue.
+    ///
+    /// # Errors
+    /// `MessageTooLong` (as `ErrorKind::Other`); `NetworkUnreachable`; a pending error, such as `ConnectionRefused`.
+    pub fn send_to(&self, data: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
+        let Some(to) = address.to_socket_addrs(self.0.host())?.next() else {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "no addresses to send data to",
+            ));
+        };
+        self.0.write(udp_socket::send_to(self.0.inner(), data, to))
+    }
+
+    /// Waits for a datagram: how many bytes of it were written into `buffer` (the rest is lost), and its sender.
+    ///
+    /// # Errors
+    /// `WouldBlock` after the read timeout or in nonblocking mode; a pending error, such as `ConnectionRefused`.
+    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let received = self.recv_message(buffer)?;
+        Ok((received.len, received.from))
+    }
+
+    /// As [`recv_from`](UdpSocket::recv_from), and says how long the datagram was: it was cut if `size` is more than `len`.
+    /// Not in `std`; `recvmsg(2)`'s `MSG_TRUNC`.
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](UdpSocket::recv_from).
+    pub fn recv_message(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.0.read(udp_socket::recv_from(self.0.inner(), buffer))
+    }
+
+    /// As [`recv_from`](UdpSocket::recv_from), leaving the datagram in the queue.
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](UdpSocket::recv_from).
+    pub fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let received = self.0.read(udp_socket::peek_from(self.0.inner(), buffer))?;
+        Ok((received.len, received.from))
+    }
+
+    /// Fixes the peer: `send` sends to it, and only its datagrams are received. Nothing is sent.
+    ///
+    /// # Errors
+    /// `NetworkUnreachable`; the error of the last address.
+    pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        each(self.0.host(), address, |address| {
+            self.0.call(|stack, fd| stack.connect(fd, address))
+        })
+    }
+
+    /// Sends a datagram to the peer that [`connect`](UdpSocket::connect) fixed.
+    ///
+    /// # Errors
+    /// Those of [`send_to`](UdpSocket::send_to); without a peer, one that says so (as `ErrorKind::Other`).
+    pub fn send(&self, data: &[u8]) -> io::Result<usize> {
+        self.0.write(tcp_stream::write(self.0.inner(), data))
+    }
+
+    /// As [`recv_from`](UdpSocket::recv_from), without the sender.
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](UdpSocket::recv_from).
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(tcp_stream::read(self.0.inner(), buffer))
+    }
+
+    /// As [`recv`](UdpSocket::recv), leaving the datagram in the queue.
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](UdpSocket::recv_from).
+    pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(tcp_stream::peek(self.0.inner(), buffer))
+    }
+
+    /// This socket's address and port.
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// The peer that [`connect`](UdpSocket::connect) fixed.
+    ///
+    /// # Errors
+    /// `NotConnected` without one.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+
+    /// Another handle of the same socket.
+    ///
+    /// # Errors
+    /// None; the `Result` is `std`'s.
+    pub fn try_clone(&self) -> io::Result<UdpSocket> {
+        Ok(UdpSocket(self.0.clone()))
+    }
+
+    /// How long a receive waits before it fails with `WouldBlock` (as `std`'s on Unix); `None` is forever.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a timeout of zero.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.read_timeout().set(timeout)
+    }
+
+    /// See [`set_read_timeout`](UdpSocket::set_read_timeout).
+    ///
+    /// # Errors
+    /// None; the `Result` is `std`'s.
+    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.0.read_timeout().get())
+    }
+
+    /// How long a send waits for room before it fails with `WouldBlock` (as `std`'s on Unix); `None` is forever.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a timeout of zero.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.write_timeout().set(timeout)
+    }
+
+    /// See [`set_write_timeout`](UdpSocket::set_write_timeout).
+    ///
+    /// # Errors
+    /// None; the `Result` is `std`'s.
+    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.0.write_timeout().get())
+    }
+
+    /// Whether calls fail with `WouldBlock` where they would wait, for all clones.
+    ///
+    /// # Errors
+    /// None; the `Result` is `std`'s.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.0.set_nonblocking(nonblocking);
+        Ok(())
+    }
+
+    /// The IPv4 time to live, or the IPv6 hop limit, of what it sends: 1 to 255.
+    ///
+    /// # Errors
+    /// `InvalidInput` outside of that.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.0.set_ttl(ttl)
+    }
+
+    /// See [`set_ttl`](UdpSocket::set_ttl).
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.0.ttl()
+    }
+
+    /// The pending error (`SO_ERROR`), taken.
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.0.take_error()
+    }
+}
+
+impl fmt::Debug for UdpSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("UdpSocket");
+        if let Ok(address) = self.local_addr() {
+            debug.field("addr", &address);
+        }
+        debug.field("fd", &self.0.fd()).finish()
+    }
+}
