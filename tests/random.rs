@@ -538,6 +538,8 @@ fn is_unused(host: &Host<'_>) {
         sockets: 0,
         connections: 0,
         datagrams: 0,
+        lookups: 0,
+        wakers: 0,
     };
     assert_eq!(host.stack.usage(), nothing);
 }

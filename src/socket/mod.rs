@@ -56,6 +56,7 @@ mod time;
 pub(crate) mod udp_socket;
 
 pub use crate::stack::{Received, Shutdown, option::CongestionControl};
+#[cfg(all(feature = "std", target_os = "linux"))]
 pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
