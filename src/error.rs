@@ -80,6 +80,8 @@ pub enum Limit {
     Names,
     /// Name servers.
     NameServers,
+    /// Hosts of a simulation.
+    Hosts,
 }
 
 impl Limit {
@@ -94,6 +96,7 @@ impl Limit {
             Limit::Lookups => "name lookups",
             Limit::Names => "names in the static table",
             Limit::NameServers => "name servers",
+            Limit::Hosts => "hosts in the simulation",
         }
     }
 }

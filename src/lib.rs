@@ -44,6 +44,8 @@ pub use error::{Error, Limit, Result};
 pub mod device;
 #[cfg(all(feature = "std", feature = "_family", target_os = "linux"))]
 pub mod host;
+#[cfg(all(feature = "std", feature = "_family"))]
+pub mod sim;
 #[cfg(feature = "_family")]
 pub mod socket;
 #[cfg(feature = "_family")]

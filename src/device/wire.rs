@@ -29,13 +29,18 @@ mod wake;
 pub use conditions::{Conditions, Faults, Switch};
 pub use faulty::Faulty;
 pub use judge::{Delivery, Judge, Verdict, flip};
+pub(crate) use luck::Luck;
 pub use selector::{Selector, SelectorError};
+pub(crate) use stream::Streams;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[cfg(target_os = "linux")]
 use std::{
     os::fd::{AsFd, BorrowedFd},
     sync::OnceLock,
+};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
 };
 
 use smoltcp::{
@@ -129,6 +134,7 @@ impl Wire {
                 queue: Mutex::new(Waiting {
                     frames: Queue::new(self.queue),
                     dropped: 0,
+                    waker: None,
                 }),
                 mtu: self.mtu,
                 direction,
@@ -171,6 +177,28 @@ impl WireEnd {
     /// or the link's faults had it so.
     pub fn dropped(&self) -> u64 {
         self.outgoing.queue().dropped
+    }
+
+    /// Has `waker` woken, once, when the next frame for this end is under way, or the next before those that are already:
+    /// [`next_arrival`](WireEnd::next_arrival) says when it arrives. One waker an end.
+    pub fn register_waker(&mut self, waker: &Waker) {
+        let mut queue = self.incoming.queue();
+        match &mut queue.waker {
+            Some(registered) => registered.clone_from(waker),
+            None => queue.waker = Some(waker.clone()),
+        }
+    }
+
+    /// The same end once more: for a host that is made anew on it.
+    pub(crate) fn duplicate(&self) -> WireEnd {
+        WireEnd {
+            medium: self.medium,
+            mtu: self.mtu,
+            incoming: Arc::clone(&self.incoming),
+            outgoing: Arc::clone(&self.outgoing),
+            received: Vec::new(),
+            transmitted: Vec::new(),
+        }
     }
 
     /// When the next frame arrives at this end; in the past where it waits already. `None`: none is under way.
@@ -269,10 +297,20 @@ struct Lane {
 struct Waiting {
     frames: Queue,
     dropped: u64,
+    /// Who waits for a frame.
+    waker: Option<Waker>,
+}
+
+impl Waiting {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 impl Lane {
-    /// No code of the caller's runs under the lock, so a poisoned one is still whole.
+    /// No code of the caller's but its waker runs under the lock, last of all: a poisoned one is still whole.
     fn queue(&self) -> MutexGuard<'_, Waiting> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -297,6 +335,7 @@ impl Lane {
             queue.dropped += 1;
         } else if queue.frames.len() == 1 {
             self.signal();
+            queue.wake();
         }
     }
 
@@ -312,6 +351,7 @@ impl Lane {
         let next = queue.frames.next();
         if next != before {
             self.schedule(now, next);
+            queue.wake();
         }
     }
 

@@ -40,7 +40,7 @@ impl Flag {
 }
 
 const RAW: RawWaker = RawWaker::new(ptr::null(), &TABLE);
-const TABLE: RawWakerVTable = RawWakerVTable::new(|_| RAW, |_| wake(), |_| wake(), |_| {});
+static TABLE: RawWakerVTable = RawWakerVTable::new(|_| RAW, |_| wake(), |_| wake(), |_| {});
 
 #[cfg(target_has_atomic = "ptr")]
 fn wake() {

@@ -82,6 +82,16 @@ impl<'a, C: Clock, O: Observer> Local<'a, C, O> {
         }
     }
 
+    /// The stack, to be configured: a call that needs its own lifetime. [`Error::InvalidArgument`] from inside the stack.
+    #[cfg(feature = "std")]
+    pub(crate) fn with<R>(&self, look: impl FnOnce(&mut Stack<'a, O>) -> Result<R>) -> Result<R> {
+        let mut stack = self
+            .stack
+            .try_borrow_mut()
+            .map_err(|_| Error::InvalidArgument)?;
+        look(&mut stack)
+    }
+
     /// The stack again.
     pub fn into_inner(self) -> Stack<'a, O> {
         self.stack.into_inner()

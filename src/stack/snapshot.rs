@@ -1,6 +1,8 @@
 //! Every socket on one screen, as `ss -tunaoi` prints it.
 
 mod screen;
+#[cfg(feature = "std")]
+mod waits;
 
 use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;

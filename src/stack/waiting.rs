@@ -259,13 +259,14 @@ impl<'a> Wakers<'a> {
         self.earliest
     }
 
-    /// The wakers that wait for a socket.
+    /// What those wait for who are woken by this waker.
     #[cfg(feature = "std")]
-    pub(super) fn of_sockets(&self) -> impl Iterator<Item = (u16, Interest, &Waker)> {
-        self.rows.iter().filter_map(|row| match row.subject {
-            Subject::Socket(index, interest) => Some((index, interest, row.waker.as_ref()?)),
-            _ => None,
-        })
+    pub(super) fn subjects(&self, waker: &Waker) -> impl Iterator<Item = Subject> {
+        let is_its = |row: &&WakerRow| {
+            let registered = row.waker.as_ref();
+            registered.is_some_and(|registered| registered.will_wake(waker))
+        };
+        self.rows.iter().filter(is_its).map(|row| row.subject)
     }
 
     /// How many wait.

@@ -176,6 +176,7 @@ fn every_error_has_its_errno_and_its_kind() {
         (Error::InvalidArgument, "EINVAL", InvalidInput),
         (Error::MessageTooLong, "EMSGSIZE", Other),
         (Error::NameNotFound, "EAI_NONAME", NotFound),
+        (Error::NetworkDown, "ENETDOWN", NetworkDown),
         (Error::NetworkUnreachable, "ENETUNREACH", NetworkUnreachable),
         (Error::NotConnected, "ENOTCONN", NotConnected),
         (Error::NotSupported, "EOPNOTSUPP", Unsupported),

@@ -402,7 +402,7 @@ fn the_heart_has_no_call_that_the_tables_miss() {
             public.map(|rest| rest.split(['(', '<']).next().unwrap_or_default().to_owned()),
         );
     }
-    calls.retain(|call| call != "usage");
+    calls.retain(|call| call != "usage" && call != "is_drained");
     calls.sort();
     let mut tested: Vec<&str> = Call::ALL.into_iter().map(Call::of_heart).collect();
     tested.sort();

@@ -175,6 +175,12 @@ impl Faults {
         }
     }
 
+    /// The same plan with another seed.
+    pub(crate) fn seeded(mut self, seed: u64) -> Faults {
+        self.seed = seed;
+        self
+    }
+
     /// The conditions of both directions, each for itself: `every(10)` is the tenth frame one way and the tenth the other
     /// way.
     #[must_use]

@@ -16,7 +16,7 @@ pub(super) enum Purpose {
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): small, quick, and good enough
 /// for faults. Nothing secret is drawn from it.
 #[derive(Debug, Clone)]
-pub(super) struct Luck(u64);
+pub(crate) struct Luck(u64);
 
 impl Luck {
     pub(super) fn new(seed: u64, direction: Direction, purpose: Purpose) -> Luck {
@@ -26,7 +26,12 @@ impl Luck {
         Luck(Luck(seed).draw() ^ offset)
     }
 
-    pub(super) fn draw(&mut self) -> u64 {
+    /// The draws of a seed.
+    pub(crate) fn of(seed: u64) -> Luck {
+        Luck(seed)
+    }
+
+    pub(crate) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -46,7 +51,7 @@ impl Luck {
     }
 
     /// From 0 to `limit`, without `limit`; 0 where that is 0.
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         ((u128::from(self.draw()) * u128::from(limit)) >> 64) as u64
     }
 }

@@ -90,7 +90,7 @@ impl Selector {
     }
 
     /// Whether the frame is one of its kind, whatever its number.
-    pub(super) fn is_about(&self, segment: Option<&(Segment, Place)>) -> bool {
+    pub(crate) fn is_about(&self, segment: Option<&(Segment, Place)>) -> bool {
         let Some((segment, place)) = segment else {
             return !self.needs_segment();
         };
@@ -102,7 +102,7 @@ impl Selector {
     }
 
     /// Whether the one of its kind with this number, counted from 1, is chosen.
-    pub(super) fn chooses(&self, number: u64) -> bool {
+    pub(crate) fn chooses(&self, number: u64) -> bool {
         self.numbers.contains(&number)
     }
 }

@@ -9,11 +9,11 @@ const STREAMS: usize = 256;
 
 /// Where a segment belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Counted from 0.
-    pub(super) stream: u64,
+    pub(crate) stream: u64,
     /// Sent by the side that began the conversation.
-    pub(super) from_client: bool,
+    pub(crate) from_client: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ struct Stream {
 
 /// The conversations of a link.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Streams {
+pub(crate) struct Streams {
     /// A ring, once it is full.
     known: Vec<Stream>,
     /// How many there were.
@@ -37,7 +37,7 @@ pub(super) struct Streams {
 impl Streams {
     /// Finds the conversation of a segment; its first segment begins it, and so does a SYN with another number (ports that
     /// are used again).
-    pub(super) fn place(&mut self, segment: &Segment) -> Place {
+    pub(crate) fn place(&mut self, segment: &Segment) -> Place {
         let (from, to) = (segment.source, segment.destination);
         let is_syn = segment.flags.syn && segment.acknowledgment.is_none();
         let syn = is_syn.then_some(segment.sequence);

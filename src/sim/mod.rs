@@ -1,0 +1,418 @@
+//! A network under virtual time: hosts, links and switches, one clock, one seed.
+//!
+//! ```
+//! use glasstack::device::wire::Conditions;
+//! use glasstack::sim::{Link, Simulation};
+//! use glasstack::socket::{TcpListener, TcpStream};
+//! use glasstack::Result;
+//! use std::time::Duration;
+//!
+//! # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+//! let mut simulation = Simulation::new(1);
+//! let (alice, bob) = (simulation.host("alice")?, simulation.host("bob")?);
+//! let slow = Conditions::default().latency(Duration::from_millis(20));
+//! let link = Link::ethernet(1514).both(slow).lose("data 1".parse()?);
+//! simulation.link(link, (alice, &["10.0.0.1/24"]), (bob, &["10.0.0.2/24"]))?;
+//!
+//! simulation.serve(bob, "server", |network| async move {
+//!     let listener = TcpListener::bind(network, "10.0.0.2:9999".parse().unwrap(), 5)?;
+//!     loop {
+//!         let (stream, _) = listener.accept().await?;
+//!         stream.write_all(b"Welcome!").await?;
+//!     }
+//!     # #[allow(unreachable_code)] Result::Ok(())
+//! })?;
+//! let welcome = simulation.spawn(alice, "client", |network| async move {
+//!     let stream = TcpStream::connect(network, "10.0.0.2:9999".parse().unwrap()).await?;
+//!     let mut buffer = [0; 8];
+//!     stream.read_exact(&mut buffer).await?;
+//!     Result::Ok(buffer)
+//! })?;
+//!
+//! let events = simulation.record();
+//! simulation.run()?;
+//! assert_eq!(welcome.take(), Some(Ok(*b"Welcome!")));
+//! // The welcome was lost once: it came a second late, and no real second passed.
+//! assert_eq!(events.events().tcp().retransmissions(), 1);
+//! assert!(simulation.elapsed() > Duration::from_secs(1));
+//! # Ok(()) }
+//! ```
+//!
+//! # Time
+//!
+//! It stands still while a task can do anything, then leaps to the next deadline of a stack, arrival of a frame, or planned
+//! action. Computing takes no time. Which of the ready tasks goes first is left to chance, as with threads; all chance comes
+//! from the seed, so the same seed gives the same run, event by event. A run that fails names its seed.
+//!
+//! # What happens when
+//!
+//! [`at`](Simulation::at) a time, or [`when`](Simulation::when) a host sends a chosen frame, anything can be done to the
+//! simulation: [`cut`](Simulation::cut) a link or a host and [`heal`](Simulation::heal) it, [`stop`](Simulation::stop),
+//! [`start`](Simulation::start) or [`restart`](Simulation::restart) a host, [`spawn`](Simulation::spawn) a task.
+//!
+//! # The files
+//!
+//! | file | what it explains |
+//! |---|---|
+//! | `clock`, `executor` | virtual time, and whose turn it is |
+//! | `host`, `link`, `switch` | what the network is made of |
+//! | `glass` | what is heard of it all |
+//! | `stopped` | why a run did not come to its end |
+
+mod clock;
+mod executor;
+mod glass;
+mod host;
+mod link;
+mod stopped;
+mod switch;
+
+use std::{collections::BTreeMap, fmt, rc::Rc, time::Duration};
+
+use smoltcp::time::Instant;
+
+pub use clock::VirtualClock;
+pub use glass::{Eye, Recording};
+pub use host::{HostId, HostNetwork, Output};
+pub use link::{End, Link};
+pub use stopped::{Reason, Stopped};
+
+use crate::{
+    Error, Result,
+    device::wire::{Luck, Selector, Switch},
+    trace::{Event, Sink, Station},
+};
+use clock::Time;
+use executor::{Executor, Purpose};
+use glass::{Action, Glass};
+use host::Host;
+
+/// Turns that tasks take while the time stands still, before it is taken for granted that it will stand still for ever.
+const TURNS: u64 = 100_000_000;
+
+/// A link of a [`Simulation`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId(usize);
+
+/// A switch of a [`Simulation`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SwitchId(usize);
+
+/// What can be cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// One link.
+    Link(LinkId),
+    /// All links of a host.
+    Host(HostId),
+}
+
+impl From<LinkId> for Part {
+    fn from(link: LinkId) -> Part {
+        Part::Link(link)
+    }
+}
+
+impl From<HostId> for Part {
+    fn from(host: HostId) -> Part {
+        Part::Host(host)
+    }
+}
+
+/// A network under virtual time. See the [module](self).
+pub struct Simulation {
+    seed: u64,
+    luck: Luck,
+    time: Rc<Time>,
+    limit: Option<Instant>,
+    executor: Executor,
+    glass: Glass,
+    hosts: Vec<Host>,
+    links: Vec<Switch>,
+    switches: Vec<switch::Ports>,
+    actions: Vec<Option<Action>>,
+    /// Numbers of actions, by their times.
+    planned: BTreeMap<(Instant, usize), usize>,
+}
+
+impl Simulation {
+    /// Nothing yet, at time zero. All chance comes from the seed.
+    pub fn new(seed: u64) -> Simulation {
+        let mut luck = Luck::of(seed);
+        let executor = Executor::new(Luck::of(luck.draw()));
+        Simulation {
+            seed,
+            luck,
+            time: Rc::new(Time::new()),
+            limit: None,
+            executor,
+            glass: Glass::default(),
+            hosts: Vec::new(),
+            links: Vec::new(),
+            switches: Vec::new(),
+            actions: Vec::new(),
+            planned: BTreeMap::new(),
+        }
+    }
+
+    /// A switch without links.
+    pub fn switch(&mut self) -> SwitchId {
+        let ports = switch::Ports::default();
+        let forward = switch::forward(ports.clone(), self.time.clone());
+        let name = format!("switch {}", self.switches.len() + 1);
+        self.executor.spawn(name, None, Purpose::Device, forward);
+        self.switches.push(ports);
+        SwitchId(self.switches.len() - 1)
+    }
+
+    /// Joins two hosts, a host and a switch, or two switches.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) for conditions that cannot be, an address that is none, a switch on a link
+    /// that is not Ethernet; [`Exhausted`](Error::Exhausted) where a host has no interface left.
+    pub fn link<'e>(
+        &mut self,
+        link: Link,
+        one: impl Into<End<'e>>,
+        other: impl Into<End<'e>>,
+    ) -> Result<LinkId> {
+        let Link {
+            medium,
+            wire,
+            faults,
+        } = link;
+        let faults = faults.seeded(self.luck.draw()).sink(self.glass.clone());
+        let switch = faults.switch();
+        let (here, there) = wire.faulty_ends(faults)?;
+        let number = self.links.len();
+        for (end, to) in [(here, one.into()), (there, other.into())] {
+            match to {
+                End::Host(host, addresses) => {
+                    self.plug_in(host, number, medium, end, addresses)?;
+                }
+                End::Switch(_) if medium != smoltcp::phy::Medium::Ethernet => {
+                    return Err(Error::InvalidArgument);
+                }
+                End::Switch(switch) => {
+                    let ports = self.switches.get(switch.0).ok_or(Error::InvalidArgument)?;
+                    ports.plug(end);
+                }
+            }
+        }
+        self.links.push(switch);
+        Ok(LinkId(number))
+    }
+
+    /// Cuts a link, or a host off: what is sent from now on is lost; frames under way arrive.
+    pub fn cut(&mut self, part: impl Into<Part>) {
+        for link in self.links_of(part.into()) {
+            link.down();
+        }
+    }
+
+    /// Heals what was cut.
+    pub fn heal(&mut self, part: impl Into<Part>) {
+        for link in self.links_of(part.into()) {
+            link.up();
+        }
+    }
+
+    fn links_of(&self, part: Part) -> Vec<&Switch> {
+        let link = |number: usize| self.links.get(number);
+        match part {
+            Part::Link(LinkId(number)) => link(number).into_iter().collect(),
+            Part::Host(host) => {
+                let host = self.hosts.get(usize::from(host.0));
+                let ports = host.into_iter().flat_map(|host| &host.ports);
+                ports.filter_map(|port| link(port.link)).collect()
+            }
+        }
+    }
+
+    /// Does something so long after time zero; at once, where that is past.
+    pub fn at(&mut self, time: Duration, action: impl FnOnce(&mut Simulation) + 'static) {
+        let number = self.plan(Box::new(action));
+        let at = Instant::ZERO + smoltcp::time::Duration::from(time);
+        self.planned.insert((at, number), number);
+    }
+
+    /// Does something as soon as a host has sent a frame that is chosen, once; each host's own count. The frame itself is
+    /// under way then.
+    ///
+    /// ```
+    /// # use glasstack::sim::{Link, Simulation};
+    /// # use std::time::Duration;
+    /// # let mut simulation = Simulation::new(1);
+    /// # let (alice, bob) = (simulation.host("alice")?, simulation.host("bob")?);
+    /// # let link = simulation.link(Link::ip(1500), (alice, &["10.0.0.1/24"]), (bob, &["10.0.0.2/24"]))?;
+    /// simulation.when(alice, "data 3".parse()?, move |simulation| {
+    ///     simulation.cut(link);
+    ///     simulation.at(simulation.elapsed() + Duration::from_secs(600), move |simulation| simulation.heal(link));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn when(
+        &mut self,
+        host: HostId,
+        selector: Selector,
+        action: impl FnOnce(&mut Simulation) + 'static,
+    ) {
+        let number = self.plan(Box::new(action));
+        self.glass.when_sends(host, selector, number);
+    }
+
+    /// Does something as soon as an event is told for which `is_it` holds, once.
+    pub fn when_told(
+        &mut self,
+        is_it: impl FnMut(Station, &Event<'_>) -> bool + Send + 'static,
+        action: impl FnOnce(&mut Simulation) + 'static,
+    ) {
+        let number = self.plan(Box::new(action));
+        self.glass.when_tells(is_it, number);
+    }
+
+    fn plan(&mut self, action: Action) -> usize {
+        self.actions.push(Some(action));
+        self.actions.len() - 1
+    }
+
+    fn act(&mut self, number: usize) {
+        if let Some(action) = self.actions.get_mut(number).and_then(Option::take) {
+            action(self);
+        }
+    }
+
+    /// Has all events of all hosts and links told to a sink, too, from now on and in one order.
+    pub fn observe(&mut self, sink: impl Sink + Send + 'static) {
+        self.glass.add(sink);
+    }
+
+    /// Keeps all events from now on, to be asked about.
+    pub fn record(&mut self) -> Recording {
+        let recording = Recording::new();
+        self.glass.add(recording.sink());
+        recording
+    }
+
+    /// A run that is not at its end so long after time zero stops there.
+    pub fn limit(&mut self, time: Duration) {
+        self.limit = Some(Instant::ZERO + smoltcp::time::Duration::from(time));
+    }
+
+    /// Runs until every program is at its end. May be called again, for programs that were spawned since.
+    ///
+    /// # Errors
+    /// Why that did not come: nothing can happen any more, the time limit, a task that never rests. It says who waits for
+    /// what, and names the seed.
+    pub fn run(&mut self) -> std::result::Result<(), Stopped> {
+        self.run_while(|simulation| !simulation.executor.is_done())
+    }
+
+    /// Runs until nothing happens any more: connections are closed, TIME-WAIT is over, services wait for ever.
+    ///
+    /// # Errors
+    /// As [`run`](Simulation::run); a program that waits for ever is one that is not at its end.
+    pub fn settle(&mut self) -> std::result::Result<(), Stopped> {
+        match self.run_while(|_| true) {
+            Err(stopped) if stopped.reason() == Reason::Deadlock && self.executor.is_done() => {
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Runs for so long, whatever the programs do; the time is that much later then.
+    ///
+    /// # Errors
+    /// None but a task that never rests.
+    pub fn run_for(&mut self, time: Duration) -> std::result::Result<(), Stopped> {
+        let end = self.time.now() + smoltcp::time::Duration::from(time);
+        let outer = self.limit.replace(end);
+        let result = self.run_while(|_| true);
+        self.limit = outer;
+        match result {
+            Err(stopped) if stopped.reason() != Reason::Livelock => {
+                self.time.leap(end);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn run_while(
+        &mut self,
+        goes_on: impl Fn(&Simulation) -> bool,
+    ) -> std::result::Result<(), Stopped> {
+        let mut turns = 0;
+        loop {
+            while goes_on(self) && self.executor.turn() {
+                for action in self.glass.pulled() {
+                    self.act(action);
+                }
+                turns += 1;
+                if turns == TURNS {
+                    return Err(self.stopped(Reason::Livelock));
+                }
+            }
+            if !goes_on(self) {
+                return Ok(());
+            }
+            let planned = self.planned.first_key_value().map(|((at, _), _)| *at);
+            let next = [planned, self.time.next()].into_iter().flatten().min();
+            let Some(next) = next else {
+                return Err(self.stopped(Reason::Deadlock));
+            };
+            if self.limit.is_some_and(|limit| next > limit) {
+                return Err(self.stopped(Reason::TimeLimit));
+            }
+            if next > self.time.now() {
+                turns = 0;
+            }
+            self.time.leap(next);
+            while let Some(entry) = self.planned.first_entry()
+                && entry.key().0 <= self.time.now()
+            {
+                let number = entry.remove();
+                self.act(number);
+            }
+        }
+    }
+
+    /// How long after time zero it is.
+    pub fn elapsed(&self) -> Duration {
+        (self.time.now() - Instant::ZERO).into()
+    }
+
+    /// The present time, as events have it.
+    pub fn now(&self) -> Instant {
+        self.time.now()
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+}
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.hosts.iter().map(|host| host.name.as_str());
+        f.debug_struct("Simulation")
+            .field("seed", &self.seed)
+            .field("now", &self.time.now())
+            .field("hosts", &names.collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        // A test that fails in the middle of a run: this is how to see it again.
+        if std::thread::panicking() {
+            eprintln!("the simulation's seed was {}", self.seed);
+        }
+        for host in 0..self.hosts.len() {
+            self.stop(HostId(host as u8));
+        }
+    }
+}
