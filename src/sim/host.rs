@@ -87,12 +87,20 @@ fn address_and_prefix(text: &str) -> Result<(IpAddr, u8)> {
 }
 
 impl Simulation {
-    /// A host with power, of the usual capacity; it has its loopback.
+    /// A host with power, for 32 connections and 16 UDP sockets at once, on up to eight links; it has its loopback.
     ///
     /// # Errors
     /// [`Exhausted`](Error::Exhausted) beyond 255 hosts.
     pub fn host(&mut self, name: &str) -> Result<HostId> {
-        self.host_with(name, Capacity::default())
+        let capacity = Capacity {
+            sockets: 128,
+            connections: 32,
+            datagrams: 16,
+            interfaces: 8,
+            wakers: 512,
+            ..Capacity::default()
+        };
+        self.host_with(name, capacity)
     }
 
     /// A host of another capacity.
