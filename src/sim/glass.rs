@@ -24,6 +24,9 @@ pub(super) struct Trigger {
     action: usize,
 }
 
+/// Whether an event is the one that is waited for.
+type IsIt = Box<dyn FnMut(Station, &Event<'_>) -> bool + Send>;
+
 enum Condition {
     /// The host sends the frame that is chosen.
     Sends {
@@ -33,7 +36,7 @@ enum Condition {
         streams: Streams,
     },
     /// Somebody tells an event such that.
-    Tells(Box<dyn FnMut(Station, &Event<'_>) -> bool + Send>),
+    Tells(IsIt),
 }
 
 impl Condition {
