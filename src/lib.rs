@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!             application
-//!    Fd calls │ blocking sockets                       faces
+//!    Fd calls │ async │ blocking │ embedded traits     faces
 //!             ▼
 //!         ┌─────────┐   events    ┌──────────┐
 //!         │  Stack  │────────────▶│ Observer │         the glass
@@ -15,7 +15,9 @@
 //! | you have | take |
 //! |---|---|
 //! | a microcontroller, a main loop, a test with a clock of its own | [`Stack`], its memory in a [`stack::Storage`] |
-//! | Linux and threads | [`host::Host`](host/index.html) and the sockets of [`socket`](socket/index.html), which mirror `std::net` (feature `std`) |
+//! | an executor, or `block_on` in its place | the asynchronous sockets of [`socket`], the same on a microcontroller, on tokio and in a simulation |
+//! | Linux and threads | [`host::Host`](host/index.html) and the sockets of [`socket::blocking`](socket/blocking/index.html), which mirror `std::net` (feature `std`) |
+//! | a test | [`sim`](sim/index.html): hosts, links and switches in virtual time (feature `std`) |
 //! | the wish to see what happens | an [`Observer`](trace::Observer), or one of the glass's own: a ladder, a pcapng file, a log, a capture for tests ([`trace`]) |
 //! | a link that shall misbehave | [`device::Wire`](device/index.html) with `Faults`, or `Faulty` before any device (feature `std`) |
 //!

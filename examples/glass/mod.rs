@@ -93,6 +93,23 @@ impl Link {
         &self,
         shown: &Shown,
     ) -> Result<Option<Faults>, Box<dyn Error + Send + Sync>> {
+        let is_faulty = self.has_chance()
+            || self.delay.is_some()
+            || self.rate.is_some()
+            || !self.lose.is_empty();
+        if !is_faulty {
+            return Ok(None);
+        }
+        let mut faults = Faults::new(self.seed()).both(self.conditions()?);
+        for selector in &self.lose {
+            faults = faults.lose(selector.clone());
+        }
+        let faults = faults.sink(shown.clone());
+        faults.check()?;
+        Ok(Some(faults))
+    }
+
+    fn has_chance(&self) -> bool {
         let chance = [
             self.loss,
             self.duplicate,
@@ -100,17 +117,25 @@ impl Link {
             self.corrupt,
             self.jitter,
         ];
-        let is_faulty = chance.iter().any(Option::is_some)
-            || self.delay.is_some()
-            || self.rate.is_some()
-            || !self.lose.is_empty();
-        if !is_faulty {
-            return Ok(None);
-        }
+        chance.iter().any(Option::is_some)
+    }
+
+    /// The seed: where none was given, one that is told so that the run can be had again.
+    pub(crate) fn seed(&self) -> u64 {
         let seed = self.seed.unwrap_or_else(now_as_seed);
-        if chance.iter().any(Option::is_some) {
+        if self.has_chance() {
             eprintln!("--seed {seed}");
         }
+        seed
+    }
+
+    /// The segments that are to be lost.
+    pub(crate) fn lose(&self) -> &[Selector] {
+        &self.lose
+    }
+
+    /// The conditions of each direction.
+    pub(crate) fn conditions(&self) -> Result<Conditions, Box<dyn Error + Send + Sync>> {
         let time = |ms: f64| Duration::try_from_secs_f64(ms / 1_000.0);
         let mut conditions = Conditions::default();
         if let Some(delay) = self.delay {
@@ -134,13 +159,7 @@ impl Link {
         if let Some(bits) = self.rate {
             conditions = conditions.rate(bits, RATE_QUEUE);
         }
-        let mut faults = Faults::new(seed).both(conditions);
-        for selector in &self.lose {
-            faults = faults.lose(selector.clone());
-        }
-        let faults = faults.sink(shown.clone());
-        faults.check()?;
-        Ok(Some(faults))
+        Ok(conditions)
     }
 }
 
