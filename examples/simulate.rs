@@ -124,7 +124,7 @@ fn run(options: &Options) -> Outcome<()> {
     ];
     let shown = options.glass.open(ends, &names)?;
     let plot = Arc::new(Mutex::new(Plot::new(plot::Options::stdout())));
-    let summary = Arc::new(Mutex::new(Summary::default()));
+    let summary = Arc::new(Mutex::new(Summary::<16>::default()));
     simulation.observe(shown.clone());
     simulation.observe(plot.clone());
     simulation.observe(summary.clone());

@@ -13,17 +13,19 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use glasstack::trace::dissect::{Address, Dissection, MacAddress, Numbers};
 use glasstack::trace::ladder::{self, Ends, Ladder, Side};
+use glasstack::trace::plot::{self, Plot, Sender};
 use glasstack::trace::read::{Frame, Reader};
 use glasstack::trace::{Analyzer, Direction, Event, Happening, Instant, Sink, Station, Summary};
 
 /// Shows what is in a capture of tcpdump, Wireshark or this crate: a line a frame, with the seconds since the first one,
-/// or a ladder; then a summary of each TCP connection. ">" is what the host sent that sent the first frame.
+/// a ladder, or a plot of a connection; then a summary of each. ">" is what the host sent that sent the first frame.
 ///
 ///   watch capture.pcapng
 ///   watch --ladder capture.pcap
+///   watch --plot --stream 2 capture.pcap
 ///   watch --interface eth0 capture.pcapng
 ///   tcpdump -i lo -w - | watch -
 ///
@@ -39,8 +41,37 @@ struct Options {
     #[arg(short, long, value_name = "NAME")]
     interface: Option<String>,
     /// Draw the segments as a ladder between the host that sent the first frame, on the left, and the others
-    #[arg(short, long)]
+    #[arg(short, long, group = "drawing")]
     ladder: bool,
+    /// Plot a connection's sequence numbers over time, as Wireshark's time-sequence graph: of the one with the most data
+    /// what the initiator or the responder sent, or whoever sent more
+    #[arg(short, long, value_name = "SENDER", num_args = 0..=1, require_equals = true, default_missing_value = "more")]
+    #[arg(group = "drawing")]
+    plot: Option<Whose>,
+    /// Draw this TCP stream alone, counted from 0
+    #[arg(short, long, value_name = "N", requires = "drawing")]
+    stream: Option<u32>,
+}
+
+/// Whose sequence numbers are plotted.
+#[derive(Clone, Copy, ValueEnum)]
+enum Whose {
+    /// Of the end that sent more
+    More,
+    /// Of the end that opened the connection
+    Initiator,
+    /// Of the other
+    Responder,
+}
+
+impl Whose {
+    fn sender(self) -> Option<Sender> {
+        match self {
+            Whose::More => None,
+            Whose::Initiator => Some(Sender::Initiator),
+            Whose::Responder => Some(Sender::Responder),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -64,11 +95,23 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut summary = Box::new(Summary::<16>::new());
     let (shown, finished) = if options.ladder {
         let ends = Ends::beside(Side::Left, (Station(0), "first"), "second");
-        let mut ladder = Ladder::<_>::new(Output::default(), ends, ladder::Options::stdout());
+        let options = ladder::Options {
+            stream: options.stream,
+            ..ladder::Options::stdout()
+        };
+        let mut ladder = Ladder::<_>::new(Output::default(), ends, options);
         let shown = show(source, interface, &mut Both(&mut ladder, &mut *summary));
         let finished = ladder.finish().map_err(io::Error::other);
         let error = ladder.into_inner().error;
         (shown, error.map_or(finished, Err))
+    } else if let Some(whose) = options.plot {
+        let mut plot = Plot::new(plot::Options {
+            stream: options.stream,
+            sender: whose.sender(),
+            ..plot::Options::stdout()
+        });
+        let shown = show(source, interface, &mut Both(&mut plot, &mut *summary));
+        (shown, write!(io::stdout(), "{plot}"))
     } else {
         let mut lines = Lines::new(io::stdout().lock());
         let shown = show(source, interface, &mut Both(&mut lines, &mut *summary));

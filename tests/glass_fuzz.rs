@@ -16,6 +16,7 @@ use glasstack::trace::{
     dissect::{Dissection, LINE_MAX},
     ladder::{self, Ends, Ladder},
     pcapng::{self, Pcapng},
+    plot::{self, Plot},
 };
 use samples::samples;
 
@@ -30,6 +31,7 @@ fn sinks() -> Vec<Box<dyn Sink>> {
         Box::new(Lines::default()),
         Box::new(ladder),
         Box::new(Summary::<16>::default()),
+        Box::new(Plotted(Plot::new(plot::Options::default()), 0)),
         Box::new(Pcapng::new(std::io::sink(), pcapng::Options::default())),
         Box::new(Capture::with_limits(10_000, 1 << 20)),
         Box::new(glasstack::trace::Log),
@@ -125,6 +127,20 @@ impl Drop for Lines {
         // Else the frames would be too wild to say anything.
         let is_told = std::thread::panicking() || self.segments > FRAMES / 100;
         assert!(is_told, "only {} segments", self.segments);
+    }
+}
+
+/// A plot, and how many events it has heard; now and then it is drawn.
+struct Plotted(Plot, u64);
+
+impl Sink for Plotted {
+    fn event(&mut self, station: Station, event: &Event<'_>) {
+        self.0.event(station, event);
+        self.1 += 1;
+        if self.1.is_multiple_of(10_000) {
+            let page = self.0.to_string();
+            assert!(page.lines().all(|line| line.chars().count() <= 80));
+        }
     }
 }
 

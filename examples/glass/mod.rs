@@ -190,6 +190,11 @@ impl Glass {
         self
     }
 
+    /// Whether a ladder was asked for.
+    pub(crate) fn has_ladder(&self) -> bool {
+        self.ladder.is_some()
+    }
+
     /// Opens what is to be shown between `ends`.
     pub(crate) fn open(&self, ends: Ends, names: &[(Station, &str)]) -> io::Result<Shown> {
         let ladder = self.ladder.map(|when| {

@@ -11,6 +11,7 @@ use glasstack::trace::{
     dissect::Dissection,
     ladder::{self, Ends, Ladder},
     pcapng::{self, Pcapng},
+    plot::{self, Plot},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -19,6 +20,7 @@ fuzz_target!(|input: &[u8]| {
     let mut ladder = Ladder::<_>::new(Nowhere, ends, ladder::Options::default());
     let mut summary = Summary::<16>::default();
     let mut pcapng = Pcapng::new(std::io::sink(), pcapng::Options::default());
+    let mut plot = Plot::new(plot::Options::default());
     let mut analyzer = Analyzer::<4>::new();
 
     let mut rest = input;
@@ -62,9 +64,11 @@ fuzz_target!(|input: &[u8]| {
         ladder.event(station, &event);
         Sink::event(&mut summary, station, &event);
         pcapng.event(station, &event);
+        plot.event(station, &event);
     }
     let _ = ladder.finish();
     let _ = pcapng.finish();
+    let _ = write!(Nowhere, "{plot}");
     for account in summary.connections() {
         let _ = write!(Nowhere, "{account}");
     }

@@ -20,6 +20,7 @@
 //! | you want | take |
 //! |---|---|
 //! | to see it | `ladder` |
+//! | to see how a transfer goes, its losses and stalls | `plot` (feature `alloc`) |
 //! | to open it in Wireshark, or to read what Wireshark saved | `pcapng` and `read` (feature `std`) |
 //! | to assert on it in a test | `Capture` (feature `alloc`) |
 //! | lines in a log | `Log` (feature `log`), or a [`Line`] at a time |
@@ -37,6 +38,8 @@ mod line;
 mod log;
 #[cfg(feature = "std")]
 pub mod pcapng;
+#[cfg(feature = "alloc")]
+pub mod plot;
 #[cfg(feature = "std")]
 pub mod read;
 mod segment;

@@ -30,7 +30,7 @@ mod page;
 mod row;
 mod run;
 mod streams;
-mod style;
+pub(super) mod style;
 mod text;
 mod told;
 

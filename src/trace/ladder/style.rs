@@ -2,7 +2,7 @@
 
 /// The characters of a drawing; each takes one column.
 #[derive(Debug)]
-pub(super) struct Glyphs {
+pub(in crate::trace) struct Glyphs {
     pub(super) line: char,
     pub(super) from_left: char,
     pub(super) from_right: char,
@@ -10,17 +10,17 @@ pub(super) struct Glyphs {
     pub(super) unknown: char,
     pub(super) right: char,
     pub(super) left: char,
-    pub(super) lost: char,
-    pub(super) again: char,
-    pub(super) clock: char,
-    pub(super) change: &'static str,
+    pub(in crate::trace) lost: char,
+    pub(in crate::trace) again: char,
+    pub(in crate::trace) clock: char,
+    pub(in crate::trace) change: &'static str,
     pub(super) both: &'static str,
-    pub(super) ellipsis: char,
+    pub(in crate::trace) ellipsis: char,
     pub(super) more: &'static str,
     pub(super) times: char,
 }
 
-pub(super) const UTF_8: Glyphs = Glyphs {
+pub(in crate::trace) const UTF_8: Glyphs = Glyphs {
     line: '│',
     from_left: '├',
     from_right: '┤',
@@ -38,7 +38,7 @@ pub(super) const UTF_8: Glyphs = Glyphs {
     times: '×',
 };
 
-pub(super) const ASCII: Glyphs = Glyphs {
+pub(in crate::trace) const ASCII: Glyphs = Glyphs {
     line: '|',
     from_left: '+',
     from_right: '+',
@@ -58,7 +58,7 @@ pub(super) const ASCII: Glyphs = Glyphs {
 
 /// What a piece of a row is, which gives its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Paint {
+pub(in crate::trace) enum Paint {
     #[default]
     Plain,
     Dim,
@@ -72,7 +72,7 @@ pub(super) enum Paint {
 
 impl Paint {
     /// The parameters of ECMA-48's SGR: the eight colours that every terminal has, in the reader's own palette.
-    pub(super) const fn sgr(self) -> Option<&'static str> {
+    pub(in crate::trace) const fn sgr(self) -> Option<&'static str> {
         match self {
             Paint::Plain => None,
             Paint::Dim => Some("2"),
