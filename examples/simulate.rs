@@ -142,7 +142,11 @@ fn run(options: &Options) -> Outcome<()> {
     })?;
     let began = Instant::now();
     let ended = simulation.run();
-    let took = began.elapsed();
+    let (virtual_time, took) = (simulation.elapsed().as_secs_f64(), began.elapsed());
+    if ended.is_ok() {
+        // For the picture: the last acknowledgment, and the end of TIME-WAIT.
+        simulation.settle()?;
+    }
 
     shown.finish()?;
     let plot = plot.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,7 +163,6 @@ fn run(options: &Options) -> Outcome<()> {
     ended?;
     send.take().unwrap_or(Ok(()))?;
     let received = received.take().unwrap_or(Ok(0))?;
-    let virtual_time = simulation.elapsed().as_secs_f64();
     writeln!(
         io::stdout(),
         "{received} bytes in {virtual_time:.3} s of virtual time, which took {:.3} s",
