@@ -61,7 +61,7 @@ pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
 pub use name::resolve;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "critical-section"))]
 pub use network::Locked;
 pub use network::{Clock, Local, Network};
 pub use runner::{Runner, Wait};

@@ -13,7 +13,7 @@ use crate::{Error, Result, Stack};
 /// | | for | lock |
 /// |---|---|---|
 /// | [`Local`] | tasks on one thread: a microcontroller's main loop, `block_on`, a single-threaded executor | none |
-/// | `Locked` (feature `std`) | tasks on several threads | a mutex |
+/// | `Locked` (feature `std` or `critical-section`) | tasks on several threads or cores | a mutex, or a critical section |
 /// | [`Host`](crate::host::Host) (feature `std`, Linux) | the same, with a thread that drives the stack | a mutex |
 ///
 /// References to a network, and its `Rc`s and `Arc`s, are networks too.
@@ -107,46 +107,48 @@ impl<C: Clock, O: Observer> Network for Local<'_, C, O> {
             .stack
             .try_borrow_mut()
             .map_err(|_| Error::InvalidArgument)?;
-        stack.set_now(self.clock.now());
-        let result = operation(&mut stack);
-        stack.wake_driver();
-        result
+        call(&mut stack, self.clock.now(), operation)
     }
 }
 
-/// A stack for the tasks of several threads, behind a mutex.
+/// A stack for the tasks of several threads, behind a lock: a mutex with feature `std`, else the one of the
+/// [`critical-section`](https://docs.rs/critical-section) crate (the feature of this name), for the cores and the interrupts
+/// of a microcontroller. A call, and a turn of a [`Runner`](super::Runner), is one critical section.
 ///
 /// If an observer panics, the stack stands between two of its own steps and is at its end: every call then fails with
 /// [`Error::NetworkDown`].
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "critical-section"))]
 pub struct Locked<'a, C, O: Observer = ()> {
-    stack: std::sync::Mutex<Stack<'a, O>>,
+    stack: Lock<Stack<'a, O>>,
     clock: C,
 }
 
 #[cfg(feature = "std")]
+type Lock<T> = std::sync::Mutex<T>;
+#[cfg(all(feature = "critical-section", not(feature = "std")))]
+type Lock<T> = critical_section::Mutex<RefCell<T>>;
+
+#[cfg(any(feature = "std", feature = "critical-section"))]
 impl<'a, C: Clock, O: Observer> Locked<'a, C, O> {
     /// Shares a stack that has its interfaces and addresses.
     pub fn new(stack: Stack<'a, O>, clock: C) -> Self {
+        #[cfg(not(feature = "std"))]
+        let stack = RefCell::new(stack);
         Locked {
-            stack: std::sync::Mutex::new(stack),
+            stack: Lock::new(stack),
             clock,
         }
     }
 }
 
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "critical-section"))]
 impl<C: Clock, O: Observer> Network for Locked<'_, C, O> {
     type Observer = O;
 
+    #[cfg(feature = "std")]
     fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
         match self.stack.lock() {
-            Ok(mut stack) => {
-                stack.set_now(self.clock.now());
-                let result = operation(&mut stack);
-                stack.wake_driver();
-                result
-            }
+            Ok(mut stack) => call(&mut stack, self.clock.now(), operation),
             Err(poisoned) => {
                 // The pool of wakers is whole whatever happened around it: nobody shall wait for what cannot come.
                 poisoned.into_inner().wake_all();
@@ -154,4 +156,26 @@ impl<C: Clock, O: Observer> Network for Locked<'_, C, O> {
             }
         }
     }
+
+    #[cfg(not(feature = "std"))]
+    fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
+        critical_section::with(|section| {
+            let mut stack = self.stack.borrow(section).try_borrow_mut();
+            // Taken already: an observer, or a waker, calls from inside the stack.
+            let stack = stack.as_mut().map_err(|_| Error::InvalidArgument)?;
+            call(stack, self.clock.now(), operation)
+        })
+    }
+}
+
+/// A call at the present time; who drives the stack is woken for what comes of it.
+fn call<'a, O: Observer, R>(
+    stack: &mut Stack<'a, O>,
+    now: Instant,
+    operation: impl FnOnce(&mut Stack<'a, O>) -> Result<R>,
+) -> Result<R> {
+    stack.set_now(now);
+    let result = operation(stack);
+    stack.wake_driver();
+    result
 }
