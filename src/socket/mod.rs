@@ -1,44 +1,68 @@
-//! Asynchronous sockets over a shared stack, for any executor or none; and [`blocking`] ones over a host.
+//! Asynchronous sockets over a shared stack, for any executor or none, with or without a heap; and [`blocking`] ones over a
+//! host.
 //!
 //! ```
-//! use glasstack::socket::{Local, Runner, TcpListener, TcpStream, block_on};
+//! use glasstack::socket::{Local, Network, Runner, TcpListener, TcpStream, block_on};
 //! use glasstack::{Result, Stack, host, stack::Capacity};
-//! use glasstack::socket::Network;
 //!
-//! /// Runs on a microcontroller, in a simulation, on tokio: whatever the network is.
-//! async fn greet<N: Network + Clone>(network: N) -> Result<()> {
-//!     let listener = TcpListener::bind(network, "127.0.0.1:9999".parse().unwrap(), 5)?;
+//! /// Runs in any world: on a microcontroller, on tokio, in a simulation.
+//! async fn greet<N: Network + Clone>(listener: &TcpListener<N>) -> Result<()> {
 //!     let (stream, _) = listener.accept().await?;
 //!     stream.write_all(b"Welcome!").await
 //! }
 //!
 //! # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-//! // The stack, shared by the tasks of this thread; its clock; and who drives it.
 //! let key = [7; 16]; // 128 random bits, new ones after each start
-//! let network = Local::new(Stack::with_capacity(Capacity::default(), key, ()), host::now);
+//! let stack = Stack::with_capacity(Capacity::default(), key, ()); // or `Stack::new`, in the caller's memory
+//! let network = Local::new(stack, host::now); // shared by the tasks of this thread; with a clock
 //! let parker = host::Parker::new()?; // waits in poll(2)
-//! let mut runner = Runner::loopback(&network, &parker);
+//! let mut runner = Runner::loopback(&network, &parker); // drives the stack
 //!
-//! let client = async {
-//!     let stream = TcpStream::connect(&network, "127.0.0.1:9999".parse().unwrap()).await?;
+//! let program = async {
+//!     let address = "127.0.0.1:9999".parse().unwrap();
+//!     let listener = TcpListener::bind(&network, address, 5)?;
+//!     let client = TcpStream::connect(&network, address).await?;
+//!     greet(&listener).await?;
 //!     let mut welcome = [0; 8];
-//!     stream.read_exact(&mut welcome).await?;
+//!     client.read_exact(&mut welcome).await?;
 //!     Result::Ok(welcome)
 //! };
-//! let both = async {
-//!     let (mut server, mut client) = (core::pin::pin!(greet(&network)), core::pin::pin!(client));
-//!     // `join!` of any crate, in long:
-//!     let mut served = None;
-//!     core::future::poll_fn(move |context| {
-//!         if served.is_none() && let core::task::Poll::Ready(result) = server.as_mut().poll(context) {
-//!             served = Some(result);
-//!         }
-//!         client.as_mut().poll(context)
-//!     }).await
-//! };
-//! assert_eq!(&block_on(&parker, runner.run_until(both))??, b"Welcome!");
+//! assert_eq!(&block_on(&parker, runner.run_until(program))??, b"Welcome!");
 //! # Ok(()) }
 //! ```
+//!
+//! # The parts
+//!
+//! ```text
+//!   TcpListener · TcpStream · UdpSocket · resolve · sleep      any number of tasks
+//!                        │ call
+//!              ┌─────────▼─────────┐
+//!              │ Local / Locked    │  a Network: the Stack, shared, and its clock
+//!              └─────────▲─────────┘
+//!                        │ poll
+//!                     Runner ── Wait    one task for each device: sleeps until a frame, a deadline, or a call
+//! ```
+//!
+//! | you run | the network is | the runner is | and waits by |
+//! |---|---|---|---|
+//! | one thread without an executor, on Linux | [`Local`] | in [`block_on`] beside the program: [`Runner::run_until`] | `host::Parker` |
+//! | a microcontroller's main loop | [`Local`] | the same | [`Interrupts`] |
+//! | embassy | [`Local`] | a task | `embassy::Timer` (feature `embassy`), over an `embassy-net-driver` |
+//! | tokio | `Locked`, or [`Local`] on a `LocalSet` | a task | `tokio::Reactor` (feature `tokio`) |
+//! | any executor, with a thread for the stack | [`host::Host`](crate::host::Host) | that thread | `poll(2)` |
+//! | threads, and no `async` at all | [`host::Host`](crate::host::Host), and [`blocking`] | that thread | `poll(2)` |
+//! | a simulation | what [`sim`](crate::sim) gives its tasks | made by it | virtual time |
+//!
+//! # Futures that are dropped
+//!
+//! Every future may be dropped at any await point: it has taken nothing from its socket and left nothing behind, no waker and
+//! no slot. What a method does in several steps (`read_exact`, `write_all`) says what was done by then. So `select!`, and
+//! [`timeout`], are safe. A socket that is dropped closes, in the background.
+//!
+//! # Many tasks, one socket
+//!
+//! All methods take `&self`: one task may read while another writes, or accepts; of several that wait for the same all are
+//! woken, and one has it. [`TcpStream::split`] and [`TcpStream::into_split`] are for those who want a value a direction.
 
 mod attempt;
 mod block_on;
