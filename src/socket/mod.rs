@@ -1,4 +1,4 @@
-//! Asynchronous sockets over a shared stack, for any executor or none, with or without a heap; and [`blocking`] ones over a
+//! Asynchronous sockets over a shared stack, for any executor or none, with or without a heap; and [`blocking`](blocking/index.html) ones over a
 //! host.
 //!
 //! ```
@@ -49,9 +49,9 @@
 //! | a microcontroller's main loop | [`Local`] | the same | [`Interrupts`] |
 //! | embassy | [`Local`] | a task | `embassy::Timer` (feature `embassy`), over an `embassy-net-driver` |
 //! | tokio | `Locked`, or [`Local`] on a `LocalSet` | a task | `tokio::Reactor` (feature `tokio`) |
-//! | any executor, with a thread for the stack | [`host::Host`](crate::host::Host) | that thread | `poll(2)` |
-//! | threads, and no `async` at all | [`host::Host`](crate::host::Host), and [`blocking`] | that thread | `poll(2)` |
-//! | a simulation | what [`sim`](crate::sim) gives its tasks | made by it | virtual time |
+//! | any executor, with a thread for the stack | [`host::Host`](../host/struct.Host.html) | that thread | `poll(2)` |
+//! | threads, and no `async` at all | [`host::Host`](../host/struct.Host.html), and [`blocking`](blocking/index.html) | that thread | `poll(2)` |
+//! | a simulation | what [`sim`](../sim/index.html) gives its tasks | made by it | virtual time |
 //!
 //! # Futures that are dropped
 //!

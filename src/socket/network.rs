@@ -14,7 +14,7 @@ use crate::{Error, Result, Stack};
 /// |---|---|---|
 /// | [`Local`] | tasks on one thread: a microcontroller's main loop, `block_on`, a single-threaded executor | none |
 /// | `Locked` (feature `std` or `critical-section`) | tasks on several threads or cores | a mutex, or a critical section |
-/// | [`Host`](crate::host::Host) (feature `std`, Linux) | the same, with a thread that drives the stack | a mutex |
+/// | [`Host`](../host/struct.Host.html) (feature `std`, Linux) | the same, with a thread that drives the stack | a mutex |
 ///
 /// References to a network, and its `Rc`s and `Arc`s, are networks too.
 pub trait Network {
