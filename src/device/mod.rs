@@ -1,6 +1,8 @@
 //! Devices: what carries frames between stacks and to Linux.
 
 pub mod absent;
+#[cfg(feature = "embassy")]
+pub mod embassy;
 #[cfg(all(feature = "tap", target_os = "linux"))]
 pub(crate) mod ioctl;
 pub mod loopback;
@@ -10,6 +12,8 @@ mod tap;
 pub mod wire;
 
 pub use absent::Absent;
+#[cfg(feature = "embassy")]
+pub use embassy::Embassy;
 pub use loopback::Loopback;
 #[cfg(all(feature = "tap", target_os = "linux"))]
 pub use tap::{Ethernet, Ip, Layer, Receive, Tap, Transmit, Tun, TunTap};

@@ -37,7 +37,7 @@
 //! ```
 
 mod builder;
-mod clock;
+pub(crate) mod clock;
 mod driver;
 mod engine;
 #[cfg(feature = "tap")]

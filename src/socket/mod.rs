@@ -68,6 +68,8 @@ mod attempt;
 mod block_on;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub mod blocking;
+#[cfg(feature = "embassy")]
+pub mod embassy;
 mod flag;
 mod handle;
 mod name;
@@ -77,6 +79,8 @@ mod split;
 pub(crate) mod tcp_listener;
 pub(crate) mod tcp_stream;
 mod time;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub(crate) mod udp_socket;
 
 pub use crate::stack::{Received, Shutdown, option::CongestionControl};

@@ -28,6 +28,9 @@ pub struct TcpStream<N: Network> {
     pub(super) writing: Waiting,
 }
 
+/// Nothing of it is ever pinned.
+impl<N: Network> Unpin for TcpStream<N> {}
+
 impl<N: Network> TcpStream<N> {
     pub(crate) fn of(handle: Handle<N>) -> Self {
         TcpStream {
