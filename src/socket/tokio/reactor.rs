@@ -118,9 +118,11 @@ impl Reactor {
         // An error is the runtime's end.
         while let Ok(mut event) = ready!(descriptor.poll_read_ready(context)) {
             match look(descriptor.get_ref()) {
+                // Of a socket whose peer has closed, the end itself can be "read" for ever.
+                _ if event.ready().is_read_closed() => break,
                 State::Readable => return Poll::Ready(()),
-                State::Quiet if !event.ready().is_read_closed() => event.clear_ready(),
-                State::Quiet | State::Gone => break,
+                State::Quiet => event.clear_ready(),
+                State::Gone => break,
             }
         }
         self.device = Watch::Gone;
