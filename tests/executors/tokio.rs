@@ -8,7 +8,7 @@ use glasstack::device::{Absent, Conditions, Faults, Faulty, Wire, WireEnd, absen
 use glasstack::host::{self, Host};
 use glasstack::smoltcp::phy::DeviceCapabilities;
 use glasstack::socket::tokio::Reactor;
-use glasstack::socket::{Clock, Local, Locked, sleep};
+use glasstack::socket::{Clock, Local, Locked, UdpSocket, sleep};
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -241,6 +241,78 @@ fn a_faulty_link_before_a_device() {
     let (left, right) = Wire::pair(Medium::Ethernet, 1514);
     let faulty = |end| Faulty::new(end, slow()).unwrap();
     echo_over(faulty(left), faulty(right));
+}
+
+/// A device that gives a frame at a time, and "nothing" after each.
+struct Halting {
+    wire: WireEnd,
+    has_given: bool,
+}
+
+impl AsFd for Halting {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wire.as_fd()
+    }
+}
+
+impl Device for Halting {
+    type RxToken<'a> = <WireEnd as Device>::RxToken<'a>;
+    type TxToken<'a> = <WireEnd as Device>::TxToken<'a>;
+
+    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        self.has_given = !self.has_given;
+        let given = self.has_given.then(|| self.wire.receive(now));
+        given.flatten()
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        self.wire.transmit(now)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.wire.capabilities()
+    }
+}
+
+/// epoll tells of the first frame alone (EPOLLET); the others are found all the same.
+#[test]
+fn what_the_device_still_has_is_asked_for() {
+    let (mut left, right) = Wire::pair(Medium::Ip, 1500);
+    let mut right = Halting {
+        wire: right,
+        has_given: false,
+    };
+    let (client, client_link) = stack(Capacity::default(), CLIENT, &mut left);
+    let (server, server_link) = stack(Capacity::default(), SERVER, &mut right);
+    let client = Local::new(client, host::now);
+    let server = Arc::new(Locked::new(server, host::now));
+    let program = async {
+        let socket = UdpSocket::bind(&server, server_address()).unwrap();
+        let reactor = Reactor::new().unwrap();
+        let mut right = Runner::new(Arc::clone(&server), server_link, right, reactor);
+        // Nobody drives the client any more when the server begins to look.
+        let mut left = Runner::new(&client, client_link, left, Reactor::new().unwrap());
+        let send = async {
+            let socket = UdpSocket::bind(&client, "10.0.0.1:0".parse().unwrap())?;
+            for number in 0..10 {
+                socket.send_to(&[number], server_address()).await?;
+            }
+            Result::Ok(())
+        };
+        left.run_until(send).await.unwrap().unwrap();
+        left.drain().await.unwrap();
+        // A task of its own, lest what comes for the socket wake it, too.
+        let driver = ::tokio::spawn(async move { right.run().await });
+        for number in 0..10 {
+            let mut datagram = [0];
+            socket.recv_from(&mut datagram).await.unwrap();
+            assert_eq!(datagram, [number]);
+        }
+        driver.abort();
+    };
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let in_time = async { ::tokio::time::timeout(LONG, program).await };
+    runtime.block_on(in_time).unwrap();
 }
 
 /// A device that was unplugged: its descriptor is "ready" for ever.
