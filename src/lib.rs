@@ -29,7 +29,8 @@
 //!
 //! `ipv4` and `ipv6` are the address families: with neither there is no stack, and this crate is its [`Error`]. `std` (with
 //! `alloc`) adds the Linux host, the blocking sockets and CUBIC; `alloc` storage on the heap; `tap` Linux's TAP and TUN
-//! devices and the lab; `log` messages through the `log` crate.
+//! devices and the lab; `log` messages through the `log` crate; `tokio` its traits on the asynchronous sockets, and a stack
+//! that runs as one of its tasks; `embassy` the same for embassy, and its drivers as devices, without a heap.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
