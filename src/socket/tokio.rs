@@ -1,4 +1,4 @@
-//! On [tokio](::tokio): its traits on TCP connections, and a stack that runs as one of its tasks.
+//! On [tokio](https://tokio.rs): its traits on TCP connections, and a stack that runs as one of its tasks.
 //!
 //! [`TcpStream`] and its [owned](TcpStream::into_split) [halves](OwnedReadHalf) are tokio's `AsyncRead` and `AsyncWrite`,
 //! over any [`Network`]: what is written for tokio's own streams runs on them. Nothing of their futures, nor of a

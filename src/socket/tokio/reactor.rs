@@ -179,8 +179,8 @@ impl Wait<Absent> for Reactor {
     }
 }
 
-/// tokio's present time, on the clock of [`host::now`](crate::host::now): the same, but where a test has
-/// [paused](::tokio::time::pause) it. For networks whose timers shall stand still then, too.
+/// tokio's present time, on the clock of [`host::now`](crate::host::now): the same, but where a test has paused it
+/// (`tokio::time::pause`). For networks whose timers shall stand still then, too.
 ///
 /// ```
 /// # use glasstack::{Stack, stack::Capacity};
