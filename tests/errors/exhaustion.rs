@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 
+use glasstack::sim::Simulation;
 use glasstack::stack::{Capacity, Domain, Type};
 use glasstack::{Error, Limit, Stack};
 
@@ -62,6 +63,10 @@ fn reach(limit: Limit) -> Option<Error> {
             until_it_fails(|_| client.resolve("www.example.com"))
         }
         Limit::Names => until_it_fails(|last| client.add_name("host", address(domain, last))),
+        Limit::Hosts => {
+            let mut simulation = Simulation::new(1);
+            return (0..256).find_map(|_| simulation.host("one of many").err());
+        }
         other => unreachable!("{other:?} is not tested"),
     })
 }
@@ -78,6 +83,7 @@ fn every_limit_names_itself() {
         Limit::Lookups,
         Limit::Names,
         Limit::NameServers,
+        Limit::Hosts,
     ];
     let text = source("error.rs");
     let names = limits.map(|limit| format!("{limit:?}"));
