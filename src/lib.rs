@@ -44,6 +44,8 @@ pub use error::{Error, Limit, Result};
 
 #[cfg(feature = "_family")]
 pub mod device;
+#[cfg(feature = "embedded-io")]
+pub mod embedded;
 #[cfg(all(feature = "std", feature = "_family", target_os = "linux"))]
 pub mod host;
 #[cfg(all(feature = "std", feature = "_family"))]
