@@ -73,7 +73,7 @@ fn a_page_that_nginx_does_not_have_is_a_failure_with_its_status() {
     assert!(!copy.exists());
 }
 
-/// In four seconds of silence but for its PINGREQs: without them mosquitto would hang up after one and a half.
+/// For four times the keep-alive there is nothing but PINGREQ and PINGRESP: both sides tell of each.
 #[test]
 fn a_dialogue_with_mosquitto_is_kept_alive() {
     let options = ["--keep-alive", "1", "--pings", "8"];

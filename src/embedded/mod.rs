@@ -48,6 +48,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Of an `Rc` or an `Arc`, as a host of the simulator is one, the client takes what is in it: `&*network`.
+//!
 //! # What the traits leave open
 //!
 //! - **`flush` does nothing.** A write is on its way when it returns: there is no buffer but TCP's own, which nothing can hurry.
@@ -64,22 +66,15 @@
 //!   build has both. Its addresses are not mapped.
 //! - **Names.** A client gets one address: the first that there is a way to. No address is looked up for its name.
 //! - **A listener** is not among embedded-nal-async's traits: [`TcpListener`](crate::socket::TcpListener) is this crate's.
-#![cfg_attr(
-    all(feature = "_family", feature = "std", target_os = "linux"),
-    doc = "
-[`Host`]: crate::host::Host
-[`blocking::TcpStream`]: crate::socket::blocking::TcpStream"
-)]
-#![cfg_attr(
-    feature = "_family",
-    doc = "
-[`Fd`]: crate::Fd
-[`Local`]: crate::socket::Local
-[`Stack`]: crate::Stack
-[`TcpStream`]: crate::socket::TcpStream
-[`UdpSocket`]: crate::socket::UdpSocket"
-)]
+//!
 //! [`Error`]: crate::Error
+//! [`Fd`]: crate::Fd
+//! [`Host`]: ../host/struct.Host.html
+//! [`Local`]: crate::socket::Local
+//! [`Stack`]: crate::Stack
+//! [`TcpStream`]: crate::socket::TcpStream
+//! [`UdpSocket`]: crate::socket::UdpSocket
+//! [`blocking::TcpStream`]: ../socket/blocking/struct.TcpStream.html
 
 #[cfg(all(feature = "_family", feature = "std", target_os = "linux"))]
 mod blocking;

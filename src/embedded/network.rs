@@ -42,7 +42,7 @@ macro_rules! networks {
 networks!(
     ['a, C: Clock, O: Observer] Local<'a, C, O>,
 );
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "critical-section"))]
 networks!(
     ['a, C: Clock, O: Observer] crate::socket::Locked<'a, C, O>,
 );
@@ -82,7 +82,7 @@ macro_rules! datagram_networks {
 datagram_networks!(
     ['n, 'a, C: Clock, O: Observer] &'n Local<'a, C, O>,
 );
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "critical-section"))]
 datagram_networks!(
     ['n, 'a, C: Clock, O: Observer] &'n crate::socket::Locked<'a, C, O>,
 );

@@ -7,6 +7,7 @@ use embedded_io_async::{Error as _, ErrorKind, Read, Write};
 use embedded_nal_async::{AddrType, ConnectedUdp, Dns, TcpConnect, UdpStack, UnconnectedUdp};
 use glasstack::device::Wire;
 use glasstack::host::{self, Host, Parker};
+use glasstack::sim::{HostNetwork, Link, Simulation};
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Instant;
 use glasstack::socket::{
@@ -130,6 +131,29 @@ fn a_client_runs_on_every_kind_of_network() {
         both(greet(&host, &host, "localhost"), welcome(&listener)),
     );
     assert_eq!(answer, greeting);
+}
+
+/// In the simulator, where a lost segment costs no real second.
+#[test]
+fn a_client_runs_in_virtual_time() {
+    let mut simulation = Simulation::new(1);
+    let (alice, bob) = (
+        simulation.host("alice").unwrap(),
+        simulation.host("bob").unwrap(),
+    );
+    let link = Link::ethernet(1514).lose("data 1".parse().unwrap());
+    let ends = ((alice, &["10.0.0.1/24"]), (bob, &["10.0.0.2/24"]));
+    simulation.link(link, ends.0, ends.1).unwrap();
+    let server = async |network| {
+        let listener = TcpListener::bind(network, "10.0.0.2:9999".parse().unwrap(), 5)?;
+        welcome(&listener).await
+    };
+    let client = async |network: HostNetwork| greet(&*network, &*network, "10.0.0.2").await;
+    simulation.spawn(bob, "server", server).unwrap();
+    let answer = simulation.spawn(alice, "client", client).unwrap();
+    simulation.run().unwrap();
+    assert_eq!(answer.take(), Some(Ok(b"Hello, Michael!".to_vec())));
+    assert!(simulation.elapsed() >= Duration::from_secs(1));
 }
 
 #[test]
