@@ -16,7 +16,7 @@ macro_rules! networks {
             type Error = Error;
             type Connection<'n> = TcpStream<&'n $network> where Self: 'n;
 
-            async fn connect<'n>(&'n self, remote: SocketAddr) -> Result<TcpStream<&'n $network>> {
+            async fn connect(&self, remote: SocketAddr) -> Result<Self::Connection<'_>> {
                 TcpStream::connect(self, remote).await
             }
         }
