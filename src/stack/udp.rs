@@ -100,7 +100,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     ) -> Result<usize> {
         let row = self.descriptors.get(fd)?;
         if !matches!(row.socket, Socket::Datagram { .. }) {
-            return Err(Error::NotSupported);
+            return self.stream_slot(fd).and(Err(Error::AlreadyConnected));
         }
         let from = from.to_canonical();
         let bound = row.local.addr;
