@@ -17,6 +17,7 @@
 //! | a microcontroller, a main loop, a test with a clock of its own | [`Stack`], its memory in a [`stack::Storage`] |
 //! | an executor, or `block_on` in its place | the asynchronous sockets of [`socket`], the same on a microcontroller, on tokio and in a simulation |
 //! | Linux and threads | [`host::Host`](host/index.html) and the sockets of [`socket::blocking`](socket/blocking/index.html), which mirror `std::net` (feature `std`) |
+//! | a client or a driver that knows no network | the embedded ecosystem's traits: [`embedded`](embedded/index.html) (features `embedded-io`, `embedded-nal`) |
 //! | a test | [`sim`](sim/index.html): hosts, links and switches in virtual time (feature `std`) |
 //! | the wish to see what happens | an [`Observer`](trace::Observer), or one of the glass's own: a ladder, a pcapng file, a log, a capture for tests ([`trace`]) |
 //! | a link that shall misbehave | [`device::Wire`](device/index.html) with `Faults`, or `Faulty` before any device (feature `std`) |
@@ -29,8 +30,9 @@
 //!
 //! `ipv4` and `ipv6` are the address families: with neither there is no stack, and this crate is its [`Error`]. `std` (with
 //! `alloc`) adds the Linux host, the blocking sockets and CUBIC; `alloc` storage on the heap; `tap` Linux's TAP and TUN
-//! devices and the lab; `log` messages through the `log` crate; `tokio` its traits on the asynchronous sockets, and a stack
-//! that runs as one of its tasks; `embassy` the same for embassy, and its drivers as devices, without a heap.
+//! devices and the lab; `log` messages through the `log` crate; `embedded-io` and `embedded-nal` the traits of these crates;
+//! `tokio` its traits on the asynchronous sockets, and a stack that runs as one of its tasks; `embassy` the same for embassy,
+//! and its drivers as devices, without a heap.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
@@ -45,6 +47,8 @@ pub use error::{Error, Limit, Result};
 
 #[cfg(feature = "_family")]
 pub mod device;
+#[cfg(feature = "embedded-io")]
+pub mod embedded;
 #[cfg(all(feature = "std", feature = "_family", target_os = "linux"))]
 pub mod host;
 #[cfg(all(feature = "std", feature = "_family"))]

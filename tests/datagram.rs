@@ -66,7 +66,8 @@ fn message_boundaries_are_kept_and_empty_datagrams_are_datagrams() {
                 Ok(Received {
                     len,
                     size: len,
-                    from
+                    from,
+                    to
                 })
             );
             assert_eq!(&buffer[..len], text.as_bytes());
@@ -500,6 +501,47 @@ fn no_route_is_network_unreachable() {
         net.client.stack.connect(fd, address("192.0.2.1:1")),
         Err(Error::NetworkUnreachable)
     );
+}
+
+#[test]
+fn a_server_with_two_addresses_knows_which_was_asked_and_answers_from_it() {
+    let mut net = Net::new();
+    let interface = net.server.interface;
+    net.server
+        .stack
+        .add_address(interface, [10, 0, 0, 3].into(), 24)
+        .unwrap();
+    let server = net.server.datagram(Domain::Inet, PORT);
+    let client = open(&mut net.client, Domain::Inet);
+    for asked in ["10.0.0.2:9999", "10.0.0.3:9999"].map(address) {
+        net.client.stack.sendto(client, b"who?", asked).unwrap();
+        net.run();
+        let stack = &mut net.server.stack;
+        let received = stack.recvfrom(server, &mut [0; 8]).unwrap();
+        assert_eq!(received.to, asked);
+        let (from, to) = (received.to.ip(), received.from);
+        assert_eq!(stack.send_from(server, b"I", from, to), Ok(1));
+        net.run();
+        let answer = net.client.stack.recvfrom(client, &mut [0; 8]).unwrap();
+        assert_eq!(answer.from, asked);
+
+        let stack = &mut net.server.stack;
+        let foreign = stack.send_from(server, b"I", [10, 0, 0, 9].into(), to);
+        assert_eq!(foreign, Err(Error::AddrNotAvailable));
+        let any = stack.send_from(server, b"I", [0, 0, 0, 0].into(), to);
+        assert_eq!(any, Ok(1));
+        net.run();
+        assert_eq!(texts(&mut net.client, client), ["I"]);
+    }
+    // Bound to one of them, it speaks from that one.
+    let bound = open(&mut net.server, Domain::Inet);
+    let stack = &mut net.server.stack;
+    stack.bind(bound, address("10.0.0.2:7")).unwrap();
+    let to = address("10.0.0.1:7");
+    let other = stack.send_from(bound, b"I", [10, 0, 0, 3].into(), to);
+    assert_eq!(other, Err(Error::AddrNotAvailable));
+    let own = stack.send_from(bound, b"I", [10, 0, 0, 2].into(), to);
+    assert_eq!(own, Ok(1));
 }
 
 #[test]

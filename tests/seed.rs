@@ -1,16 +1,14 @@
 //! The example programs against the same programs in Python on the kernel's sockets: TCP and UDP, each side in each part,
 //! over IPv4 and IPv6; a large file by name from a real HTTP server through a real name server; a crowd; and what the glass shows.
 
-use std::{
-    env,
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::{fs::File, path::Path, process::Command};
 
 mod need;
+mod program;
 use need::Need;
+use program::{
+    Folder, assert_in_order, assert_success, in_lab, lines, path, peer, program, write_noise,
+};
 
 const STACK: [&str; 2] = ["192.168.69.1", "fdaa:69::1"];
 const LINUX: [&str; 2] = ["192.168.69.100", "fdaa:69::100"];
@@ -260,79 +258,6 @@ fn hello_shows_a_loss_and_its_repair() {
 
 const GREETINGS: [&str; 3] = ["Hello, Michael!", "Hello, Tracy!", "Hello, Sarah!"];
 
-/// Runs an example in the lab with a peer, if the machine can.
-fn in_lab(example: &str, options: &[&str], peer: &[&str]) -> Option<Output> {
-    let server = program("tcp_server");
-    need::all(&[Need::Program("python3", "python3"), Need::Lab(server)]).then(|| {
-        let mut command = Command::new(program(example));
-        // Python keeps its output back where it is not a terminal.
-        command
-            .env("PYTHONUNBUFFERED", "1")
-            .args(options)
-            .arg("--lab")
-            .arg("--")
-            .args(peer);
-        command.output().expect("the example starts")
-    })
-}
-
-/// An example's program, which `cargo test` has put beside this one's folder.
-fn program(example: &str) -> PathBuf {
-    let test = env::current_exe().expect("this test's path");
-    let target = test
-        .ancestors()
-        .nth(2)
-        .expect("a test lies in target/*/deps");
-    let program = target.join("examples").join(example);
-    assert!(
-        program.exists(),
-        "{} is missing: cargo build --examples",
-        program.display()
-    );
-    program
-}
-
-fn peer(script: &str) -> String {
-    path(
-        &Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/peers")
-            .join(script),
-    )
-}
-
-fn path(path: &Path) -> String {
-    path.to_str().expect("a path in UTF-8").to_owned()
-}
-
-fn lines(output: &Output) -> Vec<String> {
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .map(str::to_owned)
-        .collect()
-}
-
-fn assert_success(output: &Output) {
-    let (stdout, stderr) = (&output.stdout, &output.stderr);
-    let (stdout, stderr) = (
-        String::from_utf8_lossy(stdout),
-        String::from_utf8_lossy(stderr),
-    );
-    assert!(
-        output.status.success(),
-        "{}\n{stdout}\n{stderr}",
-        output.status
-    );
-}
-
-/// For each of `rows`, in their order, there is a line with all of its parts.
-fn assert_in_order(lines: &[String], rows: &[&[&str]]) {
-    let mut rest = lines.iter();
-    for parts in rows {
-        let found = rest.any(|line| parts.iter().all(|part| line.contains(part)));
-        assert!(found, "no {parts:?} where it belongs in {lines:#?}");
-    }
-}
-
 fn sha256(file: &Path) -> String {
     let output = Command::new("sha256sum")
         .stdin(File::open(file).expect("the file"))
@@ -340,34 +265,4 @@ fn sha256(file: &Path) -> String {
     let output = output.expect("sha256sum, of the same package as ls");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Bytes without a pattern that a misplaced block could hide in (xorshift64).
-fn write_noise(file: &Path, length: usize) -> io::Result<()> {
-    let mut file = io::BufWriter::new(File::create(file)?);
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    for _ in 0..length / 8 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        file.write_all(&state.to_le_bytes())?;
-    }
-    file.flush()
-}
-
-/// A folder of this test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&folder).expect("a folder under target");
-        Folder(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

@@ -84,10 +84,12 @@ pub mod tokio;
 pub(crate) mod udp_socket;
 
 pub use crate::stack::{Received, Shutdown, option::CongestionControl};
-#[cfg(all(feature = "std", target_os = "linux"))]
+#[cfg(any(feature = "embedded-io", all(feature = "std", target_os = "linux")))]
 pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
+#[cfg(feature = "embedded-nal")]
+pub(crate) use name::localhost;
 pub use name::resolve;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 pub use network::Locked;

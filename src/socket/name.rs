@@ -23,8 +23,8 @@ const LOOPBACK: &[IpAddr] = &[
 /// [`NameNotFound`](Error::NameNotFound) where the name does not exist or has no address; [`TimedOut`](Error::TimedOut) where
 /// no server answers; [`Exhausted`](Error::Exhausted) where too many names are looked up.
 pub async fn resolve<N: Network>(network: &N, name: &str) -> Result<Addresses> {
-    if is_localhost(name) {
-        return Ok(LOOPBACK.iter().copied().collect());
+    if let Some(addresses) = localhost(name) {
+        return Ok(addresses);
     }
     let lookup = network.call(|stack| stack.resolve(name))?;
     let mut asking = Asking {
@@ -70,6 +70,11 @@ impl<N: Network> Drop for Asking<'_, N> {
             });
         }
     }
+}
+
+/// The addresses of `localhost`, for this name if it is that.
+pub(crate) fn localhost(name: &str) -> Option<Addresses> {
+    is_localhost(name).then(|| LOOPBACK.iter().copied().collect())
 }
 
 /// RFC 6761 §6.3: `localhost` and the names under it are never a question for a server.

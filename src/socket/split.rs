@@ -19,6 +19,11 @@ impl<'s, N: Network> ReadHalf<'s, N> {
         ReadHalf(handle)
     }
 
+    #[cfg(feature = "embedded-io")]
+    pub(crate) fn handle(&self) -> &Handle<N> {
+        self.0
+    }
+
     /// See [`TcpStream::read`].
     ///
     /// # Errors
@@ -39,6 +44,11 @@ impl<'s, N: Network> ReadHalf<'s, N> {
 impl<'s, N: Network> WriteHalf<'s, N> {
     pub(super) fn of(handle: &'s Handle<N>) -> Self {
         WriteHalf(handle)
+    }
+
+    #[cfg(feature = "embedded-io")]
+    pub(crate) fn handle(&self) -> &Handle<N> {
+        self.0
     }
 
     /// See [`TcpStream::write`].
@@ -77,6 +87,11 @@ impl<N: Network> OwnedReadHalf<N> {
         OwnedReadHalf(stream)
     }
 
+    #[cfg(feature = "embedded-io")]
+    pub(crate) fn handle(&self) -> &Handle<N> {
+        &self.0.handle
+    }
+
     /// See [`TcpStream::read`].
     ///
     /// # Errors
@@ -97,6 +112,11 @@ impl<N: Network> OwnedReadHalf<N> {
 impl<N: Network> OwnedWriteHalf<N> {
     pub(super) fn of(stream: TcpStream<N>) -> Self {
         OwnedWriteHalf(stream)
+    }
+
+    #[cfg(feature = "embedded-io")]
+    pub(crate) fn handle(&self) -> &Handle<N> {
+        &self.0.handle
     }
 
     /// See [`TcpStream::write`].

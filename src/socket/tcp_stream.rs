@@ -40,6 +40,11 @@ impl<N: Network> TcpStream<N> {
         }
     }
 
+    #[cfg(feature = "embedded-io")]
+    pub(crate) fn handle(&self) -> &Handle<N> {
+        &self.handle
+    }
+
     /// `socket(2)` and `connect(2)`: waits for the handshake. Dropped meanwhile, there was no connection.
     ///
     /// # Errors

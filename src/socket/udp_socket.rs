@@ -1,7 +1,7 @@
 //! A UDP socket.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::{Network, handle::Handle};
 use crate::stack::{Interest, Received, Type, option::HopLimit};
@@ -35,6 +35,11 @@ impl<N: Network> UdpSocket<N> {
         Ok(UdpSocket(handle))
     }
 
+    #[cfg(feature = "embedded-nal")]
+    pub(crate) fn of(handle: Handle<N>) -> Self {
+        UdpSocket(handle)
+    }
+
     /// `connect(2)`: fixes the peer: `send` sends to it, and only its datagrams are received. Nothing is sent.
     ///
     /// # Errors
@@ -50,6 +55,17 @@ impl<N: Network> UdpSocket<N> {
     /// as [`ConnectionRefused`](Error::ConnectionRefused).
     pub async fn send_to(&self, data: &[u8], address: SocketAddr) -> Result<usize> {
         send_to(&self.0, data, address).await
+    }
+
+    /// `sendmsg(2)` with `IP_PKTINFO`: as [`send_to`](UdpSocket::send_to), from this address of the host's, such as the one that
+    /// a question was sent to ([`Received::to`]). The unspecified address leaves the choice to the route.
+    ///
+    /// # Errors
+    /// Those of [`send_to`](UdpSocket::send_to); [`AddrNotAvailable`](Error::AddrNotAvailable) where it is not the host's, or
+    /// the socket is bound to another one.
+    pub async fn send_from(&self, data: &[u8], from: IpAddr, to: SocketAddr) -> Result<usize> {
+        let send = |stack: &mut Stack<'_, N::Observer>, fd| stack.send_from(fd, data, from, to);
+        self.0.attempt(Interest::Writable, send).await
     }
 
     /// `send(2)`: to the peer that [`connect`](UdpSocket::connect) fixed.

@@ -271,6 +271,31 @@ impl<O: Observer> Stack<'_, O> {
             })
     }
 
+    /// An address of this host's to be known by: of an interface, else the loopback's. Never a link-local one (RFC 4291
+    /// §2.5.6), which would not do for those behind a router.
+    #[cfg(feature = "embedded-nal")]
+    pub(crate) fn own_address(&self, is_v4: bool) -> Option<IpAddr> {
+        let loopback: IpAddr = match is_v4 {
+            true => core::net::Ipv4Addr::LOCALHOST.into(),
+            false => core::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        let interfaces = self.interfaces.iter().skip(1).flatten();
+        interfaces
+            .flat_map(|interface| interface.inner.ip_addrs())
+            .map(|cidr| IpAddr::from(cidr.address()))
+            .find(|address| match address {
+                IpAddr::V4(_) => is_v4,
+                IpAddr::V6(v6) => !is_v4 && !v6.is_unicast_link_local(),
+            })
+            .or_else(|| to_smoltcp(loopback).map(|_| loopback))
+    }
+
+    /// Whether there is a way to an address.
+    #[cfg(feature = "embedded-nal")]
+    pub(crate) fn is_reachable(&self, address: IpAddr) -> bool {
+        self.route(super::flow::UNSPECIFIED.addr, address).is_ok()
+    }
+
     /// Whether an address is a broadcast address of some link.
     pub(super) fn is_broadcast(&self, addr: IpAddr) -> bool {
         match to_smoltcp(addr) {

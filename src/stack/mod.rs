@@ -202,6 +202,8 @@ pub struct Received {
     pub size: usize,
     /// Who sent it.
     pub from: SocketAddr,
+    /// Which of this host's addresses it was sent to (`IP_PKTINFO`).
+    pub to: SocketAddr,
 }
 
 /// What of a stack is in use.

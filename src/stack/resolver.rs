@@ -95,6 +95,9 @@ pub(super) struct Resolver<'a> {
     rows: ManagedSlice<'a, LookupRow>,
     servers: Vec<IpAddr, NAME_SERVERS>,
     names: Vec<(&'static str, IpAddr), NAMES>,
+    /// The lookup of those who ask by the name, again and again, and that name's hash.
+    #[cfg(feature = "embedded-nal")]
+    repeated: Option<(u64, Lookup)>,
 }
 
 impl<'a> Resolver<'a> {
@@ -104,6 +107,8 @@ impl<'a> Resolver<'a> {
             rows: rows.into(),
             servers: Vec::new(),
             names: Vec::new(),
+            #[cfg(feature = "embedded-nal")]
+            repeated: None,
         }
     }
 
@@ -340,6 +345,27 @@ impl<'a, O: Observer> Stack<'a, O> {
             State::Done(outcome) => outcome,
             _ => Err(Error::BadDescriptor),
         }
+    }
+
+    /// [`resolve`](Stack::resolve) and [`resolved`](Stack::resolved) in one, for those who ask by the name until they have an
+    /// answer. One name at a time: another one gives this up.
+    #[cfg(feature = "embedded-nal")]
+    pub(crate) fn resolve_repeatedly(&mut self, name: &str) -> Result<Addresses> {
+        let hash = self.secret.name_hash(name);
+        let lookup = match self.resolver.repeated.take() {
+            Some((of, lookup)) if of == hash => lookup,
+            other => {
+                if let Some((_, lookup)) = other {
+                    self.cancel(lookup);
+                }
+                self.resolve(name)?
+            }
+        };
+        let outcome = self.resolved(lookup);
+        if outcome == Err(Error::WouldBlock) {
+            self.resolver.repeated = Some((hash, lookup));
+        }
+        outcome
     }
 
     /// Gives a lookup up; whoever waits for it is woken and finds it stale.

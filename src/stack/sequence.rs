@@ -32,6 +32,8 @@ enum Purpose {
     EphemeralPort,
     PortCounter,
     Random,
+    #[cfg(feature = "embedded-nal")]
+    Name,
 }
 
 /// The key, and what advances between draws.
@@ -70,6 +72,15 @@ impl Secret {
     pub(crate) fn port_hash(&self, is_tcp: bool, port: u16) -> u32 {
         let number = (u64::from(is_tcp) << 16) | u64::from(port);
         self.hash_number(Purpose::Port, number) as u32
+    }
+
+    /// The hash of a name that is looked up.
+    #[cfg(feature = "embedded-nal")]
+    pub(crate) fn name_hash(&self, name: &str) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&[Purpose::Name as u8]);
+        hasher.write(name.as_bytes());
+        hasher.finish()
     }
 
     /// RFC 6528 §3: the 4-microsecond clock plus the keyed hash of the 4-tuple.

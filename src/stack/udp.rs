@@ -1,6 +1,6 @@
 //! The calls of datagram sockets, and `send`/`recv`, which both types have.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use smoltcp::phy::PacketMeta;
 use smoltcp::socket::udp::UdpMetadata;
@@ -37,7 +37,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         match self.descriptors.get(fd)?.socket {
             Socket::Datagram { peer, .. } => {
                 let peer = peer.ok_or(Error::DestinationRequired)?;
-                self.send_datagram(fd, data, peer)
+                self.send_datagram(fd, data, UNSPECIFIED.addr, peer)
             }
             _ => self.send_stream(fd, data),
         }
@@ -65,10 +65,51 @@ impl<'a, O: Observer> Stack<'a, O> {
         match self.descriptors.get(fd)?.socket {
             Socket::Datagram { .. } => {
                 let to = self.destination(fd, to)?;
-                self.send_datagram(fd, data, to)
+                self.send_datagram(fd, data, UNSPECIFIED.addr, to)
             }
             _ => self.stream_slot(fd).and(Err(Error::AlreadyConnected)),
         }
+    }
+
+    /// `sendmsg(2)` with `IP_PKTINFO`: as [`sendto`](Stack::sendto), from this address of the host's, such as the one that a
+    /// question was sent to ([`Received::to`]). The unspecified address leaves the choice to the route.
+    ///
+    /// [`Error::AddrNotAvailable`] where it is not the host's, or the socket is bound to another one.
+    pub fn send_from(
+        &mut self,
+        fd: Fd,
+        data: &[u8],
+        from: IpAddr,
+        to: SocketAddr,
+    ) -> Result<usize> {
+        self.begin_call();
+        let result = self.send_from_untold(fd, data, from, to);
+        let call = Call::SendTo {
+            len: data.len(),
+            to,
+        };
+        self.told(Some(fd), call, result, Outcome::Octets)
+    }
+
+    fn send_from_untold(
+        &mut self,
+        fd: Fd,
+        data: &[u8],
+        from: IpAddr,
+        to: SocketAddr,
+    ) -> Result<usize> {
+        let row = self.descriptors.get(fd)?;
+        if !matches!(row.socket, Socket::Datagram { .. }) {
+            return self.stream_slot(fd).and(Err(Error::AlreadyConnected));
+        }
+        let from = from.to_canonical();
+        let bound = row.local.addr;
+        let is_free = from.is_unspecified() || bound.is_unspecified() || bound == from;
+        if !is_free || !from.is_unspecified() && !self.is_own(from) {
+            return Err(Error::AddrNotAvailable);
+        }
+        let to = self.destination(fd, to)?;
+        self.send_datagram(fd, data, from, to)
     }
 
     /// `recv(2)`: what has arrived; of a stream, 0 octets is the peer's FIN. A longer datagram is cut: only
@@ -141,11 +182,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         let len = self.recv_stream(fd, buffer, peek)?;
         // Not `getpeername`: what has arrived, and the end, have a sender when the connection has none any more.
         let connection = self.slots[usize::from(slot)].connection();
-        let from = connection.ok_or(Error::NotConnected)?.flow.remote;
+        let flow = connection.ok_or(Error::NotConnected)?.flow;
         Ok(Received {
             len,
             size: len,
-            from: from.to_socket_addr(domain),
+            from: flow.remote.to_socket_addr(domain),
+            to: flow.local.to_socket_addr(domain),
         })
     }
 
@@ -187,7 +229,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(())
     }
 
-    fn send_datagram(&mut self, fd: Fd, data: &[u8], to: Endpoint) -> Result<usize> {
+    fn send_datagram(&mut self, fd: Fd, data: &[u8], from: IpAddr, to: Endpoint) -> Result<usize> {
         let row = self.descriptors.get_mut(fd)?;
         let Socket::Datagram { slot, .. } = row.socket else {
             return Err(Error::NotSupported);
@@ -202,7 +244,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.is_broadcast(to.addr) {
             return Err(Error::PermissionDenied);
         }
-        let route = self.route(local.addr, to.addr)?;
+        let from = if from.is_unspecified() {
+            local.addr
+        } else {
+            from
+        };
+        let route = self.route(from, to.addr)?;
         let ip_header = if to.addr.is_ipv4() { 20 } else { 40 };
         let longest = MAX_PAYLOAD.min(route.mtu.saturating_sub(ip_header + UDP_HEADER));
         if local.port == 0 {
@@ -258,7 +305,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Some(error) = row.error.take() {
             return Err(error);
         }
-        let domain = row.domain;
+        let (domain, mut local) = (row.domain, row.local);
         let Some(socket) = self.slots[usize::from(slot)].udp() else {
             return Err(Error::NotSupported);
         };
@@ -272,10 +319,14 @@ impl<'a, O: Observer> Stack<'a, O> {
         .map_err(|_| Error::WouldBlock)?;
         let len = payload.len().min(buffer.len());
         buffer[..len].copy_from_slice(&payload[..len]);
+        if let Some(address) = metadata.local_address {
+            local.addr = address.into();
+        }
         Ok(Received {
             len,
             size: payload.len(),
             from: Endpoint::from(metadata.endpoint).to_socket_addr(domain),
+            to: local.to_socket_addr(domain),
         })
     }
 

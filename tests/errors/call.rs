@@ -58,6 +58,8 @@ calls! {
     SendtoPortZero: sendto,
     SendtoUnroutable: sendto,
     SendtoTooLong: sendto,
+    SendFrom: send_from,
+    SendFromForeign: send_from,
     Recv: recv,
     RecvNothing: recv,
     Recvfrom: recvfrom,
@@ -156,6 +158,10 @@ impl Call {
             Call::SendtoPortZero => show(stack.sendto(fd, b"four", at(domain, 2, 0))),
             Call::SendtoUnroutable => show(stack.sendto(fd, b"four", unroutable(domain))),
             Call::SendtoTooLong => show(stack.sendto(fd, &[0; 1473], service)),
+            Call::SendFrom => show(stack.send_from(fd, b"four", at(domain, 1, 0).ip(), service)),
+            Call::SendFromForeign => {
+                show(stack.send_from(fd, b"four", at(domain, 9, 0).ip(), service))
+            }
             Call::Recv => show(stack.recv(fd, &mut buffer)),
             Call::RecvNothing => show(stack.recv(fd, &mut [])),
             Call::Recvfrom => show(stack.recvfrom(fd, &mut buffer).map(|received| received.len)),

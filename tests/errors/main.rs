@@ -47,6 +47,8 @@ SendtoOtherFamily     EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN  
 SendtoPortZero        EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 SendtoUnroutable      EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 SendtoTooLong         EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
+SendFrom              EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
+SendFromForeign       EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 Recv                  EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 RecvNothing           EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 Recvfrom              EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
@@ -103,6 +105,8 @@ SendtoOtherFamily     EISCONN       EISCONN       EISCONN       EISCONN       EI
 SendtoPortZero        EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendtoUnroutable      EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendtoTooLong         EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
+SendFrom              EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
+SendFromForeign       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 Recv                  EAGAIN        EAGAIN        12            EAGAIN        0             EAGAIN        0
 RecvNothing           EAGAIN        EAGAIN        0             EAGAIN        0             EAGAIN        0
 Recvfrom              EAGAIN        EAGAIN        12            EAGAIN        0             EAGAIN        0
@@ -159,6 +163,8 @@ SendtoOtherFamily     EISCONN       EISCONN       EISCONN       EISCONN       EI
 SendtoPortZero        EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendtoUnroutable      EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendtoTooLong         EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
+SendFrom              EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
+SendFromForeign       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 Recv                  0             0             ECONNRESET    0             ETIMEDOUT     0
 RecvNothing           0             0             ECONNRESET    0             ETIMEDOUT     0
 Recvfrom              0             0             ECONNRESET    0             ETIMEDOUT     0
@@ -215,6 +221,8 @@ SendtoOtherFamily     EBADF         EAFNOSUPPORT|4  EAFNOSUPPORT|ENETUNREACH EAF
 SendtoPortZero        EBADF         EINVAL          EINVAL                   EINVAL                   EINVAL                   EINVAL                   EINVAL                    EINVAL
 SendtoUnroutable      EBADF         ENETUNREACH     ENETUNREACH              ENETUNREACH              ENETUNREACH              ENETUNREACH              ECONNREFUSED              ENETUNREACH
 SendtoTooLong         EBADF         EMSGSIZE        EMSGSIZE                 EMSGSIZE                 EMSGSIZE                 EMSGSIZE                 ECONNREFUSED              EMSGSIZE
+SendFrom              EBADF         4               4                        4                        4                        EAGAIN                   ECONNREFUSED              4
+SendFromForeign       EBADF         EADDRNOTAVAIL   EADDRNOTAVAIL            EADDRNOTAVAIL            EADDRNOTAVAIL            EADDRNOTAVAIL            EADDRNOTAVAIL             EADDRNOTAVAIL
 Recv                  EBADF         EAGAIN          EAGAIN                   EAGAIN                   12                       EAGAIN                   ECONNREFUSED              EAGAIN
 RecvNothing           EBADF         EAGAIN          EAGAIN                   EAGAIN                   0                        EAGAIN                   ECONNREFUSED              EAGAIN
 Recvfrom              EBADF         EAGAIN          EAGAIN                   EAGAIN                   12                       EAGAIN                   ECONNREFUSED              EAGAIN

@@ -94,6 +94,11 @@ impl TcpStream {
         self.0.call(|stack, fd| stack.shutdown(fd, how))
     }
 
+    #[cfg(feature = "embedded-io")]
+    pub(crate) fn readiness(&self) -> io::Result<stack::Readiness> {
+        self.0.call(|stack, fd| stack.readiness(fd))
+    }
+
     /// Another handle of the same connection, with the same options and timeouts.
     ///
     /// # Errors
