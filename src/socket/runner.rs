@@ -89,7 +89,8 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
     /// # Errors
     /// [`NetworkDown`](crate::Error::NetworkDown), and then it ends.
     pub async fn run(&mut self) -> Result<Infallible> {
-        poll_fn(|context| match self.turn(context) {
+        let driving = Driving(self);
+        poll_fn(|context| match driving.0.turn(context) {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
         })
@@ -101,11 +102,12 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
     /// # Errors
     /// [`NetworkDown`](crate::Error::NetworkDown).
     pub async fn run_until<F: Future>(&mut self, future: F) -> Result<F::Output> {
+        let driving = Driving(self);
         let mut future = pin!(future);
         poll_fn(|context| {
             let output = future.as_mut().poll(context);
             // Afterwards: what the future's calls caused leaves now.
-            match (self.turn(context), output) {
+            match (driving.0.turn(context), output) {
                 (_, Poll::Ready(output)) => Poll::Ready(Ok(output)),
                 (Ok(()), Poll::Pending) => Poll::Pending,
                 (Err(error), Poll::Pending) => Poll::Ready(Err(error)),
@@ -120,9 +122,11 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
     /// # Errors
     /// [`NetworkDown`](crate::Error::NetworkDown).
     pub async fn drain(&mut self) -> Result<()> {
+        let driving = Driving(self);
         poll_fn(|context| {
-            let turn = self.turn(context);
-            match turn.and_then(|()| self.network.call(|stack| Ok(stack.is_drained()))) {
+            let turn = driving.0.turn(context);
+            let network = &driving.0.network;
+            match turn.and_then(|()| network.call(|stack| Ok(stack.is_drained()))) {
                 Ok(false) => Poll::Pending,
                 result => Poll::Ready(result.map(drop)),
             }
@@ -163,8 +167,11 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
     }
 }
 
-impl<N: Network, D, W> Drop for Runner<N, D, W> {
+/// A runner while it drives: it waits for work no longer than that.
+struct Driving<'r, N: Network, D, W>(&'r mut Runner<N, D, W>);
+
+impl<N: Network, D, W> Drop for Driving<'_, N, D, W> {
     fn drop(&mut self) {
-        give_up(&self.network, &mut self.waiting);
+        give_up(&self.0.network, &mut self.0.waiting);
     }
 }

@@ -259,15 +259,6 @@ impl<'a> Wakers<'a> {
         self.earliest
     }
 
-    /// The wakers that wait for a socket.
-    #[cfg(feature = "std")]
-    pub(super) fn of_sockets(&self) -> impl Iterator<Item = (u16, Interest, &Waker)> {
-        self.rows.iter().filter_map(|row| match row.subject {
-            Subject::Socket(index, interest) => Some((index, interest, row.waker.as_ref()?)),
-            _ => None,
-        })
-    }
-
     /// How many wait.
     pub(super) fn count(&self) -> usize {
         self.rows.iter().filter(|row| row.waker.is_some()).count()
