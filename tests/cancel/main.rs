@@ -8,7 +8,7 @@ mod world;
 
 mod dialogue;
 mod every;
-// mod halves;
+mod halves;
 mod partial;
 mod scene;
-// mod waiters;
+mod waiters;

@@ -259,6 +259,7 @@ struct Task {
     bell: Arc<Bell>,
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
     polls: usize,
+    is_held: bool,
 }
 
 /// Runs tasks.
@@ -290,6 +291,7 @@ impl Executor {
             bell: bell.clone(),
             future: Some(Box::pin(future)),
             polls: 0,
+            is_held: false,
         });
         bell
     }
@@ -298,6 +300,13 @@ impl Executor {
     pub(crate) fn abort(&mut self, name: &str) {
         for task in self.tasks.iter_mut().filter(|task| task.name == name) {
             task.future = None;
+        }
+    }
+
+    /// Polls a task no more, whoever wakes it.
+    pub(crate) fn hold(&mut self, name: &str) {
+        for task in self.tasks.iter_mut().filter(|task| task.name == name) {
+            task.is_held = true;
         }
     }
 
@@ -325,7 +334,7 @@ impl Executor {
             let Some(future) = &mut task.future else {
                 continue;
             };
-            if !has_rung {
+            if !has_rung || task.is_held {
                 continue;
             }
             was_woken = true;
