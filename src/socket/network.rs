@@ -4,6 +4,8 @@ use core::cell::RefCell;
 
 use smoltcp::time::Instant;
 
+#[cfg(feature = "std")]
+use crate::stack::Woken;
 use crate::trace::Observer;
 use crate::{Error, Result, Stack};
 
@@ -67,6 +69,9 @@ impl<F: Fn() -> Instant> Clock for F {
 
 /// A stack for the tasks of one thread. There is no lock, and so no waiting for one.
 ///
+/// An observer that calls a socket of the network it hears of is inside the stack already: it gets
+/// [`Error::InvalidArgument`]. Wakers may call, for they are woken when the stack is let go of.
+///
 /// See the [module](super) for a program.
 pub struct Local<'a, C, O: Observer = ()> {
     stack: RefCell<Stack<'a, O>>,
@@ -75,7 +80,8 @@ pub struct Local<'a, C, O: Observer = ()> {
 
 impl<'a, C: Clock, O: Observer> Local<'a, C, O> {
     /// Shares a stack that has its interfaces and addresses.
-    pub fn new(stack: Stack<'a, O>, clock: C) -> Self {
+    pub fn new(mut stack: Stack<'a, O>, clock: C) -> Self {
+        stack.share(true);
         Local {
             stack: RefCell::new(stack),
             clock,
@@ -84,7 +90,9 @@ impl<'a, C: Clock, O: Observer> Local<'a, C, O> {
 
     /// The stack again.
     pub fn into_inner(self) -> Stack<'a, O> {
-        self.stack.into_inner()
+        let mut stack = self.stack.into_inner();
+        stack.share(false);
+        stack
     }
 }
 
@@ -92,7 +100,7 @@ impl<C: Clock, O: Observer> Network for Local<'_, C, O> {
     type Observer = O;
 
     fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
-        // Taken already: an observer, or a waker, calls from inside the stack.
+        // Taken already: an observer calls from inside the stack.
         let mut stack = self
             .stack
             .try_borrow_mut()
@@ -100,14 +108,22 @@ impl<C: Clock, O: Observer> Network for Local<'_, C, O> {
         stack.set_now(self.clock.now());
         let result = operation(&mut stack);
         stack.wake_driver();
+        let mut woken = stack.woken();
+        drop(stack);
+        while woken.wake()
+            && let Ok(mut stack) = self.stack.try_borrow_mut()
+        {
+            woken = stack.woken();
+        }
         result
     }
 }
 
 /// A stack for the tasks of several threads, behind a mutex.
 ///
-/// If an observer panics, the stack stands between two of its own steps and is at its end: every call then fails with
-/// [`Error::NetworkDown`].
+/// If an observer panics, the stack stands between two of its own steps and is at its end: every call, waiting or new, then
+/// fails with [`Error::NetworkDown`]. An observer must not call the sockets of the network it hears of: that would wait for
+/// itself. Wakers may, for they are woken when the lock is open.
 #[cfg(feature = "std")]
 pub struct Locked<'a, C, O: Observer = ()> {
     stack: std::sync::Mutex<Stack<'a, O>>,
@@ -117,10 +133,45 @@ pub struct Locked<'a, C, O: Observer = ()> {
 #[cfg(feature = "std")]
 impl<'a, C: Clock, O: Observer> Locked<'a, C, O> {
     /// Shares a stack that has its interfaces and addresses.
-    pub fn new(stack: Stack<'a, O>, clock: C) -> Self {
+    pub fn new(mut stack: Stack<'a, O>, clock: C) -> Self {
+        stack.share(true);
         Locked {
             stack: std::sync::Mutex::new(stack),
             clock,
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl<'a, C, O: Observer> Locked<'a, C, O> {
+    /// The pool of wakers is whole, whatever happened around it.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Stack<'a, O>> {
+        self.stack
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut woken: Woken) {
+        while woken.wake() {
+            woken = self.lock().woken();
+        }
+    }
+}
+
+/// Wakes everybody if an observer panics: nobody shall wait for what cannot come. To be made before the lock is taken, so
+/// that it is dropped after the lock.
+#[cfg(feature = "std")]
+struct Alarm<'l, 'a, C, O: Observer>(&'l Locked<'a, C, O>);
+
+#[cfg(feature = "std")]
+impl<C, O: Observer> Drop for Alarm<'_, '_, C, O> {
+    fn drop(&mut self) {
+        if self.0.stack.is_poisoned() {
+            let mut stack = self.0.lock();
+            stack.wake_all();
+            let woken = stack.woken();
+            drop(stack);
+            self.0.wake(woken);
         }
     }
 }
@@ -130,18 +181,14 @@ impl<C: Clock, O: Observer> Network for Locked<'_, C, O> {
     type Observer = O;
 
     fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
-        match self.stack.lock() {
-            Ok(mut stack) => {
-                stack.set_now(self.clock.now());
-                let result = operation(&mut stack);
-                stack.wake_driver();
-                result
-            }
-            Err(poisoned) => {
-                // The pool of wakers is whole whatever happened around it: nobody shall wait for what cannot come.
-                poisoned.into_inner().wake_all();
-                Err(Error::NetworkDown)
-            }
-        }
+        let _alarm = Alarm(self);
+        let mut stack = self.stack.lock().map_err(|_| Error::NetworkDown)?;
+        stack.set_now(self.clock.now());
+        let result = operation(&mut stack);
+        stack.wake_driver();
+        let woken = stack.woken();
+        drop(stack);
+        self.wake(woken);
+        result
     }
 }

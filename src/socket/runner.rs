@@ -13,12 +13,12 @@ use crate::Result;
 use crate::device::Absent;
 use crate::stack::{InterfaceId, Waiting};
 
-/// A way to wait for a device and for a time: `poll(2)`, an executor's timer, the next event of a simulation, an interrupt.
+/// A way to wait for a device and for a time: `epoll(7)`, an executor's timer, the next event of a simulation, an interrupt.
 ///
 /// | implementation | waits |
 /// |---|---|
 /// | [`Interrupts`](super::Interrupts) | for an interrupt, in a loop without an executor |
-/// | `host::Parker` (feature `std`, Linux) | in `poll(2)`, in a thread without an executor |
+/// | `host::Parker` (feature `std`, Linux) | in `epoll(7)`, in a thread without an executor |
 /// | `socket::tokio::Reactor` (feature `tokio`, Linux) | as tokio does |
 /// | `socket::embassy::Timer` (feature `embassy`) | as embassy does |
 /// | `sim` (feature `std`) | in virtual time |
@@ -54,7 +54,9 @@ pub struct Runner<N: Network, D, W> {
     interface: Option<InterfaceId>,
     device: D,
     wait: W,
+    /// For work, and until all is sent.
     waiting: Waiting,
+    draining: Waiting,
 }
 
 impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
@@ -66,6 +68,7 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
             device,
             wait,
             waiting: Waiting::default(),
+            draining: Waiting::default(),
         }
     }
 }
@@ -79,6 +82,7 @@ impl<N: Network, W: Wait<Absent>> Runner<N, Absent, W> {
             device: Absent,
             wait,
             waiting: Waiting::default(),
+            draining: Waiting::default(),
         }
     }
 }
@@ -123,34 +127,43 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
     /// [`NetworkDown`](crate::Error::NetworkDown).
     pub async fn drain(&mut self) -> Result<()> {
         let driving = Driving(self);
-        poll_fn(|context| {
-            let turn = driving.0.turn(context);
-            let network = &driving.0.network;
-            match turn.and_then(|()| network.call(|stack| Ok(stack.is_drained()))) {
-                Ok(false) => Poll::Pending,
-                result => Poll::Ready(result.map(drop)),
+        poll_fn(|context| driving.0.poll_drained(context)).await
+    }
+
+    fn poll_drained(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        self.turn(context)?;
+        // Another interface's runner may send the last of it.
+        let draining = &mut self.draining;
+        let is_drained = self.network.call(|stack| {
+            match stack.is_drained() {
+                true => stack.stop_waiting(draining),
+                false => stack.wait_until_drained(draining, context.waker()),
             }
-        })
-        .await
+            Ok(stack.is_drained())
+        })?;
+        if is_drained {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Once around. One turn a poll, so that the tasks beside it have theirs.
     fn turn(&mut self, context: &mut Context<'_>) -> Result<()> {
         let (interface, device, waiting) = (self.interface, &mut self.device, &mut self.waiting);
-        let is_due = |now: Instant, until: Option<Instant>| until.is_some_and(|at| at <= now);
         let (now, until) = self.network.call(|stack| {
             let now = stack.now();
-            let next = match interface {
+            // When it is to be called again for this interface's sake alone, `wait_for_work` says.
+            let _ = match interface {
                 Some(interface) => stack.poll(interface, now, device),
                 None => stack.poll_loopback(now),
             };
-            // For the runners of the other interfaces.
-            stack.wake_driver();
-            let until = stack.wait_for_work(waiting, context.waker());
-            // What the device has not given up yet is known to this poll alone.
-            Ok((now, if is_due(now, next) { next } else { until }))
+            Ok((
+                now,
+                stack.wait_for_work(interface, waiting, context.waker()),
+            ))
         })?;
-        if is_due(now, until)
+        if until.is_some_and(|until| until <= now)
             || self
                 .wait
                 .poll_wait(&mut self.device, until, context)
@@ -173,5 +186,6 @@ struct Driving<'r, N: Network, D, W>(&'r mut Runner<N, D, W>);
 impl<N: Network, D, W> Drop for Driving<'_, N, D, W> {
     fn drop(&mut self) {
         give_up(&self.0.network, &mut self.0.waiting);
+        give_up(&self.0.network, &mut self.0.draining);
     }
 }

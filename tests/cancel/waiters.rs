@@ -18,12 +18,14 @@ use super::world::Net;
 /// Something to wait for, that any number may wait for.
 type Wish = Pin<Box<dyn Future<Output = ()>>>;
 
+/// Makes it come true, and gives what must live as long as the wish.
+type Grant = Box<dyn FnOnce(&mut Scene) -> Box<dyn Any>>;
+
 /// What is waited for, and what makes it come true.
 struct Case {
     name: &'static str,
     wish: Box<dyn Fn() -> Wish>,
-    /// Gives what must live as long as the wish.
-    grant: Box<dyn FnOnce(&mut Scene) -> Box<dyn Any>>,
+    grant: Grant,
 }
 
 /// A scene for each direction of each type of socket.

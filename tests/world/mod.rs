@@ -391,6 +391,18 @@ impl Executor {
         }
     }
 
+    /// Runs until the tasks of a name are done.
+    ///
+    /// # Panics
+    /// Where nobody wakes them any more.
+    pub(crate) fn finish(&mut self, name: &str) {
+        self.settle();
+        while !self.is_done(name) {
+            assert!(self.advance(None), "nobody wakes {name}");
+            self.settle();
+        }
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&mut self, duration: std::time::Duration) {
         let end = self.world.now() + duration.into();
