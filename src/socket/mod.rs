@@ -16,7 +16,7 @@
 //! // The stack, shared by the tasks of this thread; its clock; and who drives it.
 //! let key = [7; 16]; // 128 random bits, new ones after each start
 //! let network = Local::new(Stack::with_capacity(Capacity::default(), key, ()), host::now);
-//! let parker = host::Parker::new()?; // waits in poll(2)
+//! let parker = host::Parker::new()?; // waits in epoll(7)
 //! let mut runner = Runner::loopback(&network, &parker);
 //!
 //! let client = async {
