@@ -1,10 +1,9 @@
 //! Where sockets find their stack: on one thread without a lock, across threads behind one.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use smoltcp::time::Instant;
 
-#[cfg(feature = "std")]
 use crate::stack::Woken;
 use crate::trace::Observer;
 use crate::{Error, Result, Stack};
@@ -70,11 +69,13 @@ impl<F: Fn() -> Instant> Clock for F {
 /// A stack for the tasks of one thread. There is no lock, and so no waiting for one.
 ///
 /// An observer that calls a socket of the network it hears of is inside the stack already: it gets
-/// [`Error::InvalidArgument`]. Wakers may call, for they are woken when the stack is let go of.
+/// [`Error::InvalidArgument`]. Wakers may call, for they are woken when the stack is let go of. If an observer panics, the stack
+/// stands between two of its own steps and is at its end: every call, waiting or new, then fails with [`Error::NetworkDown`].
 ///
 /// See the [module](super) for a program.
 pub struct Local<'a, C, O: Observer = ()> {
     stack: RefCell<Stack<'a, O>>,
+    is_broken: Cell<bool>,
     clock: C,
 }
 
@@ -84,6 +85,7 @@ impl<'a, C: Clock, O: Observer> Local<'a, C, O> {
         stack.share(true);
         Local {
             stack: RefCell::new(stack),
+            is_broken: Cell::new(false),
             clock,
         }
     }
@@ -96,25 +98,54 @@ impl<'a, C: Clock, O: Observer> Local<'a, C, O> {
     }
 }
 
-impl<C: Clock, O: Observer> Network for Local<'_, C, O> {
-    type Observer = O;
-
-    fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
-        // Taken already: an observer calls from inside the stack.
-        let mut stack = self
-            .stack
-            .try_borrow_mut()
-            .map_err(|_| Error::InvalidArgument)?;
-        stack.set_now(self.clock.now());
-        let result = operation(&mut stack);
-        stack.wake_driver();
-        let mut woken = stack.woken();
-        drop(stack);
+impl<C, O: Observer> Local<'_, C, O> {
+    fn wake(&self, mut woken: Woken) {
         while woken.wake()
             && let Ok(mut stack) = self.stack.try_borrow_mut()
         {
             woken = stack.woken();
         }
+    }
+}
+
+/// Nobody shall wait for what cannot come: where a call does not come to its end, the network does. To be made before the
+/// stack is taken, so that it is dropped after it.
+struct Broken<'l, 'a, C, O: Observer>(&'l Local<'a, C, O>);
+
+impl<C, O: Observer> Drop for Broken<'_, '_, C, O> {
+    fn drop(&mut self) {
+        self.0.is_broken.set(true);
+        if let Ok(mut stack) = self.0.stack.try_borrow_mut() {
+            stack.wake_all();
+            let woken = stack.woken();
+            drop(stack);
+            self.0.wake(woken);
+        }
+    }
+}
+
+impl<C: Clock, O: Observer> Network for Local<'_, C, O> {
+    type Observer = O;
+
+    fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
+        if self.is_broken.get() {
+            return Err(Error::NetworkDown);
+        }
+        let now = self.clock.now();
+        let broken;
+        // Taken already: an observer calls from inside the stack.
+        let mut stack = self
+            .stack
+            .try_borrow_mut()
+            .map_err(|_| Error::InvalidArgument)?;
+        broken = Broken(self);
+        stack.set_now(now);
+        let result = operation(&mut stack);
+        stack.wake_driver();
+        let woken = stack.woken();
+        drop(stack);
+        core::mem::forget(broken);
+        self.wake(woken);
         result
     }
 }

@@ -135,11 +135,11 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
         // Another interface's runner may send the last of it.
         let draining = &mut self.draining;
         let is_drained = self.network.call(|stack| {
-            match stack.is_drained() {
-                true => stack.stop_waiting(draining),
-                false => stack.wait_until_drained(draining, context.waker()),
+            let is_drained = stack.is_drained();
+            if !is_drained {
+                stack.wait_until_drained(draining, context.waker());
             }
-            Ok(stack.is_drained())
+            Ok(is_drained)
         })?;
         if is_drained {
             Poll::Ready(Ok(()))

@@ -109,7 +109,6 @@ pub use resolver::{Addresses, Lookup};
 pub use storage::Capacity;
 pub use storage::Storage;
 pub use waiting::Waiting;
-#[cfg(feature = "std")]
 pub(crate) use waiting::Woken;
 
 use crate::device::Loopback;

@@ -486,7 +486,6 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Wakes everybody: this stack is at its end.
-    #[cfg(feature = "std")]
     pub(crate) fn wake_all(&mut self) {
         for row in 0..self.wakers.rows.len().min(usize::from(u16::MAX)) as u16 {
             self.wakers.wake_row(row);

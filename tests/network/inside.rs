@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use glasstack::smoltcp::time::Instant;
 use glasstack::socket::{Local, Locked, Network, TcpListener, TcpStream, UdpSocket, sleep};
-use glasstack::stack::{Capacity, Domain, Type};
+use glasstack::stack::{Domain, Type};
 use glasstack::trace::{Event, Observer};
 use glasstack::{Error, Result, Stack};
 
@@ -308,10 +308,15 @@ impl Observer for Fragile {
 }
 
 #[test]
-fn a_panic_of_the_observer_ends_a_locked_network_for_everybody_and_at_once() {
+fn a_panic_of_the_observer_ends_a_network_for_everybody_and_at_once() {
     let bidden = Arc::new(AtomicUsize::new(0));
-    let stack = Stack::with_capacity(Capacity::default(), [1; 16], Fragile(bidden.clone()));
-    let network = Arc::new(Locked::new(stack, clock));
+    let stack = || Stack::with_capacity(small(), [1; 16], Fragile(bidden.clone()));
+    ends(Arc::new(Locked::new(stack(), clock)), &bidden);
+    bidden.store(0, Ordering::Relaxed);
+    ends(Rc::new(Local::new(stack(), clock)), &bidden);
+}
+
+fn ends<N: Network + Clone>(network: N, bidden: &AtomicUsize) {
     let socket = UdpSocket::bind(network.clone(), address()).unwrap();
     // More than are woken in one go.
     let bells: Vec<_> = (0..20).map(|_| Arc::new(Bell::default())).collect();

@@ -16,7 +16,7 @@ use glasstack::device::wire::WireEnd;
 use glasstack::host::{self, Parker};
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Instant;
-use glasstack::socket::{Local, Park, Runner, TcpListener, TcpStream, UdpSocket};
+use glasstack::socket::{Local, Locked, Park, Runner, TcpListener, TcpStream, UdpSocket};
 use glasstack::socket::{block_on, sleep};
 use glasstack::stack::InterfaceId;
 use glasstack::{Result, Stack};
@@ -249,6 +249,83 @@ fn a_parker_outlives_its_runner_and_the_device() {
 
 /// The wire's other end lives until here.
 fn right_is_kept<T>(_: T) {}
+
+#[test]
+fn threads_share_a_network_that_one_of_them_drives() {
+    let (mut left, mut right) = Wire::pair(Medium::Ip, 1500);
+    let station = |last: u8, end: &mut WireEnd| {
+        let mut stack = Stack::with_capacity(small(), [last; 16], ());
+        let interface = stack.add_interface(end, None).unwrap();
+        stack
+            .add_address(interface, [10, 0, 0, last].into(), 24)
+            .unwrap();
+        (Arc::new(Locked::new(stack, host::now)), interface)
+    };
+    let (near, near_interface) = station(1, &mut left);
+    let (far, far_interface) = station(2, &mut right);
+    // They end when the other threads have dropped their networks.
+    let drivers = [
+        (near.clone(), near_interface, left),
+        (far.clone(), far_interface, right),
+    ]
+    .map(|(net, interface, end)| {
+        thread::spawn(move || {
+            let parker = Parker::new().unwrap();
+            let mut runner = Runner::new(net.clone(), interface, end, &parker);
+            let alone = async {
+                // The runner's, and this one's.
+                while Arc::strong_count(&net) > 2 {
+                    sleep(&net, Duration::from_millis(5)).await.unwrap();
+                }
+            };
+            block_on(&parker, runner.run_until(alone)).unwrap();
+        })
+    });
+    const CLIENTS: usize = 4;
+    let listener = TcpListener::bind(far.clone(), address(), CLIENTS).unwrap();
+    let listener = Arc::new(listener);
+    let servers = (0..CLIENTS).map(|_| {
+        let listener = listener.clone();
+        thread::spawn(move || {
+            let parker = Parker::new().unwrap();
+            let serving = async {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 64];
+                while let len @ 1.. = stream.read(&mut buffer).await.unwrap() {
+                    stream.write_all(&buffer[..len]).await.unwrap();
+                }
+            };
+            block_on(&parker, serving);
+        })
+    });
+    let servers: Vec<_> = servers.collect();
+    let clients = (0..CLIENTS).map(|_| {
+        let near = near.clone();
+        thread::spawn(move || {
+            let parker = Parker::new().unwrap();
+            let asking = async {
+                let stream = TcpStream::connect(near, address()).await.unwrap();
+                for octet in 0..200 {
+                    let mut answer = [0];
+                    stream.write_all(&[octet]).await.unwrap();
+                    stream.read_exact(&mut answer).await.unwrap();
+                    assert_eq!(answer, [octet]);
+                }
+            };
+            block_on(&parker, asking);
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.join().unwrap();
+    }
+    for server in servers {
+        server.join().unwrap();
+    }
+    drop((near, far, listener));
+    for driver in drivers {
+        driver.join().unwrap();
+    }
+}
 
 #[test]
 fn a_waker_of_another_thread_ends_the_sleep() {
