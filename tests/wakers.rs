@@ -498,6 +498,23 @@ fn who_stops_waiting_is_not_woken_and_the_others_are() {
 }
 
 #[test]
+fn who_registered_stays_where_a_future_of_the_same_task_gives_up() {
+    let mut net = Net::new();
+    let (client, accepted, _) = net.pair(SERVER);
+    let (bell, waker) = Bell::new();
+    let mut waiting = Waiting::default();
+    let stack = &mut net.server.stack;
+    let waited = stack.wait(accepted, Interest::Readable, &mut waiting, &waker);
+    assert_eq!(waited, Ok(()));
+    let registered = stack.register_waker(accepted, Interest::Readable, &waker);
+    assert_eq!(registered, Ok(()));
+    stack.stop_waiting(&mut waiting);
+    net.client.stack.send(client, b"hello").unwrap();
+    net.run();
+    assert_eq!(bell.rings(), 1);
+}
+
+#[test]
 fn sleepers_wake_in_their_order_and_poll_says_when() {
     let mut net = Net::new();
     let stack = &mut net.client.stack;

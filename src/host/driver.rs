@@ -50,13 +50,15 @@ fn turn(shared: &Shared) -> Option<PollTimeout> {
     }
     let mut next = engine.poll();
     let now = engine.now();
-    if let Some((until, done)) = engine.drains_until() {
-        if done || until <= now {
-            return None;
-        }
+    let drains_until = engine.drains_until();
+    if let Some((until, _)) = drains_until {
         next = Some(next.map_or(until, |next| next.min(until)));
     }
     engine.sleeps_until = next;
+    shared.let_go(engine);
+    if drains_until.is_some_and(|(until, done)| done || until <= now) {
+        return None;
+    }
     Some(next.map_or(PollTimeout::NONE, |next| until_timeout(now, next)))
 }
 

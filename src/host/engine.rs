@@ -36,7 +36,8 @@ enum Phase {
 }
 
 impl Engine {
-    pub(super) fn new(stack: HostStack, link: Box<dyn Link>) -> Engine {
+    pub(super) fn new(mut stack: HostStack, link: Box<dyn Link>) -> Engine {
+        stack.share(true);
         Engine {
             stack,
             link,
@@ -121,7 +122,17 @@ impl Shared {
         engine.stack.set_now(now);
         let result = operation(&mut engine.stack);
         self.work(&mut engine);
+        self.let_go(engine);
         result
+    }
+
+    /// Opens the lock, and wakes those who were to be woken: they may call.
+    pub(super) fn let_go(&self, mut engine: MutexGuard<'_, Engine>) {
+        let mut woken = engine.stack.woken();
+        drop(engine);
+        while woken.wake() {
+            woken = self.lock().stack.woken();
+        }
     }
 
     /// Does what is due in this thread, and wakes the driver if it would sleep past the next deadline.
@@ -159,16 +170,20 @@ impl Shared {
         );
         engine.phase = Phase::Draining(now + linger);
         engine.stack.set_now(now);
-        // Whoever waits on one of them is woken, and finds the host at its end.
         engine.stack.close_all();
+        // Whoever waits finds the host at its end.
+        engine.stack.wake_all();
         self.work(&mut engine);
         self.wake_driver();
+        self.let_go(engine);
     }
 
     /// The driver's last act, also when it panics.
     pub(super) fn end(&self) {
-        self.lock().end(!self.is_broken());
+        let mut engine = self.lock();
+        engine.end(!self.is_broken());
         self.ended.notify_all();
+        self.let_go(engine);
     }
 
     /// Waits for [`end`](Shared::end); whether all was sent by then.

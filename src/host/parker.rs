@@ -1,4 +1,4 @@
-//! Waiting in `poll(2)`, for a thread that drives a stack by itself.
+//! Waiting in `epoll(7)`, for a thread that drives a stack by itself.
 
 use super::driver::until_timeout;
 use crate::{
@@ -7,20 +7,23 @@ use crate::{
 };
 use nix::{
     errno::Errno,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::eventfd::{EfdFlags, EventFd},
+    poll::PollTimeout,
+    sys::{
+        epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
+        eventfd::{EfdFlags, EventFd},
+    },
 };
 use smoltcp::time::Instant;
 use std::{
     cell::{Cell, RefCell},
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
 };
 
-/// Sleeps in `poll(2)`: until the device has a frame, a time has come, or a waker is woken, also by another thread. A reference
-/// to it is both the [`Wait`] of a [`Runner`](crate::socket::Runner) and the [`Park`] of
+/// Sleeps in `epoll(7)`: until a device has a frame, a time has come, or a waker is woken, also by another thread. A reference
+/// to it is both the [`Wait`] of a [`Runner`](crate::socket::Runner), or of several, and the [`Park`] of
 /// [`block_on`](crate::socket::block_on). Its clock is [`host::now`](super::now).
 ///
 /// ```
@@ -46,9 +49,14 @@ use std::{
 /// ```
 pub struct Parker {
     bell: Arc<Bell>,
-    /// The device's descriptor, duplicated when it is first waited for.
-    device: RefCell<Option<OwnedFd>>,
+    /// The bell; and each device while it is waited for. What is closed leaves by itself, so that a descriptor's number may
+    /// be another device's later.
+    epoll: Epoll,
+    /// Devices that are gone: "ready" for ever, and never a frame again.
+    gone: RefCell<Vec<RawFd>>,
+    /// Since the last sleep: the earliest time that was asked for, and who asked, beside the future that is blocked on.
     until: Cell<Option<Instant>>,
+    wakers: RefCell<Vec<Waker>>,
 }
 
 struct Bell(EventFd);
@@ -69,32 +77,69 @@ impl Parker {
     /// Those of `eventfd(2)`.
     pub fn new() -> io::Result<Parker> {
         let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(&event, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         Ok(Parker {
             bell: Arc::new(Bell(event)),
-            device: RefCell::new(None),
+            epoll,
+            gone: RefCell::default(),
             until: Cell::new(None),
+            wakers: RefCell::default(),
         })
     }
 
-    /// Waits for this descriptor, too; a duplicate of it, which is made once.
+    /// Waits for this descriptor, too, once.
     fn watch(&self, descriptor: BorrowedFd<'_>) {
-        let mut device = self.device.borrow_mut();
-        if device.is_none() {
-            // Too many open files: the time and the wakers are waited for, and frames come late.
-            *device = descriptor.try_clone_to_owned().ok();
+        let number = descriptor.as_raw_fd();
+        let once = EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT;
+        let mut event = EpollEvent::new(once, data(number));
+        let is_gone = |gone: &RawFd| *gone == number;
+        if self.gone.borrow().iter().any(is_gone) {
+            match self.epoll.add(descriptor, event) {
+                // Another device, by the number of one that is closed.
+                Ok(()) => self.gone.borrow_mut().retain(|gone| !is_gone(gone)),
+                Err(_) => return,
+            }
+        }
+        // No memory in the kernel: the time and the wakers are waited for, and frames come late.
+        let _ = match self.epoll.modify(descriptor, &mut event) {
+            Err(Errno::ENOENT) => self.epoll.add(descriptor, event),
+            result => result,
+        };
+    }
+
+    /// Until then, for who is polled with this context.
+    fn wait_until(&self, until: Option<Instant>, context: &Context<'_>) {
+        let earlier = [self.until.get(), until].into_iter().flatten().min();
+        self.until.set(earlier);
+        let mut wakers = self.wakers.borrow_mut();
+        let is_same = |waker: &Waker| waker.will_wake(context.waker());
+        if !is_same(&self.waker()) && !wakers.iter().any(is_same) {
+            wakers.push(context.waker().clone());
         }
     }
 }
+
+/// What `epoll` tells the bell by: no device's number.
+const BELL: u64 = u64::MAX;
+
+fn data(number: RawFd) -> u64 {
+    // A descriptor is never negative.
+    u64::try_from(number).unwrap_or(BELL)
+}
+
+/// So many events are told of at once; the others are at the next turn.
+const EVENTS: usize = 16;
 
 impl<D: AsFd> Wait<D> for &Parker {
     fn poll_wait(
         &mut self,
         device: &mut D,
         until: Option<Instant>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<()> {
         self.watch(device.as_fd());
-        self.until.set(until);
+        self.wait_until(until, context);
         Poll::Pending
     }
 }
@@ -104,9 +149,9 @@ impl Wait<Absent> for &Parker {
         &mut self,
         _: &mut Absent,
         until: Option<Instant>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<()> {
-        self.until.set(until);
+        self.wait_until(until, context);
         Poll::Pending
     }
 }
@@ -117,36 +162,26 @@ impl Park for Parker {
     }
 
     fn park(&self) {
-        let timeout = match self.until.get() {
+        let timeout = match self.until.take() {
             Some(until) => until_timeout(super::now(), until),
             None => PollTimeout::NONE,
         };
-        let mut device = self.device.borrow_mut();
-        let wake = PollFd::new(self.bell.0.as_fd(), PollFlags::POLLIN);
-        // Without a device the wake-up stands in its place.
-        let frames = device.as_ref().map_or(wake.clone(), |device| {
-            PollFd::new(device.as_fd(), PollFlags::POLLIN)
-        });
-        let mut descriptors = [wake, frames];
-        match poll(&mut descriptors, timeout) {
-            // A signal: one turn too many.
-            Ok(_) | Err(Errno::EINTR) => {}
-            // No memory in the kernel; the other errors cannot be. Let it recover, do not spin.
-            Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+        let mut events = [EpollEvent::empty(); EVENTS];
+        let timeout = EpollTimeout::try_from(i32::from(timeout)).unwrap_or(EpollTimeout::MAX);
+        // A signal is one turn too many; no other error can be.
+        let count = self.epoll.wait(&mut events, timeout).unwrap_or(0);
+        let gone = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
+        for event in events.iter().take(count) {
+            if event.events().intersects(gone)
+                && let Ok(number) = RawFd::try_from(event.data())
+            {
+                self.gone.borrow_mut().push(number);
+            }
         }
-        let [wake, frames] = descriptors;
-        let has_rung = wake.any().unwrap_or(true);
-        let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-        let is_gone = frames
-            .revents()
-            .is_some_and(|events| events.intersects(gone));
-        if has_rung {
-            // Empty already (EAGAIN) is as good.
-            let _ = self.bell.0.read();
-        }
-        if is_gone && let Ok(never) = EventFd::from_flags(EfdFlags::EFD_CLOEXEC) {
-            // "Ready" for ever, and never a frame again: what is never readable takes its place.
-            *device = Some(OwnedFd::from(never));
-        }
+        // All are polled again, and say again what they wait for. Before the bell is read: it rings for them, too.
+        let wakers = self.wakers.take();
+        wakers.into_iter().for_each(Waker::wake);
+        // Not rung (EAGAIN) is as good.
+        let _ = self.bell.0.read();
     }
 }

@@ -40,6 +40,7 @@ impl Flag {
 }
 
 const RAW: RawWaker = RawWaker::new(ptr::null(), &TABLE);
+/// One, by whose address wakers know each other.
 static TABLE: RawWakerVTable = RawWakerVTable::new(|_| RAW, |_| wake(), |_| wake(), |_| {});
 
 #[cfg(target_has_atomic = "ptr")]

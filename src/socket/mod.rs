@@ -15,7 +15,7 @@
 //! let key = [7; 16]; // 128 random bits, new ones after each start
 //! let stack = Stack::with_capacity(Capacity::default(), key, ()); // or `Stack::new`, in the caller's memory
 //! let network = Local::new(stack, host::now); // shared by the tasks of this thread; with a clock
-//! let parker = host::Parker::new()?; // waits in poll(2)
+//! let parker = host::Parker::new()?; // waits in epoll(7)
 //! let mut runner = Runner::loopback(&network, &parker); // drives the stack
 //!
 //! let program = async {
@@ -72,6 +72,8 @@ pub mod blocking;
 pub mod embassy;
 mod flag;
 mod handle;
+#[cfg(any(feature = "std", feature = "critical-section"))]
+mod locked;
 mod name;
 mod network;
 mod runner;
@@ -88,11 +90,11 @@ pub use crate::stack::{Received, Shutdown, option::CongestionControl};
 pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
+#[cfg(any(feature = "std", feature = "critical-section"))]
+pub use locked::Locked;
 #[cfg(feature = "embedded-nal")]
 pub(crate) use name::localhost;
 pub use name::resolve;
-#[cfg(any(feature = "std", feature = "critical-section"))]
-pub use network::Locked;
 pub use network::{Clock, Local, Network};
 pub use runner::{Runner, Wait};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};

@@ -1,9 +1,10 @@
 //! Where sockets find their stack: on one thread without a lock, across threads behind one.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use smoltcp::time::Instant;
 
+use crate::stack::Woken;
 use crate::trace::Observer;
 use crate::{Error, Result, Stack};
 
@@ -67,17 +68,24 @@ impl<F: Fn() -> Instant> Clock for F {
 
 /// A stack for the tasks of one thread. There is no lock, and so no waiting for one.
 ///
+/// An observer that calls a socket of the network it hears of is inside the stack already: it gets
+/// [`Error::InvalidArgument`]. Wakers may call, for they are woken when the stack is let go of. If an observer panics, the stack
+/// stands between two of its own steps and is at its end: every call, waiting or new, then fails with [`Error::NetworkDown`].
+///
 /// See the [module](super) for a program.
 pub struct Local<'a, C, O: Observer = ()> {
     stack: RefCell<Stack<'a, O>>,
+    is_broken: Cell<bool>,
     clock: C,
 }
 
 impl<'a, C: Clock, O: Observer> Local<'a, C, O> {
     /// Shares a stack that has its interfaces and addresses.
-    pub fn new(stack: Stack<'a, O>, clock: C) -> Self {
+    pub fn new(mut stack: Stack<'a, O>, clock: C) -> Self {
+        stack.share(true);
         Local {
             stack: RefCell::new(stack),
+            is_broken: Cell::new(false),
             clock,
         }
     }
@@ -94,7 +102,35 @@ impl<'a, C: Clock, O: Observer> Local<'a, C, O> {
 
     /// The stack again.
     pub fn into_inner(self) -> Stack<'a, O> {
-        self.stack.into_inner()
+        let mut stack = self.stack.into_inner();
+        stack.share(false);
+        stack
+    }
+}
+
+impl<C, O: Observer> Local<'_, C, O> {
+    fn wake(&self, mut woken: Woken) {
+        while woken.wake()
+            && let Ok(mut stack) = self.stack.try_borrow_mut()
+        {
+            woken = stack.woken();
+        }
+    }
+}
+
+/// Nobody shall wait for what cannot come: where a call does not come to its end, the network does. To be made before the
+/// stack is taken, so that it is dropped after it.
+struct Broken<'l, 'a, C, O: Observer>(&'l Local<'a, C, O>);
+
+impl<C, O: Observer> Drop for Broken<'_, '_, C, O> {
+    fn drop(&mut self) {
+        self.0.is_broken.set(true);
+        if let Ok(mut stack) = self.0.stack.try_borrow_mut() {
+            stack.wake_all();
+            let woken = stack.woken();
+            drop(stack);
+            self.0.wake(woken);
+        }
     }
 }
 
@@ -102,80 +138,34 @@ impl<C: Clock, O: Observer> Network for Local<'_, C, O> {
     type Observer = O;
 
     fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
-        // Taken already: an observer, or a waker, calls from inside the stack.
+        if self.is_broken.get() {
+            return Err(Error::NetworkDown);
+        }
+        let now = self.clock.now();
+        let broken;
+        // Taken already: an observer calls from inside the stack.
         let mut stack = self
             .stack
             .try_borrow_mut()
             .map_err(|_| Error::InvalidArgument)?;
-        call(&mut stack, self.clock.now(), operation)
+        broken = Broken(self);
+        let (result, woken) = call(&mut stack, now, operation);
+        drop(stack);
+        core::mem::forget(broken);
+        self.wake(woken);
+        result
     }
 }
 
-/// A stack for the tasks of several threads, behind a lock: a mutex with feature `std`, else the one of the
-/// [`critical-section`](https://docs.rs/critical-section) crate (the feature of this name), for the cores and the interrupts
-/// of a microcontroller. A call, and a turn of a [`Runner`](super::Runner), is one critical section.
-///
-/// If an observer panics, the stack stands between two of its own steps and is at its end: every call then fails with
-/// [`Error::NetworkDown`].
-#[cfg(any(feature = "std", feature = "critical-section"))]
-pub struct Locked<'a, C, O: Observer = ()> {
-    stack: Lock<Stack<'a, O>>,
-    clock: C,
-}
-
-#[cfg(feature = "std")]
-type Lock<T> = std::sync::Mutex<T>;
-#[cfg(all(feature = "critical-section", not(feature = "std")))]
-type Lock<T> = critical_section::Mutex<RefCell<T>>;
-
-#[cfg(any(feature = "std", feature = "critical-section"))]
-impl<'a, C: Clock, O: Observer> Locked<'a, C, O> {
-    /// Shares a stack that has its interfaces and addresses.
-    pub fn new(stack: Stack<'a, O>, clock: C) -> Self {
-        #[cfg(not(feature = "std"))]
-        let stack = RefCell::new(stack);
-        Locked {
-            stack: Lock::new(stack),
-            clock,
-        }
-    }
-}
-
-#[cfg(any(feature = "std", feature = "critical-section"))]
-impl<C: Clock, O: Observer> Network for Locked<'_, C, O> {
-    type Observer = O;
-
-    #[cfg(feature = "std")]
-    fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
-        match self.stack.lock() {
-            Ok(mut stack) => call(&mut stack, self.clock.now(), operation),
-            Err(poisoned) => {
-                // The pool of wakers is whole whatever happened around it: nobody shall wait for what cannot come.
-                poisoned.into_inner().wake_all();
-                Err(Error::NetworkDown)
-            }
-        }
-    }
-
-    #[cfg(not(feature = "std"))]
-    fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
-        critical_section::with(|section| {
-            let mut stack = self.stack.borrow(section).try_borrow_mut();
-            // Taken already: an observer, or a waker, calls from inside the stack.
-            let stack = stack.as_mut().map_err(|_| Error::InvalidArgument)?;
-            call(stack, self.clock.now(), operation)
-        })
-    }
-}
-
-/// A call at the present time; who drives the stack is woken for what comes of it.
-fn call<'a, O: Observer, R>(
+/// A call at the present time, and who is to be woken for what came of it once the stack is let go of: who waits for a socket,
+/// and who drives the stack.
+pub(super) fn call<'a, O: Observer, R>(
     stack: &mut Stack<'a, O>,
     now: Instant,
     operation: impl FnOnce(&mut Stack<'a, O>) -> Result<R>,
-) -> Result<R> {
+) -> (Result<R>, Woken) {
     stack.set_now(now);
     let result = operation(stack);
     stack.wake_driver();
-    result
+    (result, stack.woken())
 }

@@ -13,12 +13,12 @@ use crate::Result;
 use crate::device::Absent;
 use crate::stack::{InterfaceId, Waiting};
 
-/// A way to wait for a device and for a time: `poll(2)`, an executor's timer, the next event of a simulation, an interrupt.
+/// A way to wait for a device and for a time: `epoll(7)`, an executor's timer, the next event of a simulation, an interrupt.
 ///
 /// | implementation | waits |
 /// |---|---|
 /// | [`Interrupts`](super::Interrupts) | for an interrupt, in a loop without an executor |
-/// | `host::Parker` (feature `std`, Linux) | in `poll(2)`, in a thread without an executor |
+/// | `host::Parker` (feature `std`, Linux) | in `epoll(7)`, in a thread without an executor |
 /// | `socket::tokio::Reactor` (feature `tokio`, Linux) | as tokio does |
 /// | `socket::embassy::Timer` (feature `embassy`) | as embassy does |
 /// | `sim` (feature `std`) | in virtual time |
@@ -54,7 +54,9 @@ pub struct Runner<N: Network, D, W> {
     interface: Option<InterfaceId>,
     device: D,
     wait: W,
+    /// For work, and until all is sent.
     waiting: Waiting,
+    draining: Waiting,
 }
 
 impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
@@ -66,6 +68,7 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
             device,
             wait,
             waiting: Waiting::default(),
+            draining: Waiting::default(),
         }
     }
 }
@@ -79,6 +82,7 @@ impl<N: Network, W: Wait<Absent>> Runner<N, Absent, W> {
             device: Absent,
             wait,
             waiting: Waiting::default(),
+            draining: Waiting::default(),
         }
     }
 }
@@ -89,7 +93,8 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
     /// # Errors
     /// [`NetworkDown`](crate::Error::NetworkDown), and then it ends.
     pub async fn run(&mut self) -> Result<Infallible> {
-        poll_fn(|context| match self.turn(context) {
+        let driving = Driving(self);
+        poll_fn(|context| match driving.0.turn(context) {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
         })
@@ -101,11 +106,12 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
     /// # Errors
     /// [`NetworkDown`](crate::Error::NetworkDown).
     pub async fn run_until<F: Future>(&mut self, future: F) -> Result<F::Output> {
+        let driving = Driving(self);
         let mut future = pin!(future);
         poll_fn(|context| {
             let output = future.as_mut().poll(context);
             // Afterwards: what the future's calls caused leaves now.
-            match (self.turn(context), output) {
+            match (driving.0.turn(context), output) {
                 (_, Poll::Ready(output)) => Poll::Ready(Ok(output)),
                 (Ok(()), Poll::Pending) => Poll::Pending,
                 (Err(error), Poll::Pending) => Poll::Ready(Err(error)),
@@ -120,33 +126,44 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
     /// # Errors
     /// [`NetworkDown`](crate::Error::NetworkDown).
     pub async fn drain(&mut self) -> Result<()> {
-        poll_fn(|context| {
-            let turn = self.turn(context);
-            match turn.and_then(|()| self.network.call(|stack| Ok(stack.is_drained()))) {
-                Ok(false) => Poll::Pending,
-                result => Poll::Ready(result.map(drop)),
+        let driving = Driving(self);
+        poll_fn(|context| driving.0.poll_drained(context)).await
+    }
+
+    fn poll_drained(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        self.turn(context)?;
+        // Another interface's runner may send the last of it.
+        let draining = &mut self.draining;
+        let is_drained = self.network.call(|stack| {
+            let is_drained = stack.is_drained();
+            if !is_drained {
+                stack.wait_until_drained(draining, context.waker());
             }
-        })
-        .await
+            Ok(is_drained)
+        })?;
+        if is_drained {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Once around. One turn a poll, so that the tasks beside it have theirs.
     fn turn(&mut self, context: &mut Context<'_>) -> Result<()> {
         let (interface, device, waiting) = (self.interface, &mut self.device, &mut self.waiting);
-        let is_due = |now: Instant, until: Option<Instant>| until.is_some_and(|at| at <= now);
         let (now, until) = self.network.call(|stack| {
             let now = stack.now();
-            let next = match interface {
+            // When it is to be called again for this interface's sake alone, `wait_for_work` says.
+            let _ = match interface {
                 Some(interface) => stack.poll(interface, now, device),
                 None => stack.poll_loopback(now),
             };
-            // For the runners of the other interfaces.
-            stack.wake_driver();
-            let until = stack.wait_for_work(waiting, context.waker());
-            // What the device has not given up yet is known to this poll alone.
-            Ok((now, if is_due(now, next) { next } else { until }))
+            Ok((
+                now,
+                stack.wait_for_work(interface, waiting, context.waker()),
+            ))
         })?;
-        if is_due(now, until)
+        if until.is_some_and(|until| until <= now)
             || self
                 .wait
                 .poll_wait(&mut self.device, until, context)
@@ -163,8 +180,12 @@ impl<N: Network, D: Device, W: Wait<D>> Runner<N, D, W> {
     }
 }
 
-impl<N: Network, D, W> Drop for Runner<N, D, W> {
+/// A runner while it drives: it waits for work no longer than that.
+struct Driving<'r, N: Network, D, W>(&'r mut Runner<N, D, W>);
+
+impl<N: Network, D, W> Drop for Driving<'_, N, D, W> {
     fn drop(&mut self) {
-        give_up(&self.network, &mut self.waiting);
+        give_up(&self.0.network, &mut self.0.waiting);
+        give_up(&self.0.network, &mut self.0.draining);
     }
 }

@@ -45,7 +45,8 @@ impl<N: Network> TcpStream<N> {
         &self.handle
     }
 
-    /// `socket(2)` and `connect(2)`: waits for the handshake. Dropped meanwhile, there was no connection.
+    /// `socket(2)` and `connect(2)`: waits for the handshake. Dropped meanwhile, it is given up: a peer that
+    /// has the connection already sees its end.
     ///
     /// # Errors
     /// [`ConnectionRefused`](Error::ConnectionRefused), [`TimedOut`](Error::TimedOut),

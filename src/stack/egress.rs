@@ -9,7 +9,7 @@ use smoltcp::wire::HardwareAddress;
 use super::Stack;
 use super::connection::Role;
 use super::door::{DoorOut, Sent, Void, Watch};
-use super::interface::NetworkInterface;
+use super::interface::LOOPBACK;
 use super::resolver::Step;
 use super::slot::{Agenda, Kind};
 use crate::Error;
@@ -304,16 +304,39 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// The earliest time at which something is to be done.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        // A full device is no reason to call at once, and no reason to let the other links wait.
-        let can_work =
-            |interface: &NetworkInterface| !interface.due.is_empty() && !interface.refused;
-        let at_once = if !self.loopback.is_empty()
-            || self.due > 0 && self.interfaces.iter().flatten().any(can_work)
+        self.next_deadline_among(|_| true)
+    }
+
+    /// The same for who polls one interface, and with it the loopback: what waits on the others is for those who poll them.
+    pub(super) fn next_deadline_on(&self, interface: u8) -> Option<Instant> {
+        let row = self.interfaces.get(usize::from(interface));
+        if row
+            .and_then(Option::as_ref)
+            .is_some_and(|row| row.has_unread)
         {
-            Some(self.now)
-        } else {
-            (self.due > 0).then(|| self.now + DEVICE_RETRY)
-        };
+            return Some(self.now);
+        }
+        self.next_deadline_among(|index| index == interface || index == LOOPBACK)
+    }
+
+    fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
+        let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
+        if self.due > 0 {
+            let interfaces = (0..).zip(self.interfaces.iter());
+            for (_, row) in interfaces.filter(|(index, _)| is_meant(*index)) {
+                if let Some(row) = row
+                    && !row.due.is_empty()
+                {
+                    // A full device is no reason to call at once, and no reason to let the other links wait.
+                    let wait = if row.refused {
+                        DEVICE_RETRY
+                    } else {
+                        Duration::ZERO
+                    };
+                    at_once = earlier(at_once, Some(self.now + wait));
+                }
+            }
+        }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         let waiting = earlier(waiting, self.wakers.next());
         earlier(at_once, waiting)

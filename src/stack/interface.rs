@@ -43,6 +43,8 @@ pub(super) struct NetworkInterface {
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
     pub(super) refused: bool,
+    /// The device may have more frames than the last poll took in.
+    pub(super) has_unread: bool,
     /// Neighbors asked for within the last second.
     pub(super) questions: Questions,
 }
@@ -64,6 +66,7 @@ impl NetworkInterface {
             due: List::new(),
             blocked: List::new(),
             refused: false,
+            has_unread: false,
             questions: Questions::new(),
         }
     }

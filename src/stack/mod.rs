@@ -109,6 +109,7 @@ pub use resolver::{Addresses, Lookup};
 pub use storage::Capacity;
 pub use storage::Storage;
 pub use waiting::Waiting;
+pub(crate) use waiting::Woken;
 
 use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
@@ -254,8 +255,6 @@ pub struct Stack<'a, O: Observer = ()> {
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
-    /// The device may have more frames than one `poll` takes in.
-    unread: bool,
     /// A waiting SYN may find room now.
     room: bool,
     reassemblies: Reassemblies<'a>,
@@ -351,7 +350,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             interfaces,
             loopback,
             pending: parts.pending,
-            unread: false,
             room: false,
             reassemblies: parts.reassemblies,
             resolver: parts.resolver,
@@ -388,8 +386,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     ) -> Option<Instant> {
         self.set_now(now);
         self.expire();
-        self.poll_interface(interface.0, device);
-        let unread = self.unread;
+        let has_unread = self.poll_interface(interface.0, device);
+        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface.0)) {
+            row.has_unread = has_unread;
+        }
         self.poll_own_loopback();
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
@@ -397,7 +397,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         // What came over the loopback may have an answer that goes over the link, and the other way round.
         self.egress(interface.0, device);
         self.poll_own_loopback();
-        if unread {
+        if has_unread {
             return Some(self.now);
         }
         self.next_deadline()
@@ -416,19 +416,20 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.next_deadline()
     }
 
-    fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) {
+    /// Says whether the device may have more frames than one `poll` takes in.
+    fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
         if self
             .interfaces
             .get(usize::from(interface))
             .is_none_or(Option::is_none)
         {
-            return;
+            return false;
         }
         let capabilities = device.capabilities();
-        self.unread = true;
+        let mut has_unread = true;
         for _ in 0..INGRESS_BURST {
             let Some((received, token)) = device.receive(self.now) else {
-                self.unread = false;
+                has_unread = false;
                 break;
             };
             let meta = received.meta();
@@ -443,6 +444,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             });
         }
         self.egress(interface, device);
+        has_unread
     }
 
     /// Carries what the host sends to itself, if it does.

@@ -48,6 +48,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             self.tell_state(slot, before, state);
             self.transition(slot, role, state);
+            if role == Role::Orphan {
+                self.wakers.wake(Subject::Drained);
+            }
         }
         if !self.is_live(slot) {
             return;
@@ -245,7 +248,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         socket.abort();
         // smoltcp keeps it beyond the connection; the next one is to find out about its own path (RFC 5681 §3.1).
         socket.set_congestion_control(socket.congestion_control());
-        let waits = connection.in_time_wait;
+        let (waits, role) = (connection.in_time_wait, connection.role);
         *connection = Connection::FREE;
         self.slots[usize::from(slot)].forget_neighbor();
         if waits {
@@ -253,6 +256,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         self.free_connections.push_back(&mut self.members, slot);
         self.room = true;
+        if role == Role::Orphan {
+            self.wakers.wake(Subject::Drained);
+        }
     }
 }
 

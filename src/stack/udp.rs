@@ -9,6 +9,7 @@ use smoltcp::wire::IpListenEndpoint;
 use super::fd::Socket;
 use super::flow::{Endpoint, UNSPECIFIED};
 use super::slot::{Kind, Owner};
+use super::waiting::Subject;
 use super::{Fd, Readiness, Received, Stack};
 use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Result};
@@ -396,5 +397,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         place.forget_neighbor();
         self.free_datagrams.push_back(&mut self.members, slot);
+        self.wakers.wake(Subject::Drained);
     }
 }

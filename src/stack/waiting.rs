@@ -1,14 +1,17 @@
 //! Who waits for what: wakers, in a bounded pool. A waker has a row of its own, so any number of tasks wait on one socket,
 //! and one that gives up takes back its own row and no other.
 
+use core::mem;
 use core::task::Waker;
 
+use heapless::Vec;
 use managed::ManagedSlice;
 use smoltcp::time::Instant;
 
+use super::interface::LOOPBACK;
 use super::list::{Link, List};
 use super::resolver::Lookup;
-use super::{Fd, Interest, Stack};
+use super::{Fd, Interest, InterfaceId, LAST_MOMENT, Stack};
 use crate::Result;
 use crate::trace::Observer;
 
@@ -31,10 +34,14 @@ pub(super) enum Subject {
     Socket(u16, Interest),
     /// That the lookup with this index is done.
     Lookup(u16),
-    /// That the stack wants to be polled sooner than it said.
-    Work,
+    /// That the stack wants the interface with this index to be polled sooner than it said.
+    Work(u8),
+    /// That one connection less has something left to send.
+    Drained,
     /// A time.
     Time,
+    /// Nothing any more: it is to be woken once the stack is let go of.
+    Woken,
 }
 
 /// A waker's row.
@@ -42,8 +49,33 @@ pub(super) struct WakerRow {
     generation: u32,
     waker: Option<Waker>,
     subject: Subject,
-    /// When, where it waits for a time.
+    /// The time that it waits for, or until which who polls the stack was told that there is nothing to do.
     at: Instant,
+    /// A [`Waiting`] has it, and may give it up.
+    is_kept: bool,
+}
+
+/// Never.
+const NEVER: Instant = Instant::from_micros_const(i64::MAX);
+
+/// How many wakers are woken in one go.
+const WOKEN: usize = 8;
+
+/// Wakers that left a shared stack, to be woken once nobody holds it: who is woken may run at once, and call.
+#[must_use = "who is not woken waits for ever"]
+pub(crate) struct Woken {
+    wakers: Vec<Waker, WOKEN>,
+    /// The last reference to a task may be among those that nobody needs any more, and the task has sockets.
+    _unneeded: Option<Waker>,
+}
+
+impl Woken {
+    /// Says whether there may be more.
+    pub(crate) fn wake(self) -> bool {
+        let is_full = self.wakers.is_full();
+        self.wakers.into_iter().for_each(Waker::wake);
+        is_full
+    }
 }
 
 impl WakerRow {
@@ -51,8 +83,9 @@ impl WakerRow {
     pub(super) const FREE: WakerRow = WakerRow {
         generation: 0,
         waker: None,
-        subject: Subject::Work,
+        subject: Subject::Woken,
         at: Instant::ZERO,
+        is_kept: false,
     };
 }
 
@@ -65,13 +98,18 @@ pub(super) struct Wakers<'a> {
     sockets: ManagedSlice<'a, [List; 2]>,
     lookups: ManagedSlice<'a, List>,
     work: List,
+    drained: List,
     sleepers: List,
     /// When the first of the sleepers is to be woken.
     earliest: Option<Instant>,
-    /// Until when those who poll the stack were told that it has nothing to do.
-    idle_until: Option<Instant>,
     /// The row that must go next where there is no free one.
     victim: u16,
+    /// The stack is shared: who is to be woken waits here until it is let go of.
+    is_shared: bool,
+    woken: List,
+    /// One more of them, which has no row.
+    beside: Option<Waker>,
+    unneeded: Option<Waker>,
 }
 
 impl Waiting {
@@ -101,10 +139,14 @@ impl<'a> Wakers<'a> {
             sockets: sockets.into(),
             lookups: lookups.into(),
             work: List::new(),
+            drained: List::new(),
             sleepers: List::new(),
             earliest: None,
-            idle_until: None,
             victim: 0,
+            is_shared: false,
+            woken: List::new(),
+            beside: None,
+            unneeded: None,
         }
     }
 
@@ -115,8 +157,10 @@ impl<'a> Wakers<'a> {
                 Some(&mut lists[interest as usize])
             }
             Subject::Lookup(index) => self.lookups.get_mut(usize::from(index)),
-            Subject::Work => Some(&mut self.work),
+            Subject::Work(_) => Some(&mut self.work),
+            Subject::Drained => Some(&mut self.drained),
             Subject::Time => Some(&mut self.sleepers),
+            Subject::Woken => Some(&mut self.woken),
         }
     }
 
@@ -127,8 +171,10 @@ impl<'a> Wakers<'a> {
                 lists[interest as usize].front()
             }
             Subject::Lookup(index) => self.lookups.get(usize::from(index))?.front(),
-            Subject::Work => self.work.front(),
+            Subject::Work(_) => self.work.front(),
+            Subject::Drained => self.drained.front(),
             Subject::Time => self.sleepers.front(),
+            Subject::Woken => self.woken.front(),
         }
     }
 
@@ -142,73 +188,122 @@ impl<'a> Wakers<'a> {
     fn wait(&mut self, subject: Subject, at: Instant, waiting: &mut Waiting, waker: &Waker) {
         if let Some(row) = self.row(waiting)
             && row.subject == subject
-            && row.at == at
+            && (row.at == at || subject != Subject::Time)
         {
+            row.at = at;
             if let Some(registered) = &mut row.waker
                 && !registered.will_wake(waker)
             {
-                registered.clone_from(waker);
+                let registered = mem::replace(registered, waker.clone());
+                self.discard(registered);
             }
             return;
         }
         self.give_up(waiting);
-        waiting.0 = self.enter(subject, at, waker);
+        waiting.0 = self.enter(subject, at, waker, true);
     }
 
     /// The same for who keeps no [`Waiting`]: the same waker waits once.
     fn register(&mut self, subject: Subject, waker: &Waker) {
         let mut next = self.front(subject);
-        while let Some(row) = next {
-            let registered = self.rows[usize::from(row)].waker.as_ref();
-            if registered.is_some_and(|registered| registered.will_wake(waker)) {
+        while let Some(index) = next {
+            let row = &self.rows[usize::from(index)];
+            let is_same = |registered: &Waker| !row.is_kept && registered.will_wake(waker);
+            if row.waker.as_ref().is_some_and(is_same) {
                 return;
             }
-            next = self.links[usize::from(row)].next();
+            next = self.links[usize::from(index)].next();
         }
-        self.enter(subject, Instant::ZERO, waker);
+        self.enter(subject, Instant::ZERO, waker, false);
     }
 
-    /// Puts a waker into a free row; where there is none, into that of a waker which is woken for it: whoever that was tries
-    /// again, and waits anew.
-    fn enter(&mut self, subject: Subject, at: Instant, waker: &Waker) -> Option<Key> {
+    /// Puts a waker into a free row. Where there is none, another is woken for it: whoever that was tries again, and waits
+    /// anew.
+    fn enter(
+        &mut self,
+        subject: Subject,
+        at: Instant,
+        waker: &Waker,
+        is_kept: bool,
+    ) -> Option<Key> {
         if self.free.is_empty() {
             let victim = self.front(subject).unwrap_or(self.victim);
             self.victim = (victim + 1) % self.rows.len().clamp(1, usize::from(u16::MAX)) as u16;
-            self.take(victim)?.wake();
+            self.wake_row(victim);
         }
         let Some(row) = self.free.pop_front(&mut self.links) else {
-            waker.wake_by_ref();
+            // The row is free once its waker is woken: this one tries again, too.
+            self.wake_beside(waker);
             return None;
         };
         let place = &mut self.rows[usize::from(row)];
         place.waker = Some(waker.clone());
-        place.subject = subject;
         place.at = at;
+        place.is_kept = is_kept;
         let generation = place.generation;
         if subject == Subject::Time {
             self.earliest = Some(self.earliest.map_or(at, |earliest| earliest.min(at)));
         }
-        let mut list = core::mem::replace(self.list(subject)?, List::new());
-        list.push_back(&mut self.links, row);
-        *self.list(subject)? = list;
+        self.join(row, subject)?;
         Some(Key { row, generation })
     }
 
-    /// Frees a row and gives its waker.
-    fn take(&mut self, row: u16) -> Option<Waker> {
+    fn join(&mut self, row: u16, subject: Subject) -> Option<()> {
+        self.rows[usize::from(row)].subject = subject;
+        let mut list = mem::replace(self.list(subject)?, List::new());
+        list.push_back(&mut self.links, row);
+        *self.list(subject)? = list;
+        Some(())
+    }
+
+    /// Takes a row that has a waker out of its list.
+    fn leave(&mut self, row: u16) -> Option<()> {
         let place = self.rows.get_mut(usize::from(row))?;
-        let waker = place.waker.take()?;
+        place.waker.as_ref()?;
         place.generation = place.generation.wrapping_add(1);
         let (subject, at) = (place.subject, place.at);
-        let mut list = core::mem::replace(self.list(subject)?, List::new());
+        let mut list = mem::replace(self.list(subject)?, List::new());
         list.remove(&mut self.links, row);
         *self.list(subject)? = list;
-        self.free.push_back(&mut self.links, row);
         if subject == Subject::Time && self.earliest == Some(at) {
             let sleepers = self.sleepers.iter(&self.links);
             self.earliest = sleepers.map(|row| self.rows[usize::from(row)].at).min();
         }
-        Some(waker)
+        Some(())
+    }
+
+    /// Frees a row and gives its waker.
+    fn take(&mut self, row: u16) -> Option<Waker> {
+        self.leave(row)?;
+        self.free.push_back(&mut self.links, row);
+        self.rows[usize::from(row)].waker.take()
+    }
+
+    /// Wakes who has a row: at once where nobody shares the stack, for then nobody can call it meanwhile.
+    fn wake_row(&mut self, row: u16) -> Option<()> {
+        if self.is_shared {
+            self.leave(row)?;
+            self.join(row, Subject::Woken)
+        } else {
+            self.take(row)?.wake();
+            Some(())
+        }
+    }
+
+    /// Wakes who has no row.
+    fn wake_beside(&mut self, waker: &Waker) {
+        if self.is_shared && self.beside.is_none() {
+            self.beside = Some(waker.clone());
+        } else {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Drops a waker, of a shared stack once it is let go of.
+    fn discard(&mut self, waker: Waker) {
+        if self.is_shared && self.unneeded.is_none() {
+            self.unneeded = Some(waker);
+        }
     }
 
     fn row(&mut self, waiting: &Waiting) -> Option<&mut WakerRow> {
@@ -221,18 +316,18 @@ impl<'a> Wakers<'a> {
     fn give_up(&mut self, waiting: &mut Waiting) {
         if self.row(waiting).is_some()
             && let Some(key) = waiting.0
+            && let Some(waker) = self.take(key.row)
         {
-            self.take(key.row);
+            self.discard(waker);
         }
         waiting.0 = None;
     }
 
     /// Wakes all who wait for it.
     pub(super) fn wake(&mut self, subject: Subject) {
-        while let Some(row) = self.front(subject) {
-            let Some(waker) = self.take(row) else { return };
-            waker.wake();
-        }
+        while let Some(row) = self.front(subject)
+            && self.wake_row(row).is_some()
+        {}
     }
 
     /// Wakes both directions of a socket.
@@ -246,17 +341,15 @@ impl<'a> Wakers<'a> {
         while self.earliest.is_some_and(|at| at <= now) {
             let is_due = |row: &u16| Some(self.rows[usize::from(*row)].at) == self.earliest;
             let due = self.sleepers.iter(&self.links).find(is_due);
-            let Some(waker) = due.and_then(|row| self.take(row)) else {
+            if due.and_then(|row| self.wake_row(row)).is_none() {
                 self.earliest = None;
-                return;
-            };
-            waker.wake();
+            }
         }
     }
 
     /// When the first sleeper is to be woken.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.earliest
+        self.earliest.filter(|at| *at <= LAST_MOMENT)
     }
 
     /// What those wait for who are woken by this waker.
@@ -271,7 +364,8 @@ impl<'a> Wakers<'a> {
 
     /// How many wait.
     pub(super) fn count(&self) -> usize {
-        self.rows.iter().filter(|row| row.waker.is_some()).count()
+        let waits = |row: &&WakerRow| row.waker.is_some() && row.subject != Subject::Woken;
+        self.rows.iter().filter(waits).count()
     }
 }
 
@@ -281,7 +375,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// [room](super::Storage) for wake each other.
     pub fn register_waker(&mut self, fd: Fd, interest: Interest, waker: &Waker) -> Result<()> {
         if self.is_ready(fd, interest)? {
-            waker.wake_by_ref();
+            self.wakers.wake_beside(waker);
         } else {
             let subject = Subject::Socket(fd.index, interest);
             self.wakers.register(subject, waker);
@@ -300,7 +394,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     ) -> Result<()> {
         if self.is_ready(fd, interest)? {
             self.wakers.give_up(waiting);
-            waker.wake_by_ref();
+            self.wakers.wake_beside(waker);
         } else {
             let subject = Subject::Socket(fd.index, interest);
             self.wakers.wait(subject, Instant::ZERO, waiting, waker);
@@ -320,7 +414,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                 let subject = Subject::Lookup(index);
                 self.wakers.wait(subject, Instant::ZERO, waiting, waker);
             }
-            None => waker.wake_by_ref(),
+            None => {
+                self.wakers.give_up(waiting);
+                self.wakers.wake_beside(waker);
+            }
         }
         Ok(())
     }
@@ -337,27 +434,59 @@ impl<'a, O: Observer> Stack<'a, O> {
         is_to_come
     }
 
-    /// For who polls this stack and sleeps in between: until when, as [`poll`](Stack::poll) says it. Should that change, for
-    /// a call that gives the stack something to do, [`wake_driver`](Stack::wake_driver) wakes `waker`.
-    pub fn wait_for_work(&mut self, waiting: &mut Waiting, waker: &Waker) -> Option<Instant> {
+    /// For who polls one interface of this stack (`None` is the loopback alone) and sleeps in between: until when. Should
+    /// that change, for a call that gives the interface something to do, [`wake_driver`](Stack::wake_driver) wakes `waker`.
+    pub fn wait_for_work(
+        &mut self,
+        interface: Option<InterfaceId>,
+        waiting: &mut Waiting,
+        waker: &Waker,
+    ) -> Option<Instant> {
+        let interface = interface.map_or(LOOPBACK, |interface| interface.0);
+        let until = self.next_deadline_on(interface);
+        let at = until.unwrap_or(NEVER);
         self.wakers
-            .wait(Subject::Work, Instant::ZERO, waiting, waker);
-        self.wakers.idle_until = self.next_deadline();
-        self.wakers.idle_until
+            .wait(Subject::Work(interface), at, waiting, waker);
+        until
     }
 
-    /// After a call: wakes who [waits for work](Stack::wait_for_work) if there is some before the time that they were told.
+    /// After a call: wakes those who [wait for work](Stack::wait_for_work) and have some before the time that they were told.
     pub fn wake_driver(&mut self) {
-        if self.wakers.work.is_empty() {
-            return;
+        let mut next = self.wakers.work.front();
+        while let Some(index) = next {
+            next = self.wakers.links[usize::from(index)].next();
+            let row = &self.wakers.rows[usize::from(index)];
+            if let Subject::Work(interface) = row.subject
+                && self.next_deadline_on(interface).unwrap_or(NEVER) < row.at
+            {
+                self.wakers.wake_row(index);
+            }
         }
-        let is_sooner = match (self.next_deadline(), self.wakers.idle_until) {
-            (Some(next), Some(until)) => next < until,
-            (next, None) => next.is_some(),
-            (None, Some(_)) => false,
-        };
-        if is_sooner {
-            self.wakers.wake(Subject::Work);
+    }
+
+    /// Has `waker` woken, once, when it is worth asking [again](Stack::is_drained).
+    pub(crate) fn wait_until_drained(&mut self, waiting: &mut Waiting, waker: &Waker) {
+        self.wakers
+            .wait(Subject::Drained, Instant::ZERO, waiting, waker);
+    }
+
+    /// From now on (or no more) several share the stack: who calls it takes those whom it [woke](Stack::woken) away with it.
+    pub(crate) fn share(&mut self, is_shared: bool) {
+        self.wakers.is_shared = is_shared;
+    }
+
+    /// Who is to be woken once the stack is let go of.
+    pub(crate) fn woken(&mut self) -> Woken {
+        let mut wakers: Vec<Waker, WOKEN> = self.wakers.beside.take().into_iter().collect();
+        while !wakers.is_full()
+            && let Some(row) = self.wakers.woken.front()
+            && let Some(waker) = self.wakers.take(row)
+        {
+            let _ = wakers.push(waker);
+        }
+        Woken {
+            wakers,
+            _unneeded: self.wakers.unneeded.take(),
         }
     }
 
@@ -367,12 +496,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Wakes everybody: this stack is at its end.
-    #[cfg(feature = "std")]
     pub(crate) fn wake_all(&mut self) {
         for row in 0..self.wakers.rows.len().min(usize::from(u16::MAX)) as u16 {
-            if let Some(waker) = self.wakers.take(row) {
-                waker.wake();
-            }
+            self.wakers.wake_row(row);
         }
     }
 

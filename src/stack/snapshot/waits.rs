@@ -23,7 +23,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Subject::Socket(index, interest) => (index, interest),
             Subject::Lookup(_) => return Some("a name server's answer".to_string()),
             Subject::Time => return Some("a time".to_string()),
-            Subject::Work => return None,
+            Subject::Work(_) | Subject::Drained | Subject::Woken => return None,
         };
         let fd = self.descriptors.open_fds().find(|fd| fd.index == index)?;
         let local = self.getsockname(fd).ok()?;
