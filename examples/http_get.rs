@@ -38,6 +38,7 @@ mod place;
 #[command(verbatim_doc_comment, after_help = place::HELP)]
 struct Options {
     /// http://NAME[:PORT][/PATH]; NAME may be an address, an IPv6 one in brackets
+    #[arg(value_parser = http)]
     url: String,
     /// Save the body here [default: print it]
     #[arg(short, long, value_name = "FILE")]
@@ -53,6 +54,14 @@ fn main() -> ExitCode {
     place::exit(run(Options::parse()))
 }
 
+/// What this client speaks: it is built without TLS.
+fn http(url: &str) -> Result<String, &'static str> {
+    let is_http = url.starts_with("http://");
+    is_http
+        .then(|| url.into())
+        .ok_or("it does not begin with http://")
+}
+
 fn run(options: Options) -> place::Result<ExitCode> {
     let running = options.place.enter(
         place::Side::Left,
@@ -65,8 +74,13 @@ fn run(options: Options) -> place::Result<ExitCode> {
     let status = running
         .patiently(|| {
             page.clear();
-            block_on(&parker, get(&running.host, &options.url, &mut page))
+            match block_on(&parker, get(&running.host, &options.url, &mut page)) {
+                // The server may still be starting.
+                Err(error @ (Error::Dns | Error::Network(_))) => Err(error),
+                outcome => Ok(outcome),
+            }
         })
+        .flatten()
         .map_err(|error| format!("{}: {error:?}", options.url))?;
     eprintln!("HTTP status {status}, {} bytes", page.len());
     let found = (200..300).contains(&status);
