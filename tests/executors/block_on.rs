@@ -84,6 +84,5 @@ fn a_main_loop_that_sleeps_until_its_timer_interrupts() {
     block_on(&interrupts, runner.run_until(program))
         .unwrap()
         .unwrap();
-    drop(runner);
     assert_eq!(network.into_inner().usage(), NOTHING);
 }
