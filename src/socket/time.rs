@@ -64,26 +64,28 @@ impl<N: Network> Drop for Sleep<N> {
     }
 }
 
-/// What a future comes to, if it does in so long: it is dropped then.
+/// What a future comes to, if it does in so long: it is dropped then. Counted from this call.
 ///
 /// # Errors
 /// [`TimedOut`](Error::TimedOut) where it does not.
-pub async fn timeout<N: Network, F: Future>(
+pub fn timeout<N: Network, F: Future>(
     network: N,
     duration: Duration,
     future: F,
-) -> Result<F::Output> {
+) -> impl Future<Output = Result<F::Output>> {
     let mut sleep = sleep(network, duration);
-    let mut future = pin!(future);
-    poll_fn(move |context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Ok(output));
-        }
-        match Pin::new(&mut sleep).poll(context) {
-            Poll::Ready(Ok(())) => Poll::Ready(Err(Error::TimedOut)),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
+    async move {
+        let mut future = pin!(future);
+        poll_fn(move |context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Ok(output));
+            }
+            match Pin::new(&mut sleep).poll(context) {
+                Poll::Ready(Ok(())) => Poll::Ready(Err(Error::TimedOut)),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
 }

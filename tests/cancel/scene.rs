@@ -9,7 +9,7 @@ use glasstack::socket::{Network, TcpListener, TcpStream};
 
 use super::dialogue::{server, small};
 use super::every::NOTHING;
-use super::world::{Executor, Net, Station, World};
+use super::world::{END, Executor, Net, Station, World};
 
 /// What a task came to, if it did.
 pub(crate) type Outcome<T> = Rc<RefCell<Option<T>>>;
@@ -60,7 +60,7 @@ impl Scene {
             if let Some(outcome) = outcome.take() {
                 return outcome;
             }
-            assert!(self.executor.advance(None), "nobody wakes who waits");
+            assert!(self.executor.advance(Some(END)), "nobody wakes who waits");
         }
     }
 

@@ -265,13 +265,13 @@ fn everybody_who_waits_hears_of_a_hosts_end_when_it_begins() {
     assert!(poll(&mut asking, &wakers[0]).is_pending());
     assert!(poll(&mut napping, &wakers[1]).is_pending());
     let network = host.clone();
-    let stopping = thread::spawn(move || network.shutdown(Duration::from_secs(2)));
-    // Not at the end of the two seconds: at once.
+    thread::spawn(move || network.shutdown(Duration::from_secs(60)));
+    // Not at the end of the minute: at once.
     let start = std::time::Instant::now();
     for bell in &bells {
         while bell.0.load(Ordering::Relaxed) == 0 {
             assert!(
-                start.elapsed() < Duration::from_secs(1),
+                start.elapsed() < Duration::from_secs(30),
                 "it waits for the end"
             );
             thread::yield_now();
@@ -286,7 +286,6 @@ fn everybody_who_waits_hears_of_a_hosts_end_when_it_begins() {
         Poll::Ready(Err(Error::NetworkDown))
     ));
     drop(stream);
-    let _ = stopping.join().unwrap();
 }
 
 #[derive(Default)]

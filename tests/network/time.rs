@@ -96,6 +96,11 @@ fn a_timeout_gives_what_comes_in_time_and_drops_what_does_not() {
         let late = sleep(&net, 2 * second);
         assert_eq!(timeout(&net, second, late).await, Err(Error::TimedOut));
         assert_eq!(world.now(), Instant::from_secs(3));
+        // The time is counted from the call, whenever it is awaited.
+        let late = timeout(&net, second, pending::<()>());
+        sleep(&net, second).await.unwrap();
+        assert_eq!(late.await, Err(Error::TimedOut));
+        assert_eq!(world.now(), Instant::from_secs(4));
         // What it dropped waits no longer; the driver does.
         assert_eq!(net.call(|stack| Ok(stack.usage().wakers)), Ok(1));
         // A receive that was given up has taken nothing.
