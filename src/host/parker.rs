@@ -1,4 +1,4 @@
-//! Waiting in `poll(2)`, for a thread that drives a stack by itself.
+//! Waiting in `poll(2)`, for a thread that drives its stacks by itself.
 
 use super::driver::until_timeout;
 use crate::{
@@ -12,15 +12,15 @@ use nix::{
 };
 use smoltcp::time::Instant;
 use std::{
-    cell::{Cell, RefCell},
-    io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    cell::RefCell,
+    io, iter,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
 };
 
-/// Sleeps in `poll(2)`: until the device has a frame, a time has come, or a waker is woken, also by another thread. A reference
-/// to it is both the [`Wait`] of a [`Runner`](crate::socket::Runner) and the [`Park`] of
+/// Sleeps in `poll(2)`: until a device has a frame, a time has come, or a waker is woken, also by another thread. A reference
+/// to it is both the [`Wait`] of [`Runner`](crate::socket::Runner)s, of one stack or several, and the [`Park`] of
 /// [`block_on`](crate::socket::block_on). Its clock is [`host::now`](super::now).
 ///
 /// ```
@@ -46,9 +46,21 @@ use std::{
 /// ```
 pub struct Parker {
     bell: Arc<Bell>,
-    /// The device's descriptor, duplicated when it is first waited for.
-    device: RefCell<Option<OwnedFd>>,
-    until: Cell<Option<Instant>>,
+    runners: RefCell<Vec<Entry>>,
+}
+
+/// What a runner waits for.
+struct Entry {
+    device: Option<Device>,
+    /// Until when; a runner that was woken waits no more until it asks again.
+    armed: Option<(Option<Instant>, Waker)>,
+}
+
+/// A device that is watched.
+struct Device {
+    /// What its owner knows it by.
+    number: RawFd,
+    duplicate: OwnedFd,
 }
 
 struct Bell(EventFd);
@@ -71,18 +83,51 @@ impl Parker {
         let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         Ok(Parker {
             bell: Arc::new(Bell(event)),
-            device: RefCell::new(None),
-            until: Cell::new(None),
+            runners: RefCell::default(),
         })
     }
 
-    /// Waits for this descriptor, too; a duplicate of it, which is made once.
-    fn watch(&self, descriptor: BorrowedFd<'_>) {
-        let mut device = self.device.borrow_mut();
-        if device.is_none() {
-            // Too many open files: the time and the wakers are waited for, and frames come late.
-            *device = descriptor.try_clone_to_owned().ok();
+    /// A runner waits for this device, and until then.
+    fn watch(&self, descriptor: BorrowedFd<'_>, until: Option<Instant>, waker: &Waker) {
+        let number = descriptor.as_raw_fd();
+        let is_its = |entry: &&mut Entry| {
+            let device = entry.device.as_ref();
+            device.is_some_and(|device| device.number == number)
+        };
+        let mut runners = self.runners.borrow_mut();
+        if let Some(entry) = runners.iter_mut().find(is_its) {
+            entry.armed = Some((until, waker.clone()));
+            return;
         }
+        match descriptor.try_clone_to_owned() {
+            Ok(duplicate) => runners.push(Entry {
+                device: Some(Device { number, duplicate }),
+                armed: Some((until, waker.clone())),
+            }),
+            // Too many open files: the time and the wakers are waited for, and frames come late.
+            Err(_) => {
+                drop(runners);
+                self.watch_time(until, waker);
+            }
+        }
+    }
+
+    /// A runner without a device waits until then.
+    fn watch_time(&self, until: Option<Instant>, waker: &Waker) {
+        let mut runners = self.runners.borrow_mut();
+        for entry in runners.iter_mut().filter(|entry| entry.device.is_none()) {
+            if let Some((armed, other)) = &mut entry.armed
+                && other.will_wake(waker)
+            {
+                // It may be another's: whoever asked for the earlier is woken in time, the other too early.
+                *armed = [*armed, until].into_iter().flatten().min();
+                return;
+            }
+        }
+        runners.push(Entry {
+            device: None,
+            armed: Some((until, waker.clone())),
+        });
     }
 }
 
@@ -91,10 +136,9 @@ impl<D: AsFd> Wait<D> for &Parker {
         &mut self,
         device: &mut D,
         until: Option<Instant>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<()> {
-        self.watch(device.as_fd());
-        self.until.set(until);
+        self.watch(device.as_fd(), until, context.waker());
         Poll::Pending
     }
 }
@@ -104,9 +148,9 @@ impl Wait<Absent> for &Parker {
         &mut self,
         _: &mut Absent,
         until: Option<Instant>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<()> {
-        self.until.set(until);
+        self.watch_time(until, context.waker());
         Poll::Pending
     }
 }
@@ -117,36 +161,69 @@ impl Park for Parker {
     }
 
     fn park(&self) {
-        let timeout = match self.until.get() {
+        let mut runners = self.runners.borrow_mut();
+        let armed = runners.iter().filter_map(|entry| entry.armed.as_ref());
+        let until = armed.filter_map(|(until, _)| *until).min();
+        let timeout = match until {
             Some(until) => until_timeout(super::now(), until),
             None => PollTimeout::NONE,
         };
-        let mut device = self.device.borrow_mut();
-        let wake = PollFd::new(self.bell.0.as_fd(), PollFlags::POLLIN);
-        // Without a device the wake-up stands in its place.
-        let frames = device.as_ref().map_or(wake.clone(), |device| {
-            PollFd::new(device.as_fd(), PollFlags::POLLIN)
-        });
-        let mut descriptors = [wake, frames];
+        let watched = runners.iter().filter(|entry| entry.armed.is_some());
+        let watched = watched.filter_map(|entry| entry.device.as_ref());
+        let bell = PollFd::new(self.bell.0.as_fd(), PollFlags::POLLIN);
+        let devices =
+            watched.map(|device| PollFd::new(device.duplicate.as_fd(), PollFlags::POLLIN));
+        let mut descriptors: Vec<_> = iter::once(bell).chain(devices).collect();
         match poll(&mut descriptors, timeout) {
             // A signal: one turn too many.
             Ok(_) | Err(Errno::EINTR) => {}
             // No memory in the kernel; the other errors cannot be. Let it recover, do not spin.
             Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
         }
-        let [wake, frames] = descriptors;
-        let has_rung = wake.any().unwrap_or(true);
-        let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-        let is_gone = frames
-            .revents()
-            .is_some_and(|events| events.intersects(gone));
+        let mut events = descriptors.iter().map(PollFd::revents);
+        // Events without a name are events.
+        let has_rung = events.next().flatten() != Some(PollFlags::empty());
+        let events: Vec<_> = events.collect();
         if has_rung {
             // Empty already (EAGAIN) is as good.
             let _ = self.bell.0.read();
         }
-        if is_gone && let Ok(never) = EventFd::from_flags(EfdFlags::EFD_CLOEXEC) {
+        let mut events = events.into_iter();
+        let (now, own) = (super::now(), self.waker());
+        let mut woken = Vec::new();
+        runners.retain_mut(|entry| {
+            let Some((until, waker)) = &entry.armed else {
+                return true;
+            };
+            let is_due = until.is_some_and(|until| until <= now);
+            let is_ready = match &mut entry.device {
+                Some(device) => device.is_ready(events.next().flatten()),
+                None => false,
+            };
+            if is_due || is_ready {
+                // Who waits by the bell is polled next anyway.
+                if !waker.will_wake(&own) {
+                    woken.push(waker.clone());
+                }
+                entry.armed = None;
+            }
+            entry.armed.is_some() || entry.device.is_some()
+        });
+        drop(runners);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Device {
+    /// Whether the device has something, as `poll(2)` says.
+    fn is_ready(&mut self, events: Option<PollFlags>) -> bool {
+        let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+        if events.is_some_and(|events| events.intersects(gone))
+            && let Ok(never) = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)
+        {
             // "Ready" for ever, and never a frame again: what is never readable takes its place.
-            *device = Some(OwnedFd::from(never));
+            self.duplicate = OwnedFd::from(never);
         }
+        events != Some(PollFlags::empty())
     }
 }

@@ -42,8 +42,9 @@ pub fn block_on<F: Future>(park: impl Park, future: F) -> F::Output {
     }
 }
 
-/// A microcontroller's main loop: sleeps until an interrupt, of the device or of a timer. A reference to it is both the
-/// [`Wait`] of a [`Runner`](super::Runner) and the [`Park`] of [`block_on`]. It needs no heap.
+/// A microcontroller's main loop: sleeps until an interrupt, of a device or of a timer. A reference to it is both the
+/// [`Wait`] of a [`Runner`](super::Runner) and the [`Park`] of [`block_on`]. It needs no heap. Several runners share it where
+/// each turn has them all: in a `join` or a `select`.
 ///
 /// `sleep` is given the time that the timer is to interrupt at (`None` is never), and whether there is a reason to sleep no
 /// more. It asks for that with interrupts off: wait-for-interrupt ends for one that is pending, too, so none is slept through.
@@ -72,6 +73,7 @@ pub fn block_on<F: Future>(park: impl Park, future: F) -> F::Output {
 /// ```
 pub struct Interrupts<F> {
     sleep: F,
+    /// The first time that a runner has asked for since the last sleep.
     until: Cell<Option<Instant>>,
     flag: Flag,
 }
@@ -90,7 +92,8 @@ impl<F: Fn(Option<Instant>, &dyn Fn() -> bool)> Interrupts<F> {
 impl<D: ?Sized, F> Wait<D> for &Interrupts<F> {
     fn poll_wait(&mut self, _: &mut D, until: Option<Instant>, _: &mut Context<'_>) -> Poll<()> {
         // After each interrupt all is polled again.
-        self.until.set(until);
+        let first = [self.until.get(), until].into_iter().flatten().min();
+        self.until.set(first);
         Poll::Pending
     }
 }
@@ -101,7 +104,7 @@ impl<F: Fn(Option<Instant>, &dyn Fn() -> bool)> Park for Interrupts<F> {
     }
 
     fn park(&self) {
-        (self.sleep)(self.until.get(), &|| self.flag.is_raised());
+        (self.sleep)(self.until.take(), &|| self.flag.is_raised());
         self.flag.lower();
     }
 }
