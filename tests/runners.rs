@@ -39,7 +39,9 @@ fn in_time<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
         .expect("it slept through something, or panicked")
 }
 
-fn host(mut end: WireEnd, number: u8) -> (Local<'static, fn() -> Instant>, InterfaceId, WireEnd) {
+type Network = Local<'static, fn() -> Instant>;
+
+fn host(mut end: WireEnd, number: u8) -> (Network, InterfaceId, WireEnd) {
     let mut stack = Stack::with_capacity(Capacity::default(), [number; 16], ());
     let interface = stack.add_interface(&mut end, None).expect("room");
     stack
@@ -128,7 +130,7 @@ fn converse(are_tasks: bool) -> Result<[u8; 8]> {
     };
     match end {
         Either::First(end) => end?,
-        Either::Second(end) => panic!("the server has an end: {end:?}"),
+        Either::Second(end) => end?.map(|()| *b"(no end)"),
     }
 }
 

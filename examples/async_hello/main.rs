@@ -82,7 +82,13 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Result<ExitCode> {
     let Options { world, ipv6, place } = options;
     if place.is_given() {
-        return on_a_tap(world, place);
+        return match world {
+            #[cfg(feature = "tokio")]
+            World::Tokio => on_tokio::on_a_tap(place),
+            #[cfg(not(feature = "tokio"))]
+            World::Tokio => Err(NO_TOKIO.into()),
+            _ => Err("--lab and --tap are for --world tokio".into()),
+        };
     }
     let ends = Ends::between((CLIENT, "client 10.0.0.1"), (SERVER, "server 10.0.0.2"));
     let glass = match world {
@@ -108,30 +114,23 @@ fn run(options: Options) -> Result<ExitCode> {
     screen.finish(&shown)
 }
 
-fn on_a_tap(world: World, place: Place) -> Result<ExitCode> {
-    if world != World::Tokio {
-        return Err("--lab and --tap are for --world tokio".into());
-    }
-    #[cfg(feature = "tokio")]
-    return on_tokio::on_a_tap(place);
-    #[cfg(not(feature = "tokio"))]
-    Err(NO_TOKIO.into())
-}
-
 #[cfg(not(feature = "tokio"))]
 const NO_TOKIO: &str = "built without tokio: cargo run --features tokio --example async_hello";
 
-/// The addresses of a host: 10.0.0.1 and fd00::1 for the first.
-fn addresses(host: Station) -> [IpAddr; 2] {
+/// A host's Ethernet address.
+fn hardware_address(host: Station) -> [u8; 6] {
+    [2, 0, 0, 0, 0, host.0 + 1]
+}
+
+/// A host's addresses with the lengths of their prefixes: 10.0.0.1/24 and fd00::1/64 for the first.
+fn addresses(host: Station) -> [(IpAddr, u8); 2] {
     let number = host.0 + 1;
-    [
-        [10, 0, 0, number].into(),
-        [0xfd00, 0, 0, 0, 0, 0, 0, number.into()].into(),
-    ]
+    let v6 = [0xfd00, 0, 0, 0, 0, 0, 0, number.into()];
+    [([10, 0, 0, number].into(), 24), (v6.into(), 64)]
 }
 
 fn address(host: Station, ipv6: bool) -> SocketAddr {
-    SocketAddr::new(addresses(host)[usize::from(ipv6)], ANY.port())
+    SocketAddr::new(addresses(host)[usize::from(ipv6)].0, ANY.port())
 }
 
 /// The link between two hosts in this process.

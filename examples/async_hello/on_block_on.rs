@@ -17,11 +17,15 @@ use glasstack::{
 use crate::{
     ANY, CLIENT, SERVER, Screen, addresses,
     application::{self, CONNECTIONS},
+    hardware_address,
     place::{Result, glass::Shown},
 };
 
 /// The connections, a socket for UDP, a listener; 1,024 octets a buffer.
 type Memory<'m> = Storage<'m, { CONNECTIONS + 2 }, CONNECTIONS, 1, 1024>;
+
+/// A stack that the tasks of this thread share.
+type Network<'m, O> = Local<'m, fn() -> Instant, O>;
 
 pub(crate) fn run(
     (mut left, mut right): (WireEnd, WireEnd),
@@ -58,12 +62,12 @@ fn host<'m, O: Observer>(
     device: &mut WireEnd,
     station: Station,
     observer: O,
-) -> Result<(Local<'m, fn() -> Instant, O>, InterfaceId)> {
+) -> Result<(Network<'m, O>, InterfaceId)> {
     // Nobody else is on this wire. Elsewhere: 128 random bits, new ones after each start.
     let mut stack = Stack::new(memory, [station.0; 16], observer);
-    let interface = stack.add_interface(device, Some([2, 0, 0, 0, 0, station.0 + 1]))?;
-    let [v4, v6] = addresses(station);
-    stack.add_address(interface, v4, 24)?;
-    stack.add_address(interface, v6, 64)?;
+    let interface = stack.add_interface(device, Some(hardware_address(station)))?;
+    for (address, prefix_len) in addresses(station) {
+        stack.add_address(interface, address, prefix_len)?;
+    }
     Ok((Local::new(stack, host::now), interface))
 }

@@ -28,13 +28,16 @@ use glasstack::{
 use tokio::{runtime::Runtime, task};
 
 use crate::{
-    ANY, CLIENT, SERVER, Screen, addresses, application,
+    ANY, CLIENT, SERVER, Screen, addresses, application, hardware_address,
     place::{Place, Result, glass::Shown},
     tell,
 };
 
 /// A stack that the tasks of all threads share.
 type Network<O> = Arc<Locked<'static, fn() -> Instant, O>>;
+
+/// Who drives it.
+type Driver<O, D> = Runner<Network<O>, D, Reactor>;
 
 /// Two hosts, joined by a wire.
 pub(crate) fn run(
@@ -43,25 +46,13 @@ pub(crate) fn run(
     screen: &Screen,
     address: SocketAddr,
 ) -> Result<()> {
-    let prefix_lens = |[v4, v6]: [IpAddr; 2]| [(v4, 24), (v6, 64)];
+    let of = |station| (hardware_address(station), addresses(station));
     Runtime::new()?.block_on(async {
-        let observer = shown.at(SERVER);
-        let (server, mut runner) = host(
-            right,
-            [2, 0, 0, 0, 0, 2],
-            prefix_lens(addresses(SERVER)),
-            observer,
-        )?;
+        let (server, mut runner) = host(right, of(SERVER), shown.at(SERVER))?;
         task::spawn(async move { tell(runner.run()).await });
         task::spawn(tell(application::servers(server, ANY, screen.right())));
 
-        let observer = shown.at(CLIENT);
-        let (client, mut runner) = host(
-            left,
-            [2, 0, 0, 0, 0, 1],
-            prefix_lens(addresses(CLIENT)),
-            observer,
-        )?;
+        let (client, mut runner) = host(left, of(CLIENT), shown.at(CLIENT))?;
         let clients = task::spawn(application::clients(client, address, screen.left()));
         runner.run_until(clients).await???;
         // What was sent has yet to arrive.
@@ -76,30 +67,19 @@ pub(crate) fn on_a_tap(place: Place) -> Result<ExitCode> {
     let shown = place.glass.open(ends, &[(SERVER, "this stack")])?;
     let faults = place.link.faults(&shown)?.unwrap_or(Faults::new(0));
     let screen = Screen::default();
-    let addresses = [
-        (lab::STACK_V4.into(), lab::PREFIX_V4),
-        (lab::STACK_V6.into(), lab::PREFIX_V6),
-    ];
+    let v4 = (lab::STACK_V4.into(), lab::PREFIX_V4);
+    let v6 = (lab::STACK_V6.into(), lab::PREFIX_V6);
     Runtime::new()?.block_on(async {
-        let observer = shown.at(SERVER);
-        let (server, mut runner) = host(
-            Faulty::new(tap, faults)?,
-            lab::STACK_MAC,
-            addresses,
-            observer,
-        )?;
-        task::spawn(tell(application::servers(
-            server.clone(),
-            ANY,
-            screen.left(),
-        )));
+        let device = Faulty::new(tap, faults)?;
+        let (server, mut runner) = host(device, (lab::STACK_MAC, [v4, v6]), shown.at(SERVER))?;
+        let servers = application::servers(server.clone(), ANY, screen.left());
+        task::spawn(tell(servers));
         let Some(lab) = lab else {
             return Ok(runner.run().await.map(|never| match never {})?);
         };
         let mut peer = lab.spawn(&place.command)?;
-        let status = runner
-            .run_until(task::spawn_blocking(move || peer.wait()))
-            .await???;
+        let ended = task::spawn_blocking(move || peer.wait());
+        let status = runner.run_until(ended).await???;
         // The peer is gone: what it has not acknowledged by now it never will.
         let _ = timeout(&server, Duration::from_secs(1), runner.drain()).await;
         screen.finish(&shown)?;
@@ -110,10 +90,9 @@ pub(crate) fn on_a_tap(place: Place) -> Result<ExitCode> {
 /// A stack with one interface, and who drives it.
 fn host<D: Device + AsFd, O: Observer>(
     mut device: D,
-    hardware_address: [u8; 6],
-    addresses: [(IpAddr, u8); 2],
+    (hardware_address, addresses): ([u8; 6], [(IpAddr, u8); 2]),
     observer: O,
-) -> Result<(Network<O>, Runner<Network<O>, D, Reactor>)> {
+) -> Result<(Network<O>, Driver<O, D>)> {
     let mut key = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut key)?;
     let mut stack = Stack::with_capacity(Capacity::default(), key, observer);
@@ -122,8 +101,6 @@ fn host<D: Device + AsFd, O: Observer>(
         stack.add_address(interface, address, prefix_len)?;
     }
     let network: Network<O> = Arc::new(Locked::new(stack, host::now));
-    Ok((
-        network.clone(),
-        Runner::new(network, interface, device, Reactor::new()?),
-    ))
+    let runner = Runner::new(network.clone(), interface, device, Reactor::new()?);
+    Ok((network, runner))
 }

@@ -12,9 +12,9 @@ use glasstack::{
     device::{Wire, WireEnd},
     host::{self, Parker},
     sim::{HostId, Link, Simulation},
-    smoltcp::{phy::Medium, time::Instant},
+    smoltcp::phy::Medium,
     socket::{self, Local, Network, Runner},
-    stack::{Capacity, InterfaceId, Storage},
+    stack::{InterfaceId, Storage},
     trace::{At, Capture, Observer, Station},
 };
 
@@ -79,13 +79,9 @@ pub(crate) fn simulation_with(seed: u64, link: Link) -> Transcript {
     let own = said.clone();
     let program = simulation.spawn(client, "clients", |network| clients(network, own));
     let program = program.expect("a host with power");
-    simulation
-        .run()
-        .unwrap_or_else(|stopped| panic!("{stopped}"));
+    simulation.run().expect("it comes to its end");
     assert_eq!(program.take(), Some(Ok(())));
-    simulation
-        .settle()
-        .unwrap_or_else(|stopped| panic!("{stopped}"));
+    simulation.settle().expect("it comes to its end");
     Transcript::taken(&said, &recording.events())
 }
 
@@ -133,16 +129,21 @@ pub(crate) fn block_on() -> Transcript {
         client_runner.drain().await
     };
     let servers = server_runner.run_until(servers(&server, said.clone()));
-    match socket::block_on(&parker, select(clients, servers)) {
-        Either::First(end) => end.expect("the clients come to their end"),
-        Either::Second(end) => panic!("the servers end: {end:?}"),
-    }
+    let end = match socket::block_on(&parker, select(clients, servers)) {
+        Either::First(end) => end,
+        Either::Second(end) => end.and_then(|end| end.map(|never| match never {})),
+    };
+    end.expect("the clients come to their end");
     Transcript::taken(&said, &capture.lock().expect("nobody panicked"))
 }
 
 #[cfg(feature = "tokio")]
 pub(crate) fn tokio(mut runtime: tokio::runtime::Builder) -> Transcript {
-    use glasstack::socket::{Locked, tokio::Reactor};
+    use glasstack::{
+        smoltcp::time::Instant,
+        socket::{Locked, tokio::Reactor},
+        stack::Capacity,
+    };
 
     let (said, capture) = (Said::default(), Shared::default());
     let (left, right) = Wire::pair(Medium::Ethernet, 1514);
