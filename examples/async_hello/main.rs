@@ -38,7 +38,8 @@ use place::{Place, Result, glass::Shown};
 /// same file of asynchronous functions each time.
 ///
 /// The simulation draws the TCP connection as a ladder; unless you choose another fault, its first name is lost on the way,
-/// and without --seed it is the same run each time. The other worlds draw it with --ladder. On tokio the servers also take on the clients of Linux:
+/// and without --seed it is the same run each time. The other worlds draw it with --ladder. On tokio the servers also greet
+/// the clients of Linux:
 ///
 ///   async_hello
 ///   async_hello --world block-on --ipv6 --delay 20 --ladder --stream 0
@@ -49,7 +50,7 @@ use place::{Place, Result, glass::Shown};
 #[command(verbatim_doc_comment, after_help = place::HELP)]
 #[command(mut_group("where", |group| group.required(false)))]
 struct Options {
-    /// What the application runs in
+    /// What the application runs in; there is tokio, too, if built with --features tokio
     #[arg(long, value_enum, default_value = "simulation")]
     world: World,
     /// Let the clients talk over IPv6
@@ -63,7 +64,8 @@ struct Options {
 enum World {
     /// Two hosts under virtual time
     Simulation,
-    /// Two hosts as tasks of tokio, or one on a TAP or in a lab (feature "tokio")
+    /// Two hosts as tasks of tokio, or one on a TAP or in a lab
+    #[cfg(feature = "tokio")]
     Tokio,
     /// Two hosts in one thread, without an executor or a heap
     BlockOn,
@@ -71,6 +73,9 @@ enum World {
 
 const CLIENT: Station = Station(0);
 const SERVER: Station = Station(1);
+
+/// Where on the screen the server's lines begin.
+const SERVER_COLUMN: usize = 28;
 
 /// Every address of both families.
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 9999);
@@ -85,37 +90,32 @@ fn run(options: Options) -> Result<ExitCode> {
         return match world {
             #[cfg(feature = "tokio")]
             World::Tokio => on_tokio::on_a_tap(place),
-            #[cfg(not(feature = "tokio"))]
-            World::Tokio => Err(NO_TOKIO.into()),
-            _ => Err("--lab and --tap are for --world tokio".into()),
+            _ => Err("--lab and --tap are for --world tokio (cargo run --features tokio)".into()),
         };
     }
-    let ends = Ends::between((CLIENT, "client 10.0.0.1"), (SERVER, "server 10.0.0.2"));
+    let server = SocketAddr::new(addresses(SERVER)[usize::from(ipv6)].0, ANY.port());
+    let (left, right) = match ipv6 {
+        false => ("client 10.0.0.1", "server 10.0.0.2"),
+        true => ("client fd00::1", "server fd00::2"),
+    };
+    let ends = Ends::between((CLIENT, left), (SERVER, right));
     let glass = match world {
         World::Simulation => place.glass.clone().with_ladder_of_stream(0),
         _ => place.glass.clone(),
     };
     let shown = glass.open(ends, &[(CLIENT, "client"), (SERVER, "server")])?;
-    let server = address(SERVER, ipv6);
     let screen = Screen::default();
-    screen.left()(format_args!(
-        "client {:21}server {}",
-        address(CLIENT, ipv6).ip(),
-        server.ip()
-    ));
-    match world {
-        World::Simulation => in_simulation::run(&place.link, &shown, &screen, server)?,
-        World::BlockOn => on_block_on::run(wire(&place, &shown)?, &shown, &screen, server)?,
+    screen.left()(format_args!("{left:SERVER_COLUMN$}{right}"));
+    let outcome = match world {
+        World::Simulation => in_simulation::run(&place.link, &shown, &screen, server),
+        World::BlockOn => on_block_on::run(wire(&place, &shown)?, &shown, &screen, server),
         #[cfg(feature = "tokio")]
-        World::Tokio => on_tokio::run(wire(&place, &shown)?, &shown, &screen, server)?,
-        #[cfg(not(feature = "tokio"))]
-        World::Tokio => return Err(NO_TOKIO.into()),
-    }
-    screen.finish(&shown)
+        World::Tokio => on_tokio::run(wire(&place, &shown)?, &shown, &screen, server),
+    };
+    // Of a failure all the more.
+    let finished = screen.finish(&shown);
+    outcome.and(finished)
 }
-
-#[cfg(not(feature = "tokio"))]
-const NO_TOKIO: &str = "built without tokio: cargo run --features tokio --example async_hello";
 
 /// A host's Ethernet address.
 fn hardware_address(host: Station) -> [u8; 6] {
@@ -127,10 +127,6 @@ fn addresses(host: Station) -> [(IpAddr, u8); 2] {
     let number = host.0 + 1;
     let v6 = [0xfd00, 0, 0, 0, 0, 0, 0, number.into()];
     [([10, 0, 0, number].into(), 24), (v6.into(), 64)]
-}
-
-fn address(host: Station, ipv6: bool) -> SocketAddr {
-    SocketAddr::new(addresses(host)[usize::from(ipv6)].0, ANY.port())
 }
 
 /// The link between two hosts in this process.
@@ -161,7 +157,7 @@ impl Screen {
     }
 
     fn right(&self) -> impl Fn(fmt::Arguments<'_>) + Clone + Send + Sync + 'static + use<> {
-        self.column(28)
+        self.column(SERVER_COLUMN)
     }
 
     fn column(&self, indent: usize) -> impl Fn(fmt::Arguments<'_>) + Clone + Send + Sync + use<> {
