@@ -77,7 +77,7 @@ pub(crate) struct Link {
     rate: Option<u64>,
     /// What chance draws from; the same seed, the same luck
     #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
 }
 
 /// How long a frame is held back by --reorder.
@@ -93,11 +93,7 @@ impl Link {
         &self,
         shown: &Shown,
     ) -> Result<Option<Faults>, Box<dyn Error + Send + Sync>> {
-        let is_faulty = self.has_chance()
-            || self.delay.is_some()
-            || self.rate.is_some()
-            || !self.lose.is_empty();
-        if !is_faulty {
+        if !self.is_faulty() {
             return Ok(None);
         }
         let mut faults = Faults::new(self.seed()).both(self.conditions()?);
@@ -107,6 +103,11 @@ impl Link {
         let faults = faults.sink(shown.clone());
         faults.check()?;
         Ok(Some(faults))
+    }
+
+    /// Whether anything was asked for.
+    pub(crate) fn is_faulty(&self) -> bool {
+        self.has_chance() || self.delay.is_some() || self.rate.is_some() || !self.lose.is_empty()
     }
 
     fn has_chance(&self) -> bool {

@@ -25,7 +25,7 @@ use glasstack::{
 };
 
 #[path = "../glass/mod.rs"]
-mod glass;
+pub(crate) mod glass;
 pub(crate) use glasstack::trace::ladder::Side;
 
 /// What each program's `--help` ends with.
@@ -61,12 +61,12 @@ pub(crate) struct Place {
     #[arg(long, group = "where")]
     lab: bool,
     #[command(flatten)]
-    glass: glass::Glass,
+    pub(crate) glass: glass::Glass,
     #[command(flatten)]
-    link: glass::Link,
+    pub(crate) link: glass::Link,
     /// The peer in the lab [default: a shell]
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "tap")]
-    command: Vec<String>,
+    pub(crate) command: Vec<String>,
 }
 
 /// A program in its place: the host to open sockets on, and the peer to talk to.
@@ -79,6 +79,34 @@ pub(crate) struct Running {
 }
 
 impl Place {
+    /// Whether a TAP or a lab was asked for, where a program has another place, too.
+    pub(crate) fn is_given(&self) -> bool {
+        self.lab || self.tap.is_some()
+    }
+
+    /// Opens the TAP, in a new lab or not. To be called before any thread is started.
+    pub(crate) fn device(&self) -> Result<(Option<Lab>, Tap)> {
+        match &self.tap {
+            Some(name) => {
+                let tap = Tap::open(name).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        format!("{error}, and give it the addresses as --help says")
+                    }
+                    _ => error.to_string(),
+                });
+                Ok((None, tap?))
+            }
+            None => {
+                let mut lab = Lab::enter()?;
+                let tap = lab.tap()?;
+                if let Err(error) = lab.ipv6() {
+                    eprintln!("the peer has no IPv6 address: {error}");
+                }
+                Ok((Some(lab), tap))
+            }
+        }
+    }
+
     /// Starts a host on the TAP or in a new lab, which stands on this `side` of the ladder. To be called before any thread
     /// is started.
     pub(crate) fn enter(
@@ -87,25 +115,7 @@ impl Place {
         capacity: Capacity,
         name_server: Option<IpAddr>,
     ) -> Result<Running> {
-        let (lab, device) = match &self.tap {
-            Some(name) => {
-                let tap = Tap::open(name).map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => {
-                        format!("{error}, and give it the addresses as --help says")
-                    }
-                    _ => error.to_string(),
-                });
-                (None, tap?)
-            }
-            None => {
-                let mut lab = Lab::enter()?;
-                let tap = lab.tap()?;
-                if let Err(error) = lab.ipv6() {
-                    eprintln!("the peer has no IPv6 address: {error}");
-                }
-                (Some(lab), tap)
-            }
-        };
+        let (lab, device) = self.device()?;
         let mut builder = Host::builder()
             .hardware_address(STACK_MAC)
             .address(STACK_V4.into(), PREFIX_V4)

@@ -1,0 +1,131 @@
+//! The application of `examples/async_hello` as on a microcontroller: one host that talks to itself, in memory of a known
+//! size, by interrupts alone, and without a single allocation: the allocator ends the process if it is called meanwhile.
+//! `cargo test --no-default-features --features ipv4 --test async_no_heap` says how much memory the tasks take.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::{Cell, RefCell},
+    fmt::Write,
+    net::{Ipv4Addr, SocketAddr},
+    process,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use embassy_futures::select::{Either, select};
+use glasstack::{
+    Result, Stack,
+    smoltcp::time::Instant,
+    socket::{Interrupts, Local, Runner, block_on},
+    stack::Storage,
+};
+
+#[path = "../examples/async_hello/application.rs"]
+mod application;
+
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+struct Watchman;
+
+impl Watchman {
+    fn watch(&self) {
+        // Disarmed for the complaint, which may allocate.
+        if ARMED.swap(false, Ordering::Relaxed) {
+            eprintln!("memory was allocated while the application was at work");
+            process::abort();
+        }
+    }
+}
+
+// The trait is unsafe to implement; all is left to the system's allocator.
+unsafe impl GlobalAlloc for Watchman {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.watch();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        self.watch();
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static WATCHMAN: Watchman = Watchman;
+
+const SAID: &str = "\
+Waiting for connection...
+Bind UDP on 9999...
+Accept new connection from 127.0.0.1:PORT...
+← Welcome!
+→ Michael
+← Hello, Michael!
+→ Tracy
+← Hello, Tracy!
+→ Sarah
+← Hello, Sarah!
+→ exit
+Connection from 127.0.0.1:PORT closed.
+→ Michael
+Received from 127.0.0.1:PORT.
+← Hello, Michael!
+→ Tracy
+Received from 127.0.0.1:PORT.
+← Hello, Tracy!
+→ Sarah
+Received from 127.0.0.1:PORT.
+← Hello, Sarah!
+";
+
+/// Both ends of four connections and of UDP, a listener; 1,024 octets a buffer; a loopback of 1,500 octets a packet.
+type Memory<'m> = Storage<'m, 12, 8, 2, 1024, 1, 4, 1500>;
+
+fn converse(said: &RefCell<heapless::String<1024>>) -> Result<()> {
+    let mut memory = Memory::new();
+    let time = Cell::new(Instant::ZERO);
+    let network = Local::new(Stack::new(&mut memory, [7; 16], ()), || time.get());
+    // The only interrupt here is the timer's.
+    let interrupts = Interrupts::new(|until, is_woken: &dyn Fn() -> bool| {
+        if !is_woken() {
+            time.set(until.unwrap_or(Instant::from_secs(3600)));
+        }
+    });
+    let mut runner = Runner::loopback(&network, &interrupts);
+
+    let say = |line: std::fmt::Arguments<'_>| {
+        let mut said = said.borrow_mut();
+        // What has no room is missed below.
+        let _ = writeln!(said, "{line}");
+    };
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9999));
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, 9999));
+    let servers = application::servers(&network, any, say);
+    let clients = application::clients(&network, server, say);
+    let sizes = (size_of_val(&servers), size_of_val(&clients));
+    let end = block_on(&interrupts, runner.run_until(select(servers, clients)))?;
+    ARMED.store(false, Ordering::Relaxed);
+    println!(
+        "octets of memory: the servers' tasks {}, the clients' {}",
+        sizes.0, sizes.1
+    );
+    match end {
+        Either::First(end) => end.map(|never| match never {}),
+        Either::Second(end) => end,
+    }
+}
+
+fn main() {
+    let said = RefCell::new(heapless::String::new());
+    ARMED.store(true, Ordering::Relaxed);
+    let end = converse(&said);
+    ARMED.store(false, Ordering::Relaxed);
+    assert_eq!(end, Ok(()));
+    // Ephemeral ports are the only numbers of five digits.
+    let said = said.into_inner();
+    let words = said.split_inclusive(|c: char| !c.is_ascii_digit());
+    let words = words.map(|word| match word.len() {
+        6 if word.starts_with(|c: char| c.is_ascii_digit()) => format!("PORT{}", &word[5..]),
+        _ => word.to_owned(),
+    });
+    assert_eq!(words.collect::<String>(), SAID);
+    println!("a conversation of tasks without a heap: ok");
+}
