@@ -33,8 +33,10 @@ enum Condition {
         streams: Streams,
     },
     /// Somebody tells an event such that.
-    Tells(Box<dyn FnMut(Station, &Event<'_>) -> bool + Send>),
+    Tells(Box<Question>),
 }
+
+type Question = dyn FnMut(Station, &Event<'_>) -> bool + Send;
 
 impl Condition {
     fn comes_true(&mut self, station: Station, event: &Event<'_>) -> bool {
