@@ -98,12 +98,9 @@ impl Connection {
     /// Which timer a deadline is, if the rules explain it.
     fn timer(&self, at: Instant, now: Instant, queues: Queues) -> Option<Timer> {
         let glass = &self.glimpse;
-        if self.state == State::TimeWait {
-            return Some(Timer::TimeWait);
-        }
         let has_fin = matches!(
             self.state,
-            State::CloseWait | State::LastAck | State::Closing
+            State::CloseWait | State::LastAck | State::Closing | State::TimeWait
         );
         let received = glass
             .read
@@ -112,9 +109,14 @@ impl Connection {
         let owes_ack = glass
             .receive_base
             .is_some_and(|base| base.wrapping_add(received) != self.receive_next);
-        let is_known = glass.timer == Some((Timer::Retransmission, at));
+        let is_known = [Timer::Retransmission, Timer::TimeWait]
+            .into_iter()
+            .any(|timer| glass.timer == Some((timer, at)));
         if owes_ack && !is_known && at <= now + ACK_DELAY {
             return Some(Timer::DelayedAck);
+        }
+        if self.state == State::TimeWait {
+            return Some(Timer::TimeWait);
         }
         if glass.window == 0 && queues.unsent > 0 && self.state != State::SynSent {
             return Some(Timer::ZeroWindowProbe);
