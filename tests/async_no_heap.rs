@@ -2,13 +2,13 @@
 //! size, by interrupts alone, and without a single allocation: the allocator ends the process if it is called meanwhile.
 //! `cargo test --no-default-features --features ipv4 --test async_no_heap` says how much memory the tasks take.
 
+mod watchman;
+
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     cell::{Cell, RefCell},
     fmt::Write,
     net::{Ipv4Addr, SocketAddr},
-    process,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::Ordering,
 };
 
 use embassy_futures::select::{Either, select};
@@ -18,39 +18,10 @@ use glasstack::{
     socket::{Interrupts, Local, Runner, block_on},
     stack::Storage,
 };
+use watchman::ARMED;
 
 #[path = "../examples/async_hello/application.rs"]
 mod application;
-
-static ARMED: AtomicBool = AtomicBool::new(false);
-
-struct Watchman;
-
-impl Watchman {
-    fn watch(&self) {
-        // Disarmed for the complaint, which may allocate.
-        if ARMED.swap(false, Ordering::Relaxed) {
-            eprintln!("memory was allocated while the application was at work");
-            process::abort();
-        }
-    }
-}
-
-// The trait is unsafe to implement; all is left to the system's allocator.
-unsafe impl GlobalAlloc for Watchman {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.watch();
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        self.watch();
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static WATCHMAN: Watchman = Watchman;
 
 const SAID: &str = "\
 Waiting for connection...

@@ -4,15 +4,15 @@
 //! once more and allocates on purpose. And it prints how much memory a small configuration takes:
 //! `cargo test --no-default-features --features ipv4 --test no_heap` as a microcontroller would have it.
 
+mod watchman;
+
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    backtrace::Backtrace,
     cell::RefCell,
     env,
     fmt::{self, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::Ordering,
 };
 
 use glasstack::{
@@ -23,37 +23,7 @@ use glasstack::{
     },
     stack::{Domain, InterfaceId, Storage, Type},
 };
-
-static ARMED: AtomicBool = AtomicBool::new(false);
-const COMPLAINT: &str = "memory was allocated while a stack was at work";
-
-struct Watchman;
-
-impl Watchman {
-    fn watch(&self) {
-        // Disarmed for the complaint, which allocates.
-        if ARMED.swap(false, Ordering::Relaxed) {
-            eprintln!("{COMPLAINT}:\n{}", Backtrace::force_capture());
-            process::abort();
-        }
-    }
-}
-
-// The trait is unsafe to implement; all is left to the system's allocator.
-unsafe impl GlobalAlloc for Watchman {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.watch();
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        self.watch();
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static WATCHMAN: Watchman = Watchman;
+use watchman::{ARMED, COMPLAINT};
 
 const MTU: usize = 1514;
 const QUEUE: usize = 32;

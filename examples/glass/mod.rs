@@ -1,11 +1,12 @@
 //! The glass: what of a program's traffic is shown, and what is done to its link.
-#![allow(dead_code, reason = "`hello` has its own way with the link")]
+#![allow(dead_code, reason = "each program needs its part")]
 
 use std::{
     error::Error,
     fmt,
     io::{self, IsTerminal, Write},
     path::PathBuf,
+    process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -19,6 +20,19 @@ use glasstack::{
         pcapng::{self, Pcapng},
     },
 };
+
+/// How a program ends: an error is told in a line; who closes our output, as `head` does, has seen enough.
+pub(crate) fn exit(outcome: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let io = error.downcast_ref::<io::Error>();
+    if io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
 
 /// When the ladder is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

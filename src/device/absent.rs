@@ -38,6 +38,7 @@ impl Device for Absent {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = 1500;
         capabilities
     }
 }

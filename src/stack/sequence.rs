@@ -13,10 +13,11 @@ use core::{
 use siphasher::sip::{SipHasher13, SipHasher24};
 use smoltcp::{
     iface::{Config, Interface},
-    phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
     time::Instant,
     wire::{HardwareAddress, IpAddress},
 };
+
+use crate::device::Absent;
 
 /// The dynamic ports (RFC 6335 §6).
 pub(crate) const EPHEMERAL_PORTS: RangeInclusive<u16> = 49152..=65535;
@@ -286,47 +287,9 @@ pub(crate) fn query_draws(seed: u64) -> (u16, u16) {
 pub(crate) fn throw_away(seed: u64) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
-    let mut interface = Interface::new(config, &mut Unplugged, Instant::ZERO);
+    let mut interface = Interface::new(config, &mut Absent, Instant::ZERO);
     interface.set_any_ip(true);
     interface
-}
-
-/// A device that never receives and never transmits.
-struct Unplugged;
-
-/// The token that `Unplugged` never gives.
-enum Never {}
-
-impl Device for Unplugged {
-    type RxToken<'a> = Never;
-    type TxToken<'a> = Never;
-
-    fn receive(&mut self, _: Instant) -> Option<(Never, Never)> {
-        None
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Never> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ip;
-        capabilities.max_transmission_unit = 1500;
-        capabilities
-    }
-}
-
-impl RxToken for Never {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, _: F) -> R {
-        match self {}
-    }
-}
-
-impl TxToken for Never {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, _: usize, _: F) -> R {
-        match self {}
-    }
 }
 
 #[cfg(test)]

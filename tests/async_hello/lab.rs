@@ -1,13 +1,10 @@
 //! The example itself: with the kernel's clients in the lab, and in its three worlds.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use crate::{
     need::{self, Need},
+    program::program,
     transcript::without_ports,
 };
 
@@ -109,20 +106,4 @@ fn sorted<T: Into<String>>(lines: Vec<T>) -> Vec<String> {
     let mut lines: Vec<String> = lines.into_iter().map(Into::into).collect();
     lines.sort();
     lines
-}
-
-/// An example's program, which `cargo test` has put beside this one's folder.
-fn program(example: &str) -> PathBuf {
-    let test = env::current_exe().expect("this test's path");
-    let target = test
-        .ancestors()
-        .nth(2)
-        .expect("a test lies in target/*/deps");
-    let program = target.join("examples").join(example);
-    assert!(
-        program.exists(),
-        "{} is missing: cargo build --examples",
-        program.display()
-    );
-    program
 }

@@ -22,6 +22,9 @@ mod lab;
 #[path = "../need/mod.rs"]
 #[cfg(feature = "tokio")]
 mod need;
+#[path = "../program/mod.rs"]
+#[cfg(feature = "tokio")]
+mod program;
 mod transcript;
 mod worlds;
 

@@ -3,9 +3,9 @@
 //! `UPDATE_SCREENS=1 cargo test --test ladder` draws them anew; the difference is for a reviewer to read.
 #![cfg(all(feature = "std", feature = "ipv4"))]
 
+#[path = "../kept/mod.rs"]
+mod kept;
 mod scene;
-
-use std::{env, fs, path::Path};
 
 use glasstack::Error;
 use glasstack::smoltcp::wire::ArpOperation;
@@ -27,19 +27,8 @@ fn drawn(options: Options, ends: Ends, tell: impl Fn(&mut dyn Sink)) -> String {
     ladder.into_inner()
 }
 
-/// Compares a drawing with the one that is kept.
 fn is_as_kept(name: &str, drawn: &str) {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/screens/ladder-{name}.txt"));
-    if env::var_os("UPDATE_SCREENS").is_some() {
-        fs::write(&path, drawn).expect("tests/screens can be written to");
-    }
-    let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        drawn == kept,
-        "{} differs; now it is\n{drawn}",
-        path.display()
-    );
+    kept::is_as_kept(&format!("ladder-{name}.txt"), drawn);
 }
 
 fn narrow() -> Options {

@@ -3,12 +3,14 @@
 //! `UPDATE_SCREENS=1 cargo test --test plot` draws them anew; the difference is for a reviewer to read.
 #![cfg(all(feature = "std", feature = "ipv4"))]
 
+#[path = "../kept/mod.rs"]
+mod kept;
 #[path = "../ladder/scene.rs"]
 #[allow(dead_code, reason = "a plot has no calls and no datagrams")]
 mod scene;
 mod transfer;
 
-use std::{env, fs, path::Path, time::Duration};
+use std::time::Duration;
 
 use glasstack::device::wire::{Conditions, Faults};
 use glasstack::smoltcp::wire::TcpControl;
@@ -26,18 +28,8 @@ fn drawn(options: Options, tell: impl Fn(&mut dyn Sink)) -> String {
     plot.to_string()
 }
 
-/// Compares a drawing with the one that is kept.
 fn is_as_kept(name: &str, drawn: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/screens/plot-{name}.txt"));
-    if env::var_os("UPDATE_SCREENS").is_some() {
-        fs::write(&path, drawn).expect("tests/screens can be written to");
-    }
-    let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        drawn == kept,
-        "{} differs; now it is\n{drawn}",
-        path.display()
-    );
+    kept::is_as_kept(&format!("plot-{name}.txt"), drawn);
 }
 
 fn ascii() -> Options {

@@ -1,6 +1,7 @@
 extern crate std;
 use super::*;
 use core::net::Ipv4Addr;
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::{
     iface::{SocketSet, SocketStorage},
     socket::{dns, tcp},
@@ -196,7 +197,7 @@ impl Device for Desk {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        Unplugged.capabilities()
+        Absent.capabilities()
     }
 }
 
