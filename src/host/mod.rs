@@ -1,4 +1,4 @@
-//! The Linux runtime: a [`Host`] is a [`Stack`](crate::Stack), a device under it and one thread that drives the two.
+//! The Linux runtime: a [`Host`] is a [`Stack`], a device under it and one thread that drives the two.
 //!
 //! ```text
 //!   application threads                                     the driver thread "glasstack"
@@ -17,8 +17,8 @@
 //! A call does the work it causes itself, in its own thread: what is sent leaves at once, without a thread switch. The driver
 //! is woken only when something became due earlier than the moment it sleeps towards.
 //!
-//! The blocking sockets over a host are in [`socket::blocking`](crate::socket::blocking): they mirror `std::net`. A host is a
-//! [`Network`] too, so that the asynchronous ones of [`socket`](crate::socket) run on it under any executor.
+//! The blocking sockets over a host are in [`socket::blocking`]: they mirror `std::net`. A host is a
+//! [`Network`] too, so that the asynchronous ones of [`socket`] run on it under any executor.
 //!
 //! ```
 //! use glasstack::host::Host;
