@@ -7,9 +7,10 @@
 
 use smoltcp::phy::{ChecksumCapabilities, TxToken};
 use smoltcp::socket::tcp::{self, State};
-use smoltcp::wire::{IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
+use smoltcp::wire::TcpPacket;
 
 use super::Stack;
+use super::amend::Acknowledgment;
 use super::connection::Connection;
 use super::frame::{ETHERNET_HEADER, Packet, Segment};
 use super::ingress::Incoming;
@@ -30,7 +31,7 @@ pub(super) enum Verdict {
 }
 
 /// The next sequence number that is expected of the peer, once it has been told one.
-fn receive_next(socket: &tcp::Socket<'_>, connection: &Connection) -> Option<u32> {
+pub(super) fn receive_next(socket: &tcp::Socket<'_>, connection: &Connection) -> Option<u32> {
     let read = connection.first_octet?.wrapping_add(connection.read);
     let queued = read.wrapping_add(socket.recv_queue() as u32);
     Some(queued.wrapping_add(u32::from(has_fin(socket.state()))))
@@ -115,30 +116,14 @@ impl<'a, O: Observer> Stack<'a, O> {
             return None;
         }
         let before = receive_next(socket, connection)?.wrapping_sub(1);
-        let tcp = TcpRepr {
-            src_port: remote.port,
-            dst_port: local.port,
-            control: TcpControl::None,
-            seq_number: TcpSeqNumber(before as i32),
-            ack_number: Some(TcpSeqNumber(connection.next as i32)),
-            window_len: 0,
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None, None, None],
-            timestamp: None,
-            payload: &[],
-        };
-        let len = tcp.buffer_len();
-        let ip = IpRepr::new(remote.addr, local.addr, IpProtocol::Tcp, len, 64);
-        let frame = buffer.get_mut(..link.len() + ip.buffer_len())?;
-        let (link_header, packet) = frame.split_at_mut(link.len());
+        let (link_header, packet) = buffer.split_at_mut_checked(link.len())?;
         link_header.copy_from_slice(link);
-        let (ip_header, transport) = packet.split_at_mut(ip.header_len());
-        let all = ChecksumCapabilities::default();
-        ip.emit(ip_header, &all);
-        let mut segment = TcpPacket::new_unchecked(transport);
-        tcp.emit(&mut segment, &remote.addr, &local.addr, &all);
-        Some(frame)
+        let numbers = Acknowledgment {
+            seq: before,
+            ack: connection.next,
+            window: 0,
+        };
+        let len = link.len() + numbers.emit(packet, &connection.flow)?;
+        buffer.get(..len)
     }
 }

@@ -65,9 +65,13 @@ pub(super) struct Connection {
     pub(super) next: u32,
     /// The acknowledgment that was sent last: what the peer's next sequence number is.
     pub(super) receive_next: u32,
+    /// The end of the window that came with it, or a little before.
+    pub(super) offered: u32,
     /// The sequence number of the first octet that the peer sends, and how many of them the application has read.
     pub(super) first_octet: Option<u32>,
     pub(super) read: u32,
+    /// How many octets the application has written.
+    pub(super) written: u32,
     /// Sequence numbers that the peer has not acknowledged (octets queued, SYN, FIN), and since when.
     pub(super) unacknowledged: usize,
     pub(super) waiting: Option<Instant>,
@@ -76,8 +80,11 @@ pub(super) struct Connection {
     pub(super) give_up_at: Option<Instant>,
     /// The timer that smoltcp runs for it.
     pub(super) countdown: Countdown,
-    /// The peer's window, when it was last heard, was shut.
-    pub(super) window_shut: bool,
+    /// The peer's window, when it was last heard, as it stands in the header; and its scale (RFC 7323 §2).
+    pub(super) window: u16,
+    pub(super) window_scale: u8,
+    /// The largest IP packet of its interface.
+    pub(super) mtu: u16,
     /// `shutdown(Read)`: nothing more to read than what is there.
     pub(super) read_shutdown: bool,
     /// Why it ended, until the application has heard it.
@@ -105,14 +112,18 @@ impl Connection {
         initial: None,
         next: 0,
         receive_next: 0,
+        offered: 0,
         first_octet: None,
         read: 0,
+        written: 0,
         unacknowledged: 0,
         waiting: None,
         user_timeout: None,
         give_up_at: None,
         countdown: Countdown::STOPPED,
-        window_shut: false,
+        window: u16::MAX,
+        window_scale: 0,
+        mtu: 0,
         read_shutdown: false,
         error: None,
         in_time_wait: false,
@@ -146,9 +157,9 @@ impl Connection {
         let is_heard = segment.has_ack() && ahead <= PLAUSIBLE && behind <= PLAUSIBLE;
         if is_heard {
             self.heard = now;
-            self.window_shut = segment.window == 0;
+            self.window = segment.window;
             // It answers a probe; what is on its way it has answered when less of it is.
-            if self.window_shut || self.unacknowledged == 0 {
+            if self.window == 0 || self.unacknowledged == 0 {
                 self.countdown.answered();
             }
         }

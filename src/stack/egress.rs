@@ -120,6 +120,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Polls one slot; says whether the device refused a frame.
     fn egress_slot<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
         self.cause = Cause::Timer;
+        if self.is_to_be_read(slot) {
+            return false;
+        }
         self.tell_fired(slot);
         if self.give_up(slot) {
             return false;
@@ -189,6 +192,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.is_live(slot) {
             return sent.exhausted;
         }
+        if self.persist(slot, next) {
+            next = self.poll_at(index, slot);
+        }
         self.tell_timer(slot, next);
         if more || sent.exhausted {
             self.make_due(slot);
@@ -220,9 +226,16 @@ impl<'a, O: Observer> Stack<'a, O> {
         sent.exhausted
     }
 
+    /// When smoltcp wants a slot to be polled.
+    pub(super) fn poll_at(&mut self, interface: u8, slot: u16) -> Option<Instant> {
+        let interface = self.interfaces[usize::from(interface)].as_mut()?;
+        let set = self.slots[usize::from(slot)].set.as_ref()?;
+        interface.inner.poll_at(self.now, set)
+    }
+
     /// Remembers the sequence numbers that left.
     pub(super) fn note_sent(&mut self, slot: u16, sent: &Sent) {
-        if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind
+        if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp()
             && let (Some(first), Some((next, ack))) = (sent.first, sent.sequence)
         {
             if connection.initial.is_none() {
@@ -234,6 +247,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             if let Some(ack) = ack {
                 connection.receive_next = ack;
+                connection.note_offer(ack, socket.recv_capacity(), socket.recv_queue());
                 if connection.first_octet.is_none() {
                     self.note_first_octet(slot, ack);
                 }

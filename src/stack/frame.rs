@@ -183,6 +183,14 @@ impl Segment {
         self.flags & 0x04 != 0
     }
 
+    pub(crate) fn has_syn(&self) -> bool {
+        self.flags & 0x02 != 0
+    }
+
+    pub(crate) fn has_fin(&self) -> bool {
+        self.flags & 0x01 != 0
+    }
+
     pub(crate) fn has_ack(&self) -> bool {
         self.flags & 0x10 != 0
     }

@@ -139,9 +139,12 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return; // a connection stays on the interface it began on
             }
             if !(segment.is_syn() && self.is_succeeded(slot, segment.seq)) {
+                if segment.has_syn() {
+                    self.note_scale(slot, packet, &segment);
+                }
                 let verdict = match segment.is_syn() || segment.has_rst() {
                     true => self.judge(slot, &segment),
-                    false => Verdict::Pass,
+                    false => self.amend(incoming, packet, slot, &segment),
                 };
                 return match verdict {
                     Verdict::Pass => self.deliver(incoming, token, Some((slot, Some(segment)))),

@@ -284,7 +284,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             capabilities: &capabilities,
             watch: &mut watch,
         };
-        if let (Some((socket, _)), Some(local)) = (place.tcp(), flow.local.to_smoltcp()) {
+        if let (Some((socket, connection)), Some(local)) = (place.tcp(), flow.local.to_smoltcp()) {
+            connection.window_scale = syn.window_scale.unwrap_or(0);
             options.apply(socket);
             let _ = socket.listen(IpListenEndpoint::from(local));
         }

@@ -55,11 +55,13 @@
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `challenge` | segments that may be forged |
+//! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
+mod amend;
 mod call;
 mod challenge;
 mod connection;
@@ -79,6 +81,7 @@ mod list;
 mod listen;
 mod neighbor;
 pub mod option;
+mod persist;
 mod resolver;
 mod sequence;
 mod slot;

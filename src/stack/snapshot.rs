@@ -108,7 +108,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let name = match connection.state {
             State::Closed => None,
             State::TimeWait => Some("timewait"),
-            _ if connection.window_shut && socket.send_queue() > 0 => Some("persist"),
+            _ if connection.window == 0 && socket.send_queue() > 0 => Some("persist"),
             _ if is_awaited => Some("on"),
             _ if socket.keep_alive().is_some() => Some("keepalive"),
             _ => None,

@@ -236,6 +236,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::WouldBlock);
         }
         connection.unacknowledged += count;
+        connection.written = connection.written.wrapping_add(count as u32);
         self.make_due(slot);
         Ok(count)
     }
