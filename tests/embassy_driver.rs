@@ -3,6 +3,9 @@
 //!
 //! A program of its own rather than a test in a harness: the lab must be entered before any thread starts.
 
+// A step that fails fails its test.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::{env, thread, time::Duration};
 
 use embassy_net_tuntap::TunTapDevice;
