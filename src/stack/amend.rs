@@ -132,8 +132,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             segment.has_fin()
                 || before(segment.seq, connection.receive_next)
                 || !before(segment.seq, connection.offered)
-                || connection.is_ending()
-                || connection.window_of(segment) < u32::from(connection.mtu)
+                || segment.len == 0
+                    && (connection.is_ending()
+                        || connection.window_of(segment) < u32::from(connection.mtu))
         });
         match is_odd {
             true => self.amend_odd(incoming, packet, slot, segment),

@@ -22,13 +22,15 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// neither that nor probe; or the window opened again, which ends the probes and starts no other timer. Has it hear what
     /// was heard last once more, as often as it takes; says whether it had to.
     pub(super) fn persist(&mut self, slot: u16, next: Option<Instant>) -> bool {
+        // What is later is a keep-alive, which may be hours away.
+        if next.is_some_and(|next| next <= self.now + LONGEST) {
+            return false;
+        }
         let place = &mut self.slots[usize::from(slot)];
         let Some((socket, connection)) = place.tcp_ref() else {
             return false;
         };
-        // What is later is a keep-alive, which may be hours away.
-        let has_timer = next.is_some_and(|next| next <= self.now + LONGEST);
-        if has_timer || socket.send_queue() == 0 {
+        if socket.send_queue() == 0 {
             return false;
         }
         let numbers = receive_next(socket, connection).zip(unacknowledged(socket, connection));
