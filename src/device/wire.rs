@@ -182,11 +182,10 @@ impl WireEnd {
     /// Has `waker` woken, once, when the next frame for this end is under way, or the next before those that are already:
     /// [`next_arrival`](WireEnd::next_arrival) says when it arrives. One waker an end.
     pub fn register_waker(&mut self, waker: &Waker) {
-        let mut queue = self.incoming.queue();
-        match &mut queue.waker {
-            Some(registered) => registered.clone_from(waker),
-            None => queue.waker = Some(waker.clone()),
-        }
+        let waker = waker.clone();
+        let unneeded = self.incoming.queue().waker.replace(waker);
+        // No more under the lock: it may be the last of its task, whose sockets then send.
+        drop(unneeded);
     }
 
     /// The same end once more: for a host that is made anew on it.
@@ -301,33 +300,30 @@ struct Waiting {
     waker: Option<Waker>,
 }
 
-impl Waiting {
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
 impl Lane {
-    /// No code of the caller's but its waker runs under the lock, last of all: a poisoned one is still whole.
+    /// No code of the caller's runs under the lock: a poisoned one is still whole.
     fn queue(&self) -> MutexGuard<'_, Waiting> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends the frame on its way and leaves a spare buffer in its place.
     fn transmit(&self, now: Instant, frame: &mut Vec<u8>) {
-        match &self.referee {
+        let woken = match &self.referee {
             None => self.transmit_at_once(now, frame),
             Some(referee) => {
                 // A sink that panicked leaves the referee whole: it is called last.
                 let mut referee = referee.lock().unwrap_or_else(PoisonError::into_inner);
-                self.transmit_by(&mut referee, now, frame);
+                self.transmit_by(&mut referee, now, frame)
             }
+        };
+        // Nothing is locked: who is woken may receive at once, and send.
+        if let Some(waker) = woken {
+            waker.wake();
         }
     }
 
-    fn transmit_at_once(&self, now: Instant, frame: &mut Vec<u8>) {
+    /// Says who is to be woken.
+    fn transmit_at_once(&self, now: Instant, frame: &mut Vec<u8>) -> Option<Waker> {
         let mut queue = self.queue();
         // Behind the last, though the sender's clock may have gone back.
         let now = queue.frames.last().map_or(now, |last| last.max(now));
@@ -335,24 +331,32 @@ impl Lane {
             queue.dropped += 1;
         } else if queue.frames.len() == 1 {
             self.signal();
-            queue.wake();
+            return queue.waker.take();
         }
+        None
     }
 
-    fn transmit_by(&self, referee: &mut Referee, now: Instant, frame: &mut Vec<u8>) {
+    /// Says who is to be woken.
+    fn transmit_by(
+        &self,
+        referee: &mut Referee,
+        now: Instant,
+        frame: &mut Vec<u8>,
+    ) -> Option<Waker> {
         let mut queue = self.queue();
         if frame.len() > self.mtu {
             referee.tell(now, DropReason::Malformed, frame);
             queue.dropped += 1;
-            return;
+            return None;
         }
         let before = queue.frames.next();
         queue.dropped += referee.send(self.direction, now, frame, &mut queue.frames);
         let next = queue.frames.next();
-        if next != before {
-            self.schedule(now, next);
-            queue.wake();
+        if next == before {
+            return None;
         }
+        self.schedule(now, next);
+        queue.waker.take()
     }
 
     /// Takes the next frame, if there is one, and keeps the buffer of the last for later.

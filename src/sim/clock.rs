@@ -5,14 +5,23 @@ use std::{
     collections::BTreeSet,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use smoltcp::time::Instant;
 
 use crate::{
-    device::WireEnd,
+    device::{Absent, WireEnd},
     socket::{Clock, Wait},
+    stack::LAST_MOMENT,
 };
+
+/// So long after `start`. What no clock can hold is its last moment, which is as good as never.
+pub(super) fn later(start: Instant, time: Duration) -> Instant {
+    let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    let at = start.total_micros().saturating_add(micros);
+    Instant::from_micros(at).min(LAST_MOMENT)
+}
 
 /// The clock of a simulation, and who sleeps until when.
 pub(super) struct Time {
@@ -135,6 +144,17 @@ impl Virtual {
             None => self.time.leave(self.number),
         }
         Poll::Pending
+    }
+}
+
+impl Wait<Absent> for Virtual {
+    fn poll_wait(
+        &mut self,
+        _: &mut Absent,
+        until: Option<Instant>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        self.sleep(until, context.waker())
     }
 }
 

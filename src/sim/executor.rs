@@ -47,6 +47,13 @@ struct Ready {
     queue: Arc<Queue>,
 }
 
+impl Task {
+    /// Whether it waits for its turn.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.is_queued.load(Ordering::Relaxed)
+    }
+}
+
 impl Wake for Ready {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -85,7 +92,7 @@ impl Executor {
         host: Option<HostId>,
         purpose: Purpose,
         future: impl Future<Output = ()> + 'static,
-    ) {
+    ) -> TaskId {
         let number = self.free.pop().unwrap_or(self.tasks.len());
         let ready = Arc::new(Ready {
             task: number,
@@ -109,6 +116,7 @@ impl Executor {
             Some(place) => *place = Some(task),
             None => self.tasks.push(Some(task)),
         }
+        number
     }
 
     /// Gives one of the ready tasks its turn, whichever chance has it. Says whether there was one.
@@ -141,15 +149,22 @@ impl Executor {
         !self.tasks().any(|task| task.purpose == Purpose::Program)
     }
 
+    /// Takes a task away, and its turn; it is to be dropped.
+    pub(super) fn remove(&mut self, number: TaskId) -> Option<Task> {
+        let task = self.tasks.get_mut(number)?.take()?;
+        self.free.push(number);
+        let mut queue = self.queue.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.retain(|queued| *queued != number);
+        Some(task)
+    }
+
     /// Takes the tasks of a host away; they are to be dropped.
-    pub(super) fn remove(&mut self, host: HostId) -> Vec<Task> {
-        let mut removed = Vec::new();
-        for (number, place) in self.tasks.iter_mut().enumerate() {
-            if place.as_ref().is_some_and(|task| task.host == Some(host)) {
-                removed.extend(place.take());
-                self.free.push(number);
-            }
-        }
-        removed
+    pub(super) fn remove_all(&mut self, host: HostId) -> Vec<Task> {
+        let is_its =
+            |task: &Option<Task>| task.as_ref().is_some_and(|task| task.host == Some(host));
+        let numbers = (0..self.tasks.len()).filter(|number| is_its(&self.tasks[*number]));
+        let numbers: Vec<TaskId> = numbers.collect();
+        let removed = numbers.into_iter().filter_map(|number| self.remove(number));
+        removed.collect()
     }
 }

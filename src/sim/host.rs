@@ -7,14 +7,14 @@ use smoltcp::phy::{Device, Medium};
 use super::{
     Simulation,
     clock::{Virtual, VirtualClock},
-    executor::Purpose,
+    executor::{Purpose, TaskId},
     glass::{Eye, Lid},
 };
 use crate::{
     Error, Limit, Result, Stack,
     device::WireEnd,
     socket::{Local, Network, Runner},
-    stack::Capacity,
+    stack::{Capacity, InterfaceId},
     trace::Station,
 };
 
@@ -58,6 +58,17 @@ pub(super) struct Port {
 struct Running {
     network: HostNetwork,
     lid: Lid,
+    /// The task that drives the loopback, while no link's does.
+    loopback: Option<TaskId>,
+}
+
+/// A port whose link is not in use yet.
+pub(super) struct Plug {
+    host: HostId,
+    number: usize,
+    end: WireEnd,
+    /// `None` without power.
+    interface: Option<(HostNetwork, InterfaceId)>,
 }
 
 impl Host {
@@ -126,7 +137,7 @@ impl Simulation {
             .ok_or(Error::InvalidArgument)
     }
 
-    /// Plugs a link into a host. The interface is there at once, and after each start.
+    /// Plugs a link into a host. The interface is there at once, and after each start; it is to be [driven](Simulation::drive).
     pub(super) fn plug_in(
         &mut self,
         host: HostId,
@@ -134,37 +145,47 @@ impl Simulation {
         medium: Medium,
         end: WireEnd,
         addresses: &[&str],
-    ) -> Result<()> {
-        let addresses: Result<Vec<_>> = addresses
-            .iter()
-            .map(|text| address_and_prefix(text))
-            .collect();
-        let port = Port {
+    ) -> Result<Plug> {
+        let addresses = addresses.iter().map(|text| address_and_prefix(text));
+        let row = self.host_mut(host)?;
+        row.ports.push(Port {
             link,
             medium,
-            addresses: addresses?,
+            addresses: addresses.collect::<Result<_>>()?,
             spare: end,
-        };
-        self.host_mut(host)?.ports.push(port);
-        let number = self.host_mut(host)?.ports.len() - 1;
-        let plugged = self.attach(host, number);
-        if plugged.is_err() {
+        });
+        let number = row.ports.len() - 1;
+        let plug = self.attach(host, number);
+        if plug.is_err() {
             self.host_mut(host)?.ports.pop();
         }
-        plugged
+        plug
     }
 
-    /// Makes the interface of a port, and the task that drives it.
-    fn attach(&mut self, host: HostId, number: usize) -> Result<()> {
-        let time = self.time.clone();
+    /// Takes back what was plugged in last.
+    pub(super) fn pull_out(&mut self, plug: Plug) {
+        if let Ok(row) = self.host_mut(plug.host) {
+            row.ports.pop();
+            if let Some((network, interface)) = plug.interface {
+                // A network without a lock has no end.
+                let _ = network.call(|stack| Ok(stack.take_back_interface(interface)));
+            }
+        }
+    }
+
+    /// Makes the interface of a port.
+    fn attach(&mut self, host: HostId, number: usize) -> Result<Plug> {
         let row = self.host_mut(host)?;
-        let Some(network) = row.network().cloned() else {
-            return Ok(());
-        };
-        let Some(port) = row.ports.get(number) else {
-            return Ok(());
-        };
+        let port = row.ports.get(number).ok_or(Error::InvalidArgument)?;
         let mut end = port.spare.duplicate();
+        let Some(network) = row.network().cloned() else {
+            return Ok(Plug {
+                host,
+                number,
+                end,
+                interface: None,
+            });
+        };
         let hardware_address = match port.medium {
             Medium::Ethernet => Some([2, 0, 0, number as u8, host.0, 1]),
             _ => None,
@@ -173,19 +194,73 @@ impl Simulation {
         let interface = network.call(|stack| {
             let interface = stack.add_interface(&mut end, hardware_address)?;
             for (address, prefix_len) in addresses {
-                stack.add_address(interface, *address, *prefix_len)?;
+                if let Err(error) = stack.add_address(interface, *address, *prefix_len) {
+                    stack.take_back_interface(interface);
+                    return Err(error);
+                }
             }
             Ok(interface)
         })?;
-        let name = format!("{} interface {}", row.name, number + 1);
+        let interface = Some((network, interface));
+        Ok(Plug {
+            host,
+            number,
+            end,
+            interface,
+        })
+    }
+
+    /// Starts the task that drives an interface, where its host has power.
+    pub(super) fn drive(&mut self, plug: Plug) {
+        let Plug {
+            host,
+            number,
+            end,
+            interface,
+        } = plug;
+        let Some((network, interface)) = interface else {
+            return;
+        };
+        let Some(running) = self
+            .hosts
+            .get_mut(usize::from(host.0))
+            .and_then(|row| row.running.as_mut())
+        else {
+            return;
+        };
+        // Who drives an interface drives the loopback, too.
+        if let Some(loopback) = running.loopback.take() {
+            drop(self.executor.remove(loopback));
+        }
+        let name = format!("interface {}", number + 1);
+        let wait = Virtual::new(self.time.clone());
+        self.executor
+            .spawn(name, Some(host), Purpose::Device, async move {
+                let mut runner = Runner::new(network, interface, end, wait);
+                // A network without a lock has no end.
+                let _ = runner.run().await;
+            });
+    }
+
+    /// Starts the task that drives a host without links, which reaches itself.
+    fn drive_loopback(&mut self, host: HostId, network: HostNetwork) {
+        let wait = Virtual::new(self.time.clone());
         let drive = async move {
-            let mut runner = Runner::new(network, interface, end, Virtual::new(time));
+            let mut runner = Runner::loopback(network, wait);
             // A network without a lock has no end.
             let _ = runner.run().await;
         };
-        self.executor
+        let name = "loopback".to_owned();
+        let task = self
+            .executor
             .spawn(name, Some(host), Purpose::Device, drive);
-        Ok(())
+        if let Some(running) = self
+            .hosts
+            .get_mut(usize::from(host.0))
+            .and_then(|row| row.running.as_mut())
+        {
+            running.loopback = Some(task);
+        }
     }
 
     /// What else a host's stack needs, now and after each start: names, name servers, a gateway.
@@ -266,18 +341,26 @@ impl Simulation {
         };
         if let Some(running) = running {
             running.lid.close();
-            drop(self.executor.remove(host));
+            drop(self.executor.remove_all(host));
         }
     }
 
     /// Gives a host its power (again): a new stack with the same interfaces, and its services.
     ///
     /// # Errors
-    /// Those of a setup.
+    /// Those of a setup; the host is then without power.
     pub fn start(&mut self, host: HostId) -> Result<()> {
         if self.host_mut(host)?.running.is_some() {
             return Ok(());
         }
+        let started = self.boot(host);
+        if started.is_err() {
+            self.stop(host);
+        }
+        started
+    }
+
+    fn boot(&mut self, host: HostId) -> Result<()> {
         let mut key = [0; 16];
         for octets in key.chunks_mut(8) {
             octets.copy_from_slice(&self.luck.draw().to_be_bytes());
@@ -292,6 +375,7 @@ impl Simulation {
         row.running = Some(Running {
             network: network.clone(),
             lid,
+            loopback: None,
         });
         for port in &mut row.ports {
             // What arrived without power is lost.
@@ -299,8 +383,13 @@ impl Simulation {
         }
         let setups = row.setups.clone();
         let services = row.services.clone();
-        for number in 0..row.ports.len() {
-            self.attach(host, number)?;
+        let ports = row.ports.len();
+        if ports == 0 {
+            self.drive_loopback(host, network.clone());
+        }
+        for number in 0..ports {
+            let plug = self.attach(host, number)?;
+            self.drive(plug);
         }
         for setup in setups {
             network.with(|stack| setup(stack))?;

@@ -22,7 +22,8 @@ pub enum Reason {
     Deadlock,
     /// The time that [`Simulation::limit`] gave was up.
     TimeLimit,
-    /// Tasks went on and on, and the time stood still.
+    /// Tasks went on and on, and the time stood still: one never rests, more of them wait than their host has
+    /// [wakers](crate::stack::Capacity::wakers) for, or a frame goes round in a circle of switches.
     Livelock,
 }
 
@@ -32,7 +33,7 @@ impl Stopped {
         self.reason
     }
 
-    /// The programs that were not at their end, with what each of them waited for.
+    /// The programs that were not at their end, and the services, with what each of them waited for.
     pub fn waiting(&self) -> &[String] {
         &self.waiting
     }
@@ -70,6 +71,7 @@ impl Simulation {
             });
             let what = match waits {
                 Some(waits) => waits.join(", and for "),
+                None if task.is_ready() => "its turn".to_owned(),
                 None => "something that is not its stack's".to_owned(),
             };
             let host = host.map_or("", |host| host.name.as_str());

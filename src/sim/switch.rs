@@ -62,12 +62,13 @@ impl Switch {
         let mut ports = ports.borrow_mut();
         for port in 0..ports.len() {
             ports[port].register_waker(context.waker());
-            while self.receive(&mut ports[port]) {
+            // One a turn: in a loop of links without latency there is always one more.
+            if self.receive(&mut ports[port]) {
                 self.pass_on(&mut ports, port);
             }
         }
         let next = ports.iter().filter_map(WireEnd::next_arrival).min();
-        // At once again: a frame that came while its port had had its turn.
+        // At once again: another frame waits.
         if self.sleep.sleep(next, context.waker()).is_ready() {
             context.waker().wake_by_ref();
         }

@@ -48,10 +48,22 @@ fn wake() {
     WAKES.fetch_add(1, Ordering::AcqRel);
 }
 
-/// The smallest cores have no `fetch_add`. They are single, so that wakes which meet are an interrupt's inside another's or
-/// inside the loop's: they count as one, and the flag's owner has not looked meanwhile.
-#[cfg(not(target_has_atomic = "ptr"))]
+/// The smallest cores have no `fetch_add`. A chip that has two of them (RP2040) has a critical section for both: without it,
+/// of two wakes that meet one may come as late as the other has been seen, and be lost.
+#[cfg(all(not(target_has_atomic = "ptr"), feature = "critical-section"))]
 fn wake() {
+    critical_section::with(|_| count());
+}
+
+/// One core alone: wakes that meet are an interrupt's inside another's or inside the loop's. They count as one, and the flag's
+/// owner has not looked meanwhile.
+#[cfg(all(not(target_has_atomic = "ptr"), not(feature = "critical-section")))]
+fn wake() {
+    count();
+}
+
+#[cfg(not(target_has_atomic = "ptr"))]
+fn count() {
     let wakes = WAKES.load(Ordering::Acquire);
     WAKES.store(wakes.wrapping_add(1), Ordering::Release);
 }
@@ -67,5 +79,8 @@ mod tests {
         assert!(waker.will_wake(&Flag::waker()));
         waker.wake();
         assert!(flag.is_raised());
+        // Nobody else in this process wakes one.
+        flag.lower();
+        assert!(!flag.is_raised());
     }
 }

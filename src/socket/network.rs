@@ -90,14 +90,27 @@ impl<'a, C: Clock, O: Observer> Local<'a, C, O> {
         }
     }
 
-    /// The stack, to be configured: a call that needs its own lifetime. [`Error::InvalidArgument`] from inside the stack.
-    #[cfg(feature = "std")]
-    pub(crate) fn with<R>(&self, look: impl FnOnce(&mut Stack<'a, O>) -> Result<R>) -> Result<R> {
+    /// [`call`](Network::call) for what needs the stack's own lifetime.
+    pub(crate) fn with<R>(
+        &self,
+        operation: impl FnOnce(&mut Stack<'a, O>) -> Result<R>,
+    ) -> Result<R> {
+        if self.is_broken.get() {
+            return Err(Error::NetworkDown);
+        }
+        let now = self.clock.now();
+        let broken;
+        // Taken already: an observer calls from inside the stack.
         let mut stack = self
             .stack
             .try_borrow_mut()
             .map_err(|_| Error::InvalidArgument)?;
-        look(&mut stack)
+        broken = Broken(self);
+        let (result, woken) = call(&mut stack, now, operation);
+        drop(stack);
+        core::mem::forget(broken);
+        self.wake(woken);
+        result
     }
 
     /// The stack again.
@@ -138,22 +151,7 @@ impl<C: Clock, O: Observer> Network for Local<'_, C, O> {
     type Observer = O;
 
     fn call<R>(&self, operation: impl FnOnce(&mut Stack<'_, O>) -> Result<R>) -> Result<R> {
-        if self.is_broken.get() {
-            return Err(Error::NetworkDown);
-        }
-        let now = self.clock.now();
-        let broken;
-        // Taken already: an observer calls from inside the stack.
-        let mut stack = self
-            .stack
-            .try_borrow_mut()
-            .map_err(|_| Error::InvalidArgument)?;
-        broken = Broken(self);
-        let (result, woken) = call(&mut stack, now, operation);
-        drop(stack);
-        core::mem::forget(broken);
-        self.wake(woken);
-        result
+        self.with(operation)
     }
 }
 

@@ -206,6 +206,16 @@ impl<O: Observer> Stack<'_, O> {
         Ok(InterfaceId(index as u8))
     }
 
+    /// Takes an interface back that was added just now, and that nothing has been sent on.
+    #[cfg(feature = "std")]
+    pub(crate) fn take_back_interface(&mut self, interface: InterfaceId) {
+        if interface.0 != LOOPBACK
+            && let Some(place) = self.interfaces.get_mut(usize::from(interface.0))
+        {
+            *place = None;
+        }
+    }
+
     fn interface_mut(&mut self, interface: InterfaceId) -> Result<&mut NetworkInterface> {
         self.interfaces
             .get_mut(usize::from(interface.0))

@@ -134,7 +134,7 @@ use waiting::Wakers;
 const INGRESS_BURST: usize = 256;
 
 /// Where the clock stops, 146,000 years from its start: what is due later must still fit into it.
-const LAST_MOMENT: Instant = Instant::from_micros_const(i64::MAX / 2);
+pub(crate) const LAST_MOMENT: Instant = Instant::from_micros_const(i64::MAX / 2);
 
 /// The address family of a socket: `AF_INET` or `AF_INET6`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,6 +3,8 @@
 
 use super::*;
 use phy::{RxToken as _, TxToken as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
 
 const NOW: Instant = Instant::ZERO;
 
@@ -156,6 +158,57 @@ fn joins_two_interfaces() {
             let state = host.sockets.get::<tcp::Socket>(handle).state();
             assert_eq!(state, tcp::State::Established, "{medium:?}");
         }
+    }
+}
+
+/// A waker that has a task in it, which sends when it is woken, and when it is dropped.
+struct Task {
+    end: Mutex<WireEnd>,
+    wakes: AtomicUsize,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+        send(&mut self.end.lock().unwrap(), b"woken");
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        send(&mut self.end.lock().unwrap(), b"dropped");
+    }
+}
+
+#[test]
+fn who_is_woken_or_let_go_may_send_at_once() {
+    for faults in [None, Some(Faults::new(1))] {
+        let wire = Wire::new(Medium::Ip, 1500);
+        let (mut a, mut b) = match faults {
+            None => wire.ends(),
+            Some(faults) => wire.faulty_ends(faults).unwrap(),
+        };
+        // It sends on the lane that it waits for, the worst of all.
+        let task = |a: &WireEnd| {
+            Arc::new(Task {
+                end: Mutex::new(a.duplicate()),
+                wakes: AtomicUsize::new(0),
+            })
+        };
+        b.register_waker(&Waker::from(task(&a)));
+        let second = task(&a);
+        b.register_waker(&Waker::from(second.clone()));
+        // The first is dropped, and what it sends then wakes the second.
+        assert_eq!(receive(&mut b), Some(b"dropped".to_vec()));
+        assert_eq!(receive(&mut b), Some(b"woken".to_vec()));
+        send(&mut a, b"hello");
+        assert_eq!(second.wakes.load(Ordering::Relaxed), 1);
+        assert_eq!(receive(&mut b), Some(b"hello".to_vec()));
+        b.register_waker(&Waker::from(second.clone()));
+        send(&mut a, b"hello");
+        assert_eq!(second.wakes.load(Ordering::Relaxed), 2);
+        assert_eq!(receive(&mut b), Some(b"hello".to_vec()));
+        assert_eq!(receive(&mut b), Some(b"woken".to_vec()));
     }
 }
 
