@@ -400,6 +400,37 @@ fn when_all_is_settled_nothing_is_left() {
     }
 }
 
+/// Its tasks have time and each other, also after a restart; a link that comes later does not change that.
+#[test]
+fn a_host_without_a_link_reaches_itself() {
+    let mut simulation = Simulation::new(1);
+    let alice = simulation.host("alice").unwrap();
+    simulation.serve(alice, "echo", echo).unwrap();
+    let client = async |network: HostNetwork| {
+        sleep(&network, Duration::from_secs(1)).await?;
+        ask(network, "127.0.0.1:9999", 5_000).await
+    };
+    let alone = simulation.spawn(alice, "client", client).unwrap();
+    simulation.run().unwrap();
+    assert_eq!(alone.take(), Some(Ok(())));
+    assert_eq!(simulation.elapsed(), Duration::from_secs(1));
+
+    simulation.restart(alice).unwrap();
+    let restarted = simulation.spawn(alice, "client", client).unwrap();
+    let bob = simulation.host("bob").unwrap();
+    let ends = ((alice, &["10.0.0.1/24"]), (bob, &["10.0.0.2/24"]));
+    simulation.link(Link::ip(1500), ends.0, ends.1).unwrap();
+    let linked = simulation
+        .spawn(bob, "client", async |network: HostNetwork| {
+            sleep(&network, Duration::from_secs(1)).await?;
+            ask(network, "10.0.0.1:9999", 5_000).await
+        })
+        .unwrap();
+    simulation.run().unwrap();
+    let ends = (restarted.take(), linked.take());
+    assert_eq!(ends, (Some(Ok(())), Some(Ok(()))));
+}
+
 #[test]
 fn what_cannot_be_is_an_error() {
     let mut simulation = Simulation::new(1);

@@ -10,7 +10,7 @@ use std::{
 use smoltcp::time::Instant;
 
 use crate::{
-    device::WireEnd,
+    device::{Absent, WireEnd},
     socket::{Clock, Wait},
 };
 
@@ -147,6 +147,17 @@ impl Wait<WireEnd> for Virtual {
     ) -> Poll<()> {
         end.register_waker(context.waker());
         let until = [until, end.next_arrival()].into_iter().flatten().min();
+        self.sleep(until, context.waker())
+    }
+}
+
+impl Wait<Absent> for Virtual {
+    fn poll_wait(
+        &mut self,
+        _: &mut Absent,
+        until: Option<Instant>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
         self.sleep(until, context.waker())
     }
 }
