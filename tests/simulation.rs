@@ -431,6 +431,24 @@ fn a_host_without_a_link_reaches_itself() {
     assert_eq!(ends, (Some(Ok(())), Some(Ok(()))));
 }
 
+/// What one looks at stays as it is, and the simulation goes on: it would wait for its own reader otherwise.
+#[test]
+fn a_recording_is_read_while_it_goes_on() {
+    let (mut simulation, alice, bob, _) = alice_and_bob(1, 10);
+    let recording = simulation.record();
+    simulation.serve(bob, "echo", echo).unwrap();
+    let before = recording.events();
+    let client = simulation
+        .spawn(alice, "client", |network| ask(network, BOB, 10))
+        .unwrap();
+    simulation.run().unwrap();
+    assert_eq!(client.take(), Some(Ok(())));
+    assert!(before.is_empty());
+    let (after, again) = (recording.events(), recording.events());
+    assert!(!after.is_empty());
+    assert!(*after == *again);
+}
+
 #[test]
 fn what_cannot_be_is_an_error() {
     let mut simulation = Simulation::new(1);
