@@ -361,6 +361,7 @@ impl Simulation {
 }
 
 /// What a program comes to: [`Simulation::spawn`].
+#[must_use = "whether the program failed is in it"]
 pub struct Output<T>(Rc<std::cell::RefCell<Option<T>>>);
 
 impl<T> Default for Output<T> {
