@@ -660,6 +660,8 @@ fn what_the_frames_show_is_what_the_stack_says_of_itself() {
         events.walk(client),
         [Closed, SynSent, Established, CloseWait, LastAck, Closed]
     );
+    let port_unknown = events.at(Station(1)).stream(0).states();
+    assert_eq!(port_unknown, events.walk(client));
     assert_eq!(
         events.walk(SERVER.parse().unwrap()),
         [

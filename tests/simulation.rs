@@ -70,11 +70,12 @@ fn the_same_seed_is_the_same_run_and_another_is_another() {
         let (mut simulation, alice, bob, _) = alice_and_bob(seed, 5);
         let events = simulation.record();
         simulation.serve(bob, "echo", echo).unwrap();
-        for name in ["one", "two", "three"] {
+        let programs = ["one", "two", "three"].map(|name| {
             let program = |network| ask(network, BOB, 5_000);
-            simulation.spawn(alice, name, program).unwrap();
-        }
+            simulation.spawn(alice, name, program).unwrap()
+        });
         simulation.run().unwrap();
+        assert!(programs.iter().all(|end| end.take() == Some(Ok(()))));
         events.events().digest()
     };
     assert_eq!(run(1), run(1));
@@ -90,7 +91,7 @@ fn chance_has_every_order_of_ready_tasks() {
         for name in ["a", "b", "c"] {
             let order = order.clone();
             let program = async move |_| order.borrow_mut().push_str(name);
-            simulation.spawn(alice, name, program).unwrap();
+            let _ = simulation.spawn(alice, name, program).unwrap();
         }
         simulation.run().unwrap();
         order.take()
@@ -105,13 +106,14 @@ fn chance_has_every_order_of_ready_tasks() {
 fn time_passes_by_latency_and_by_sleep_alone() {
     let (mut simulation, alice, bob, _) = alice_and_bob(1, 20);
     simulation.serve(bob, "echo", echo).unwrap();
-    simulation
+    let client = simulation
         .spawn(alice, "client", async |network: HostNetwork| {
             sleep(&network, Duration::from_secs(3600)).await?;
             ask(network, BOB, 4).await
         })
         .unwrap();
     simulation.run().unwrap();
+    assert_eq!(client.take(), Some(Ok(())));
     // ARP, the handshake, the question: a round trip of 40 ms each. Bob has learned who asked from the ARP request.
     assert_eq!(simulation.elapsed(), Duration::from_millis(3_600_120));
 }
@@ -157,20 +159,20 @@ fn three_hosts_on_a_switch_reach_each_other_over_both_families() {
 #[test]
 fn a_deadlock_says_who_waits_for_what() {
     let (mut simulation, alice, bob, _) = alice_and_bob(7, 1);
-    simulation
+    let _ = simulation
         .spawn(bob, "server", async |network: HostNetwork| {
             let listener = TcpListener::bind(network, address(BOB), 5)?;
             let (stream, _) = listener.accept().await?;
             stream.read(&mut [0]).await
         })
         .unwrap();
-    simulation
+    let _ = simulation
         .spawn(alice, "client", async |network: HostNetwork| {
             let stream = TcpStream::connect(network, address(BOB)).await?;
             stream.read(&mut [0]).await
         })
         .unwrap();
-    simulation
+    let _ = simulation
         .spawn(alice, "dreamer", async |_| pending::<()>().await)
         .unwrap();
     let stopped = simulation.run().unwrap_err();
@@ -199,7 +201,7 @@ fn a_deadlock_says_who_waits_for_what() {
 #[test]
 fn a_limit_ends_a_run_that_could_go_on() {
     let (mut simulation, alice, _, _) = alice_and_bob(1, 1);
-    simulation
+    let _ = simulation
         .spawn(alice, "sleeper", |network| {
             sleep(network, Duration::from_secs(10))
         })
@@ -354,10 +356,11 @@ fn events_come_in_one_order_and_trigger_what_waits_for_them() {
     simulation.when_told(is_established, move |simulation| {
         place.replace(Some(simulation.elapsed()));
     });
-    simulation
+    let client = simulation
         .spawn(alice, "client", |network| ask(network, BOB, 10))
         .unwrap();
     simulation.run().unwrap();
+    assert_eq!(client.take(), Some(Ok(())));
     // ARP there and back, SYN, SYN-ACK, ACK.
     assert_eq!(told.take(), Some(Duration::from_millis(50)));
     let events = events.events();
@@ -368,7 +371,7 @@ fn events_come_in_one_order_and_trigger_what_waits_for_them() {
 #[test]
 fn when_all_is_settled_nothing_is_left() {
     let (mut simulation, alice, bob, _) = alice_and_bob(1, 10);
-    simulation
+    let server = simulation
         .spawn(bob, "server", async |network: HostNetwork| {
             let listener = TcpListener::bind(network.clone(), address(BOB), 5)?;
             let (stream, _) = listener.accept().await?;
@@ -379,7 +382,7 @@ fn when_all_is_settled_nothing_is_left() {
             socket.send_to(&name, received.from).await
         })
         .unwrap();
-    simulation
+    let client = simulation
         .spawn(alice, "client", async |network: HostNetwork| {
             let stream = TcpStream::connect(network.clone(), address(BOB)).await?;
             stream.write_all(b"Michael").await?;
@@ -390,6 +393,7 @@ fn when_all_is_settled_nothing_is_left() {
         })
         .unwrap();
     simulation.run().unwrap();
+    assert_eq!((server.take(), client.take()), (Some(Ok(7)), Some(Ok(7))));
     simulation.settle().unwrap();
     for host in [alice, bob] {
         let usage = simulation.with(host, |stack| Ok(stack.usage())).unwrap();
@@ -398,6 +402,55 @@ fn when_all_is_settled_nothing_is_left() {
         // Its driver waits, for ever.
         assert_eq!(usage.wakers, 1);
     }
+}
+
+/// Its tasks have time and each other, also after a restart; a link that comes later does not change that.
+#[test]
+fn a_host_without_a_link_reaches_itself() {
+    let mut simulation = Simulation::new(1);
+    let alice = simulation.host("alice").unwrap();
+    simulation.serve(alice, "echo", echo).unwrap();
+    let client = async |network: HostNetwork| {
+        sleep(&network, Duration::from_secs(1)).await?;
+        ask(network, "127.0.0.1:9999", 5_000).await
+    };
+    let alone = simulation.spawn(alice, "client", client).unwrap();
+    simulation.run().unwrap();
+    assert_eq!(alone.take(), Some(Ok(())));
+    assert_eq!(simulation.elapsed(), Duration::from_secs(1));
+
+    simulation.restart(alice).unwrap();
+    let restarted = simulation.spawn(alice, "client", client).unwrap();
+    let bob = simulation.host("bob").unwrap();
+    let ends = ((alice, &["10.0.0.1/24"]), (bob, &["10.0.0.2/24"]));
+    simulation.link(Link::ip(1500), ends.0, ends.1).unwrap();
+    let linked = simulation
+        .spawn(bob, "client", async |network: HostNetwork| {
+            sleep(&network, Duration::from_secs(1)).await?;
+            ask(network, "10.0.0.1:9999", 5_000).await
+        })
+        .unwrap();
+    simulation.run().unwrap();
+    let ends = (restarted.take(), linked.take());
+    assert_eq!(ends, (Some(Ok(())), Some(Ok(()))));
+}
+
+/// What one looks at stays as it is, and the simulation goes on: it would wait for its own reader otherwise.
+#[test]
+fn a_recording_is_read_while_it_goes_on() {
+    let (mut simulation, alice, bob, _) = alice_and_bob(1, 10);
+    let recording = simulation.record();
+    simulation.serve(bob, "echo", echo).unwrap();
+    let before = recording.events();
+    let client = simulation
+        .spawn(alice, "client", |network| ask(network, BOB, 10))
+        .unwrap();
+    simulation.run().unwrap();
+    assert_eq!(client.take(), Some(Ok(())));
+    assert!(before.is_empty());
+    let (after, again) = (recording.events(), recording.events());
+    assert!(!after.is_empty());
+    assert!(*after == *again);
 }
 
 #[test]

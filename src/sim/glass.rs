@@ -191,20 +191,37 @@ impl Observer for Eye {
 
 /// The events of a simulation, kept: what [`Simulation::record`] gives.
 #[derive(Clone)]
-pub struct Recording(Arc<Mutex<Capture>>);
+pub struct Recording(Kept);
+
+/// A capture that goes on while somebody looks at what it was: it is copied then, so that nobody waits for a reader, who may
+/// be the one that lets the simulation run.
+#[derive(Clone)]
+struct Kept(Arc<Mutex<Arc<Capture>>>);
+
+impl Kept {
+    fn now(&self) -> MutexGuard<'_, Arc<Capture>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Kept {
+    fn event(&mut self, station: Station, event: &Event<'_>) {
+        Sink::event(Arc::make_mut(&mut self.now()), station, event);
+    }
+}
 
 impl Recording {
     pub(super) fn new() -> Recording {
-        Recording(Arc::new(Mutex::new(Capture::new())))
+        Recording(Kept(Arc::default()))
     }
 
     pub(super) fn sink(&self) -> impl Sink + Send + use<> {
         self.0.clone()
     }
 
-    /// The events so far. To be let go before the simulation goes on.
-    pub fn events(&self) -> impl Deref<Target = Capture> + '_ {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The events so far: what comes later is in what is asked for then.
+    pub fn events(&self) -> impl Deref<Target = Capture> + use<> {
+        self.0.now().clone()
     }
 }
 

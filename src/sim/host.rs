@@ -57,6 +57,8 @@ pub(super) struct Port {
 
 struct Running {
     network: HostNetwork,
+    /// Whether somebody drives it for the sake of its loopback.
+    has_loopback: bool,
     lid: Lid,
     /// The task that drives the loopback, while no link's does.
     loopback: Option<TaskId>,
@@ -299,8 +301,7 @@ impl Simulation {
             let result = future.await;
             place.replace(Some(result));
         };
-        self.executor
-            .spawn(name.to_owned(), Some(host), Purpose::Program, run);
+        self.run_on(host, name.to_owned(), Purpose::Program, run)?;
         Ok(output)
     }
 
@@ -322,13 +323,37 @@ impl Simulation {
         let row = self.host_mut(host)?;
         row.services.push((name.to_owned(), service.clone()));
         if let Some(network) = row.network().cloned() {
-            self.executor.spawn(
-                name.to_owned(),
-                Some(host),
-                Purpose::Service,
-                service(network),
-            );
+            self.run_on(host, name.to_owned(), Purpose::Service, service(network))?;
         }
+        Ok(())
+    }
+
+    /// Lets a task run on a host. Who drives the stack is the task of an interface; a host without one needs another, or
+    /// neither its loopback nor its tasks' own time would go on.
+    fn run_on(
+        &mut self,
+        host: HostId,
+        name: String,
+        purpose: Purpose,
+        task: impl Future<Output = ()> + 'static,
+    ) -> Result<()> {
+        let time = self.time.clone();
+        let row = self.host_mut(host)?;
+        if row.ports.is_empty()
+            && let Some(running) = &mut row.running
+            && !std::mem::replace(&mut running.has_loopback, true)
+        {
+            let network = running.network.clone();
+            let name = format!("{} loopback", row.name);
+            let drive = async move {
+                let mut runner = Runner::loopback(network, Virtual::new(time));
+                // A network without a lock has no end.
+                let _ = runner.run().await;
+            };
+            self.executor
+                .spawn(name, Some(host), Purpose::Device, drive);
+        }
+        self.executor.spawn(name, Some(host), purpose, task);
         Ok(())
     }
 
@@ -374,6 +399,7 @@ impl Simulation {
         let network = Rc::new(Local::new(stack, clock));
         row.running = Some(Running {
             network: network.clone(),
+            has_loopback: false,
             lid,
             loopback: None,
         });
@@ -395,8 +421,7 @@ impl Simulation {
             network.with(|stack| setup(stack))?;
         }
         for (name, service) in services {
-            self.executor
-                .spawn(name, Some(host), Purpose::Service, service(network.clone()));
+            self.run_on(host, name, Purpose::Service, service(network.clone()))?;
         }
         Ok(())
     }
@@ -425,6 +450,7 @@ impl Simulation {
 }
 
 /// What a program comes to: [`Simulation::spawn`].
+#[must_use = "whether the program failed is in it"]
 pub struct Output<T>(Rc<std::cell::RefCell<Option<T>>>);
 
 impl<T> Default for Output<T> {

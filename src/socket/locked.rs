@@ -1,5 +1,7 @@
 //! A stack behind a lock.
 
+use smoltcp::time::Instant;
+
 use super::network::{Clock, Network, call};
 #[cfg(feature = "std")]
 use crate::stack::Woken;
@@ -13,12 +15,13 @@ type Lock<T> = critical_section::Mutex<core::cell::RefCell<T>>;
 
 /// A stack for the tasks of several threads, behind a lock: a mutex with feature `std`, else the one of the
 /// [`critical-section`](https://docs.rs/critical-section) crate (the feature of this name), for the cores and the interrupts
-/// of a microcontroller. A call, and a turn of a [`Runner`](super::Runner), is one critical section then.
+/// of a microcontroller. A call, and a turn of a [`Runner`](super::Runner), is one critical section then. Where its type is to
+/// be written, it is `Locked<'static>`, unless the clock is more than a function or somebody observes.
 ///
 /// If an observer panics, the stack stands between two of its own steps and is at its end: every call, waiting or new, then
 /// fails with [`Error::NetworkDown`]. An observer must not call the sockets of the network it hears of: that would wait for
 /// itself, or without `std` be an [`Error::InvalidArgument`]. Wakers may, for they are woken when the lock is open.
-pub struct Locked<'a, C, O: Observer = ()> {
+pub struct Locked<'a, C = fn() -> Instant, O: Observer = ()> {
     stack: Lock<Stack<'a, O>>,
     clock: C,
 }

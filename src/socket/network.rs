@@ -72,8 +72,9 @@ impl<F: Fn() -> Instant> Clock for F {
 /// [`Error::InvalidArgument`]. Wakers may call, for they are woken when the stack is let go of. If an observer panics, the stack
 /// stands between two of its own steps and is at its end: every call, waiting or new, then fails with [`Error::NetworkDown`].
 ///
+/// Where its type is to be written, it is `Local<'static>`, unless the clock is more than a function or somebody observes.
 /// See the [module](super) for a program.
-pub struct Local<'a, C, O: Observer = ()> {
+pub struct Local<'a, C = fn() -> Instant, O: Observer = ()> {
     stack: RefCell<Stack<'a, O>>,
     is_broken: Cell<bool>,
     clock: C,

@@ -40,6 +40,7 @@ use super::{
 ///
 /// The same seed gives the same events: two captures are equal if all of their events are, octet by octet, and their
 /// [digests](Capture::digest) tell it across processes.
+#[derive(Clone)]
 pub struct Capture {
     events: Vec<Captured>,
     /// Octets of the frames that are kept.
@@ -53,6 +54,7 @@ pub struct Capture {
 }
 
 /// A conversation's places, and its number in the capture.
+#[derive(Clone)]
 struct Conversation {
     vantage: Vantage,
     stream: u32,

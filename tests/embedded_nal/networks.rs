@@ -149,10 +149,11 @@ fn a_client_runs_in_virtual_time() {
         welcome(&listener).await
     };
     let client = async |network: HostNetwork| greet(&*network, &*network, "10.0.0.2").await;
-    simulation.spawn(bob, "server", server).unwrap();
+    let served = simulation.spawn(bob, "server", server).unwrap();
     let answer = simulation.spawn(alice, "client", client).unwrap();
     simulation.run().unwrap();
     assert_eq!(answer.take(), Some(Ok(b"Hello, Michael!".to_vec())));
+    assert_eq!(served.take(), Some(Ok(())));
     assert!(simulation.elapsed() >= Duration::from_secs(1));
 }
 

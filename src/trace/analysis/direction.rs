@@ -28,7 +28,7 @@ pub(super) enum Duplicates {
 }
 
 /// What one end has sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Direction {
     /// The sequence number that is shown as 0: the SYN's.
     pub(super) base: Option<u32>,

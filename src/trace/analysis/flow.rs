@@ -12,7 +12,7 @@ use crate::trace::Segment;
 const OVERTAKEN: i64 = 3_000;
 
 /// A conversation between two ends, the lower address first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Flow {
     ends: [SocketAddr; 2],
     pub(super) stream: u32,

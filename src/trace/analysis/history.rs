@@ -18,7 +18,7 @@ struct Seen {
 
 /// The segments that may be sent again. Where it is full, the oldest that is acknowledged makes room; where none is,
 /// the newest is not remembered, for what is sent again is the oldest.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct History(Vec<Seen, SEGMENTS>);
 
 impl History {

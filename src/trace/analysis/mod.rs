@@ -67,7 +67,7 @@ use flow::Flow;
 
 /// Judges the segments of up to `FLOWS` conversations at once; of those, the one that was silent for longest is
 /// forgotten first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Analyzer<const FLOWS: usize = 64> {
     flows: [Option<Flow>; FLOWS],
     /// Conversations so far.

@@ -188,11 +188,20 @@ impl<'c> Events<'c> {
 
     /// The states that the connections at a local end went through, the first included.
     pub fn walk(self, local: SocketAddr) -> Vec<State> {
+        self.states_of(|flow| flow.local == local)
+    }
+
+    /// The states that a connection went through, the first included, where these are the events of one at one end:
+    /// `capture.at(client).stream(0).states()` needs not know which port the client was given.
+    pub fn states(self) -> Vec<State> {
+        self.states_of(|_| true)
+    }
+
+    fn states_of(self, is_its: impl Fn(Flow) -> bool) -> Vec<State> {
         let mut states = Vec::new();
         for captured in self.iter() {
-            let is_here = |flow: Flow| flow.local == local;
             if let Happening::State { from, to, .. } = captured.event.happening
-                && captured.event.flow.is_some_and(is_here)
+                && captured.event.flow.is_some_and(&is_its)
             {
                 if states.last() != Some(&from) {
                     states.push(from);
