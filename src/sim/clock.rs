@@ -171,17 +171,6 @@ impl Wait<WireEnd> for Virtual {
     }
 }
 
-impl Wait<Absent> for Virtual {
-    fn poll_wait(
-        &mut self,
-        _: &mut Absent,
-        until: Option<Instant>,
-        context: &mut Context<'_>,
-    ) -> Poll<()> {
-        self.sleep(until, context.waker())
-    }
-}
-
 impl Drop for Virtual {
     fn drop(&mut self) {
         self.time.leave(self.number);

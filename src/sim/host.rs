@@ -57,8 +57,6 @@ pub(super) struct Port {
 
 struct Running {
     network: HostNetwork,
-    /// Whether somebody drives it for the sake of its loopback.
-    has_loopback: bool,
     lid: Lid,
     /// The task that drives the loopback, while no link's does.
     loopback: Option<TaskId>,
@@ -170,7 +168,10 @@ impl Simulation {
             row.ports.pop();
             if let Some((network, interface)) = plug.interface {
                 // A network without a lock has no end.
-                let _ = network.call(|stack| Ok(stack.take_back_interface(interface)));
+                let _ = network.call(|stack| {
+                    stack.take_back_interface(interface);
+                    Ok(())
+                });
             }
         }
     }
@@ -301,7 +302,8 @@ impl Simulation {
             let result = future.await;
             place.replace(Some(result));
         };
-        self.run_on(host, name.to_owned(), Purpose::Program, run)?;
+        self.executor
+            .spawn(name.to_owned(), Some(host), Purpose::Program, run);
         Ok(output)
     }
 
@@ -323,37 +325,10 @@ impl Simulation {
         let row = self.host_mut(host)?;
         row.services.push((name.to_owned(), service.clone()));
         if let Some(network) = row.network().cloned() {
-            self.run_on(host, name.to_owned(), Purpose::Service, service(network))?;
-        }
-        Ok(())
-    }
-
-    /// Lets a task run on a host. Who drives the stack is the task of an interface; a host without one needs another, or
-    /// neither its loopback nor its tasks' own time would go on.
-    fn run_on(
-        &mut self,
-        host: HostId,
-        name: String,
-        purpose: Purpose,
-        task: impl Future<Output = ()> + 'static,
-    ) -> Result<()> {
-        let time = self.time.clone();
-        let row = self.host_mut(host)?;
-        if row.ports.is_empty()
-            && let Some(running) = &mut row.running
-            && !std::mem::replace(&mut running.has_loopback, true)
-        {
-            let network = running.network.clone();
-            let name = format!("{} loopback", row.name);
-            let drive = async move {
-                let mut runner = Runner::loopback(network, Virtual::new(time));
-                // A network without a lock has no end.
-                let _ = runner.run().await;
-            };
+            let service = service(network);
             self.executor
-                .spawn(name, Some(host), Purpose::Device, drive);
+                .spawn(name.to_owned(), Some(host), Purpose::Service, service);
         }
-        self.executor.spawn(name, Some(host), purpose, task);
         Ok(())
     }
 
@@ -399,7 +374,6 @@ impl Simulation {
         let network = Rc::new(Local::new(stack, clock));
         row.running = Some(Running {
             network: network.clone(),
-            has_loopback: false,
             lid,
             loopback: None,
         });
@@ -421,7 +395,9 @@ impl Simulation {
             network.with(|stack| setup(stack))?;
         }
         for (name, service) in services {
-            self.run_on(host, name, Purpose::Service, service(network.clone()))?;
+            let service = service(network.clone());
+            self.executor
+                .spawn(name, Some(host), Purpose::Service, service);
         }
         Ok(())
     }
