@@ -32,7 +32,7 @@
 //! `alloc`) adds the Linux host, the blocking sockets and CUBIC; `alloc` storage on the heap; `tap` Linux's TAP and TUN
 //! devices and the lab; `log` messages through the `log` crate; `embedded-io` and `embedded-nal` the traits of these crates;
 //! `tokio` its traits on the asynchronous sockets, and a stack that runs as one of its tasks; `embassy` the same for embassy,
-//! and its drivers as devices, without a heap.
+//! and its drivers as devices, without a heap; `critical-section` a lock for the asynchronous sockets where there is no `std`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 

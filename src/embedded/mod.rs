@@ -1,16 +1,5 @@
 //! The embedded ecosystem's traits: clients and drivers that are written for any network run on this one.
 //!
-//! | trait | of | feature |
-//! |---|---|---|
-//! | embedded-io-async 0.7 `Read`, `Write` | [`TcpStream`], `&TcpStream`, its halves | `embedded-io` |
-//! | embedded-io 0.7 `ReadReady`, `WriteReady` | the same | `embedded-io` |
-//! | embedded-io 0.7 `Read`, `Write`, `ReadReady`, `WriteReady` | [`blocking::TcpStream`], `&TcpStream` (`std`, Linux) | `embedded-io` |
-//! | embedded-io 0.7 `Error` | [`Error`] | `embedded-io` |
-//! | embedded-nal-async 0.9 `TcpConnect`, `Dns` | [`Local`], `Locked`, [`Host`] | `embedded-nal` |
-//! | embedded-nal-async 0.9 `UdpStack` | references to these, and [`Host`] | `embedded-nal` |
-//! | embedded-nal-async 0.9 `ConnectedUdp`, `UnconnectedUdp` | [`UdpSocket`] | `embedded-nal` |
-//! | embedded-nal 0.9 `TcpClientStack`, `TcpFullStack`, `UdpClientStack`, `UdpFullStack`, `Dns` | [`Stack`], with [`Fd`] as the socket | `embedded-nal` |
-//!
 //! A client takes the network, and the same network again to look names up, as in
 //! `reqwless::client::HttpClient::new(&network, &network)`:
 //!
@@ -49,6 +38,19 @@
 //! ```
 //!
 //! Of an `Rc` or an `Arc`, as a host of the simulator is one, the client takes what is in it: `&*network`.
+//!
+//! # The traits
+//!
+//! | trait | of | feature |
+//! |---|---|---|
+//! | embedded-io-async 0.7 `Read`, `Write` | [`TcpStream`], `&TcpStream`, its halves | `embedded-io` |
+//! | embedded-io 0.7 `ReadReady`, `WriteReady` | the same | `embedded-io` |
+//! | embedded-io 0.7 `Read`, `Write`, `ReadReady`, `WriteReady` | [`blocking::TcpStream`], `&TcpStream` (`std`, Linux) | `embedded-io` |
+//! | embedded-io 0.7 `Error` | [`Error`] | `embedded-io` |
+//! | embedded-nal-async 0.9 `TcpConnect`, `Dns` | [`Local`], `Locked`, [`Host`] | `embedded-nal` |
+//! | embedded-nal-async 0.9 `UdpStack` | references to these, and [`Host`] | `embedded-nal` |
+//! | embedded-nal-async 0.9 `ConnectedUdp`, `UnconnectedUdp` | [`UdpSocket`] | `embedded-nal` |
+//! | embedded-nal 0.9 `TcpClientStack`, `TcpFullStack`, `UdpClientStack`, `UdpFullStack`, `Dns` | [`Stack`], with [`Fd`] as the socket | `embedded-nal` |
 //!
 //! # What the traits leave open
 //!

@@ -1,5 +1,24 @@
 //! The Linux runtime: a [`Host`] is a [`Stack`], a device under it and one thread that drives the two.
 //!
+//! ```
+//! use glasstack::host::Host;
+//! use glasstack::socket::blocking::{TcpListener, TcpStream};
+//! use std::io::{Read, Write};
+//!
+//! let host = Host::builder().start_loopback()?;
+//! let listener = TcpListener::bind(&host, "127.0.0.1:9999")?;
+//! let mut client = TcpStream::connect(&host, listener.local_addr()?)?;
+//! let (mut server, _) = listener.accept()?;
+//! client.write_all(b"Michael")?;
+//! let mut name = [0; 7];
+//! server.read_exact(&mut name)?;
+//! assert_eq!(&name, b"Michael");
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! The blocking sockets over a host are in [`socket::blocking`]: they mirror `std::net`. A host is a
+//! [`Network`] too, so that the asynchronous ones of [`socket`] run on it under any executor.
+//!
 //! ```text
 //!   application threads                                     the driver thread "glasstack"
 //!   ───────────────────                                     ─────────────────────────────
@@ -16,25 +35,6 @@
 //!
 //! A call does the work it causes itself, in its own thread: what is sent leaves at once, without a thread switch. The driver
 //! is woken only when something became due earlier than the moment it sleeps towards.
-//!
-//! The blocking sockets over a host are in [`socket::blocking`]: they mirror `std::net`. A host is a
-//! [`Network`] too, so that the asynchronous ones of [`socket`] run on it under any executor.
-//!
-//! ```
-//! use glasstack::host::Host;
-//! use glasstack::socket::blocking::{TcpListener, TcpStream};
-//! use std::io::{Read, Write};
-//!
-//! let host = Host::builder().start_loopback()?;
-//! let listener = TcpListener::bind(&host, "127.0.0.1:9999")?;
-//! let mut client = TcpStream::connect(&host, listener.local_addr()?)?;
-//! let (mut server, _) = listener.accept()?;
-//! client.write_all(b"Michael")?;
-//! let mut name = [0; 7];
-//! server.read_exact(&mut name)?;
-//! assert_eq!(&name, b"Michael");
-//! # std::io::Result::Ok(())
-//! ```
 
 mod builder;
 pub(crate) mod clock;

@@ -190,6 +190,34 @@ impl Observer for Eye {
 }
 
 /// The events of a simulation, kept: what [`Simulation::record`] gives.
+///
+/// What a test asks of them, and what it shows when it fails:
+///
+/// ```
+/// use glasstack::trace::ladder::{Ends, Ladder, Options};
+/// # use glasstack::{sim::{Link, Simulation}, socket::TcpStream, trace::State};
+/// # let mut simulation = Simulation::new(1);
+/// # let (alice, bob) = (simulation.host("alice")?, simulation.host("bob")?);
+/// # simulation.link(Link::ip(1500), (alice, &["10.0.0.1/24"]), (bob, &["10.0.0.2/24"]))?;
+/// # let client = simulation.spawn(alice, "client", |network| async {
+/// #     TcpStream::connect(network, "10.0.0.2:9999".parse().unwrap()).await.map(drop)
+/// # })?;
+///
+/// let recording = simulation.record();
+/// simulation.run()?;
+/// # assert_eq!(client.take(), Some(Err(glasstack::Error::ConnectionRefused)));
+/// let events = recording.events();
+/// let mut ladder = Ladder::<_>::new(
+///     String::new(),
+///     Ends::between((alice.station(), "alice"), (bob.station(), "bob")),
+///     Options::default(),
+/// );
+/// events.replay(&mut ladder);
+/// ladder.finish()?;
+/// let states = events.at(alice.station()).tcp().states();
+/// assert_eq!(states, [State::Closed, State::SynSent, State::Closed], "\n{}", ladder.into_inner());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Recording(Kept);
 

@@ -284,7 +284,8 @@ impl Simulation {
         Ok(())
     }
 
-    /// Runs a program on a host. The run waits for its end, or for its host's; [`Output::take`] has what it comes to.
+    /// Runs a program on a host. The run waits for its end, or for its host's, and is content with any: whether it failed,
+    /// [`Output::take`] says.
     ///
     /// # Errors
     /// [`NetworkDown`](Error::NetworkDown) where the host has no power.
@@ -307,7 +308,8 @@ impl Simulation {
         Ok(output)
     }
 
-    /// Runs a service on a host, now and after each start. The run does not wait for it.
+    /// Runs a service on a host, now and after each start. The run does not wait for it, and what it comes to is lost: where
+    /// it must not fail, it is to panic.
     ///
     /// # Errors
     /// None but [`InvalidArgument`](Error::InvalidArgument) for a host of another simulation.

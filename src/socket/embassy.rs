@@ -7,7 +7,7 @@
 //! use glasstack::{Result, Stack, stack::Storage};
 //! use static_cell::StaticCell;
 //!
-//! type Network = &'static Local<'static, fn() -> glasstack::smoltcp::time::Instant>;
+//! type Network = &'static Local<'static>;
 //!
 //! #[embassy_executor::task]
 //! async fn drive(network: Network) {
@@ -35,7 +35,7 @@
 //! # fn main() {
 //! // Two connections (both ends of one are here), a listener, 2,048 octets a buffer; no heap.
 //! static STORAGE: StaticCell<Storage<'static, 3, 2, 0, 2048, 1, 1, 1500>> = StaticCell::new();
-//! static NETWORK: StaticCell<Local<'static, fn() -> glasstack::smoltcp::time::Instant>> = StaticCell::new();
+//! static NETWORK: StaticCell<Local<'static>> = StaticCell::new();
 //! let key = [7; 16]; // 128 random bits, new ones after each start
 //! let stack = Stack::new(STORAGE.init(Storage::new()), key, ());
 //! let network: Network = NETWORK.init(Local::new(stack, now));

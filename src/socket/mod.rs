@@ -1,5 +1,5 @@
-//! Asynchronous sockets over a shared stack, for any executor or none, with or without a heap; and [`blocking`](blocking/index.html) ones over a
-//! host.
+//! Asynchronous sockets over a shared stack, for any executor or none, with or without a heap; and
+//! [`blocking`](blocking/index.html) ones over a host.
 //!
 //! ```
 //! use glasstack::socket::{Local, Network, Runner, TcpListener, TcpStream, block_on};

@@ -3,7 +3,8 @@
 //! [`TcpStream`] and its [owned](TcpStream::into_split) [halves](OwnedReadHalf) are tokio's `AsyncRead` and `AsyncWrite`,
 //! over any [`Network`]: what is written for tokio's own streams runs on them. Nothing of their futures, nor of a
 //! [`Runner`](super::Runner) with a [`Reactor`], keeps to one thread where the network does not: over an `Arc` of a
-//! [`Locked`](super::Locked) stack, or a [`Host`](crate::host::Host), all of it may be spawned on a runtime of many.
+//! [`Locked`](super::Locked) stack, or a [`Host`](crate::host::Host), all of it may be spawned on a runtime of many. A function
+//! that spawns for any network asks for `N: Network + Clone + Send + Sync + 'static`.
 //!
 //! ```
 //! use glasstack::socket::{Locked, Runner, TcpListener, TcpStream, tokio::Reactor};
@@ -15,7 +16,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let key = [7; 16]; // 128 random bits, new ones after each start
 //! let stack = Stack::with_capacity(Capacity::default(), key, ());
-//! let network = Arc::new(Locked::new(stack, host::now));
+//! let network: Arc<Locked<'static>> = Arc::new(Locked::new(stack, host::now));
 //! // Over a TAP: `stack.add_interface(&mut tap, …)`, and `Runner::new(network, interface, tap, Reactor::new()?)`.
 //! let mut runner = Runner::loopback(network.clone(), Reactor::new()?);
 //! tokio::spawn(async move { runner.run().await });
