@@ -42,10 +42,10 @@ fn what_no_clock_can_hold_is_the_last_moment() {
     assert!(is_done.get());
     // The time stands still now, and nothing fails for that.
     let program = |network| sleep(network, Duration::from_secs(1));
-    simulation.spawn(alice, "sleeper", program).unwrap();
+    let _ = simulation.spawn(alice, "sleeper", program).unwrap();
     simulation.run_for(Duration::MAX).unwrap();
     let for_ever = |network| sleep(network, Duration::MAX);
-    simulation.spawn(alice, "sleeper", for_ever).unwrap();
+    let _ = simulation.spawn(alice, "sleeper", for_ever).unwrap();
     assert_eq!(simulation.run().unwrap_err().reason(), Reason::Deadlock);
 }
 
@@ -63,7 +63,7 @@ fn a_limit_is_where_the_time_stops_and_what_is_due_then_is_done() {
     simulation.run_for(Duration::from_micros(1)).unwrap();
     assert_eq!(output.take(), Some(Ok(())));
     // One that is past already does not turn the time back.
-    simulation.spawn(alice, "sleeper", program).unwrap();
+    let _ = simulation.spawn(alice, "sleeper", program).unwrap();
     assert_eq!(simulation.run().unwrap_err().reason(), Reason::TimeLimit);
     assert_eq!(simulation.elapsed(), Duration::from_secs(10));
 }
@@ -86,7 +86,7 @@ fn a_run_for_a_time_ends_at_that_time_whatever_happens() {
     simulation.run_for(Duration::from_secs(2)).unwrap();
     assert_eq!(simulation.elapsed(), Duration::from_secs(3));
     let program = |network| sleep(network, Duration::from_secs(1));
-    simulation.spawn(alice, "sleeper", program).unwrap();
+    let _ = simulation.spawn(alice, "sleeper", program).unwrap();
     assert_eq!(simulation.run().unwrap_err().reason(), Reason::TimeLimit);
 }
 
@@ -161,7 +161,7 @@ fn a_link_that_cannot_be_made_leaves_nothing_behind() {
     simulation.run().unwrap();
     assert_eq!(output.take(), Some(Err(Error::ConnectionRefused)));
     simulation.cut(link);
-    simulation.spawn(alice, "client", ask).unwrap();
+    let _ = simulation.spawn(alice, "client", ask).unwrap();
     assert_eq!(simulation.run().unwrap_err().reason(), Reason::Deadlock);
 }
 
@@ -181,13 +181,13 @@ fn more_links_than_interfaces_are_an_error_and_the_others_work() {
     let limit = Error::Exhausted(Limit::Interfaces);
     assert_eq!(link(&mut simulation, 9), Err(limit));
     simulation.restart(bob).unwrap();
-    simulation
+    let _ = simulation
         .spawn(bob, "server", async |network: HostNetwork| {
             let listener = TcpListener::bind(network, address("10.0.8.2:9999"), 1)?;
             listener.accept().await.map(drop)
         })
         .unwrap();
-    simulation
+    let _ = simulation
         .spawn(alice, "client", async |network: HostNetwork| {
             TcpStream::connect(network, address("10.0.8.2:9999"))
                 .await

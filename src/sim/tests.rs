@@ -22,7 +22,7 @@ fn a_task_that_never_rests_is_named() -> Result<()> {
         context.waker().wake_by_ref();
         std::task::Poll::<()>::Pending
     });
-    simulation.spawn(alice, "busy", |_| busy)?;
+    let _ = simulation.spawn(alice, "busy", |_| busy)?;
     let waiting = livelock(&mut simulation);
     assert_eq!(waiting, ["alice: busy waits for its turn"]);
     Ok(())
@@ -38,7 +38,7 @@ fn more_tasks_than_wakers_wake_each_other_for_ever() -> Result<()> {
     let alice = simulation.host_with("alice", capacity)?;
     for _ in 0..4 {
         let program = |network| sleep(network, Duration::from_secs(1));
-        simulation.spawn(alice, "one of many", program)?;
+        let _ = simulation.spawn(alice, "one of many", program)?;
     }
     let waiting = livelock(&mut simulation);
     assert_eq!(waiting.len(), 4);
@@ -58,7 +58,7 @@ fn a_frame_in_a_circle_of_switches_stops_the_run() -> Result<()> {
         }
         simulation.link(Link::ethernet(1514), (alice, &["10.0.0.1/24"]), switches[0])?;
         let connect = |network| TcpStream::connect(network, ([10, 0, 0, 2], 9999).into());
-        simulation.spawn(alice, "client", connect)?;
+        let _ = simulation.spawn(alice, "client", connect)?;
         let waiting = livelock(&mut simulation);
         assert!(waiting[0].starts_with("alice: client waits for the end of its handshake"));
     }
