@@ -168,7 +168,10 @@ impl Simulation {
             row.ports.pop();
             if let Some((network, interface)) = plug.interface {
                 // A network without a lock has no end.
-                let _ = network.call(|stack| Ok(stack.take_back_interface(interface)));
+                let _ = network.call(|stack| {
+                    stack.take_back_interface(interface);
+                    Ok(())
+                });
             }
         }
     }
