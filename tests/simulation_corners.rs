@@ -6,13 +6,15 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use glasstack::device::wire::Conditions;
 use glasstack::sim::{HostId, HostNetwork, Link, Reason, Simulation};
 use glasstack::socket::{TcpListener, TcpStream, UdpSocket, sleep};
 use glasstack::stack::{Domain, Type};
-use glasstack::trace::{Happening, Instant};
+use glasstack::trace::{Event, Happening, Instant};
 use glasstack::{Error, Limit, Result};
 
 fn address(text: &str) -> SocketAddr {
@@ -242,8 +244,7 @@ fn a_setup_that_fails_leaves_a_host_without_power() {
 fn what_an_action_tells_triggers_another_at_once() {
     let (mut simulation, alice, _) = alice_and_bob();
     let order = Rc::new(RefCell::new(Vec::new()));
-    let is_call =
-        |_, event: &glasstack::trace::Event<'_>| matches!(event.happening, Happening::Call { .. });
+    let is_call = |_, event: &Event<'_>| matches!(event.happening, Happening::Call { .. });
     let place = order.clone();
     simulation.when_told(is_call, move |simulation| {
         place.borrow_mut().push(("told", simulation.elapsed()));
@@ -284,4 +285,71 @@ fn an_action_may_run_the_simulation_and_restart_the_host_that_told() {
     });
     simulation.settle().unwrap();
     assert_eq!(killed.take(), None);
+}
+
+#[test]
+fn a_datagram_for_a_host_without_power_is_not_there_when_it_starts() {
+    let mut simulation = Simulation::new(1);
+    let [alice, bob] = ["alice", "bob"].map(|name| simulation.host(name).unwrap());
+    let slow = Conditions::default().latency(Duration::from_millis(10));
+    let ends = ((alice, &["10.0.0.1/24"]), (bob, &["10.0.0.2/24"]));
+    let link = Link::ip(1500).both(slow);
+    simulation.link(link, ends.0, ends.1).unwrap();
+    let events = simulation.record();
+    simulation.stop(bob);
+    let start = Duration::from_secs(1);
+    simulation.at(start, move |simulation| simulation.start(bob).unwrap());
+    // One has arrived when Bob starts, and is lost; one is still under way.
+    simulation
+        .spawn(alice, "client", async |network: HostNetwork| {
+            let socket = UdpSocket::bind(&network, address("0.0.0.0:0"))?;
+            socket.send_to(b"lost", address("10.0.0.2:9")).await?;
+            sleep(&network, Duration::from_millis(995)).await?;
+            socket.send_to(b"late", address("10.0.0.2:9")).await
+        })
+        .unwrap();
+    simulation.settle().unwrap();
+    let events = events.events();
+    let mut arrivals = events
+        .at(bob.station())
+        .iter()
+        .map(|event| event.event().time);
+    assert_eq!(arrivals.next(), Some(Instant::from_millis(1_005)));
+}
+
+#[test]
+fn a_trigger_is_its_hosts_and_is_pulled_once() {
+    let (mut simulation, alice, bob) = alice_and_bob();
+    let times = Rc::new(RefCell::new(Vec::new()));
+    for host in [bob, alice] {
+        let place = times.clone();
+        simulation.when(host, "data 1".parse().unwrap(), move |simulation| {
+            place.borrow_mut().push((host, simulation.elapsed()));
+        });
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let is_it = move |_, _: &Event<'_>| count.fetch_add(1, Ordering::Relaxed) == 9;
+    simulation.when_told(is_it, |_| ());
+    simulation
+        .spawn(bob, "server", async |network: HostNetwork| {
+            let listener = TcpListener::bind(network, address("10.0.0.2:9999"), 1)?;
+            let (stream, _) = listener.accept().await?;
+            stream.read(&mut [0; 8]).await?;
+            stream.write_all(b"hello").await
+        })
+        .unwrap();
+    simulation
+        .spawn(alice, "client", async |network: HostNetwork| {
+            let stream = TcpStream::connect(network, address("10.0.0.2:9999")).await?;
+            stream.write_all(b"hello").await?;
+            stream.read(&mut [0; 8]).await
+        })
+        .unwrap();
+    simulation.settle().unwrap();
+    // ARP and SYN, there and back; then the data, a millisecond each way.
+    let [four, five] = [4, 5].map(Duration::from_millis);
+    assert_eq!(*times.borrow(), [(alice, four), (bob, five)]);
+    // Nine said no, and the tenth was the one.
+    assert_eq!(asked.load(Ordering::Relaxed), 10);
 }

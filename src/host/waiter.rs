@@ -1,6 +1,7 @@
 //! How a thread waits for a future, and until when.
 
 use std::{
+    cell::Cell,
     future::Future,
     pin::pin,
     sync::{
@@ -14,8 +15,18 @@ use std::{
 
 /// Waits for a future in this thread, parked in between. `None`: its time was up, and it was dropped.
 pub(crate) fn wait<F: Future>(future: F, deadline: Deadline) -> Option<F::Output> {
+    // Who waits inside another wait of this thread (a waker may drop what flushes a socket) has a bell of its own, lest it take
+    // the other's rings.
+    let bell = BELL.try_with(Cell::take).ok().flatten();
+    let bell = bell.unwrap_or_else(Bell::new);
+    let output = wait_for(future, deadline, &bell);
+    // A thread at its end has no place for it.
+    let _ = BELL.try_with(|place| place.set(Some(bell)));
+    output
+}
+
+fn wait_for<F: Future>(future: F, deadline: Deadline, bell: &Arc<Bell>) -> Option<F::Output> {
     let mut future = pin!(future);
-    let bell = BELL.try_with(Arc::clone).unwrap_or_else(|_| Bell::new());
     let waker = Waker::from(bell.clone());
     let mut context = Context::from_waker(&waker);
     loop {
@@ -40,7 +51,7 @@ struct Bell {
 
 thread_local! {
     /// One for all waits of a thread: a wake of the one before is one try too many.
-    static BELL: Arc<Bell> = Bell::new();
+    static BELL: Cell<Option<Arc<Bell>>> = const { Cell::new(None) };
 }
 
 impl Bell {
@@ -106,6 +117,22 @@ mod tests {
             }
         });
         assert_eq!(wait(twice, Deadline::NEVER), Some(2));
+    }
+
+    #[test]
+    fn a_wait_inside_a_wait_takes_no_ring_of_the_other() {
+        let mut is_rung = false;
+        let outer = poll_fn(|context| {
+            if is_rung {
+                return Poll::Ready(wait(pending::<()>(), Deadline::now()));
+            }
+            is_rung = true;
+            context.waker().wake_by_ref();
+            let _ = wait(pending::<()>(), Deadline::now());
+            Poll::Pending
+        });
+        let soon = Deadline::after(Some(Duration::from_secs(60)));
+        assert_eq!(wait(outer, soon), Some(None));
     }
 
     #[test]

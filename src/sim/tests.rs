@@ -90,3 +90,15 @@ fn what_was_done_is_not_kept() -> Result<()> {
     assert_eq!(simulation.executor.tasks().count(), 1);
     Ok(())
 }
+
+#[test]
+fn tasks_that_are_gone_have_no_turn() -> Result<()> {
+    let mut simulation = Simulation::new(1);
+    let alice = simulation.host("alice")?;
+    for _ in 0..10 {
+        simulation.restart(alice)?;
+    }
+    let turns = std::iter::from_fn(|| simulation.executor.turn().then_some(()));
+    assert_eq!(turns.count(), 1);
+    Ok(())
+}

@@ -134,3 +134,33 @@ fn a_stream_that_ends_and_one_that_is_reset() {
         Poll::Ready(Ok(()))
     ));
 }
+
+#[test]
+fn a_half_that_is_dropped_takes_its_wakers_back() {
+    let network = Local::new(
+        Stack::with_capacity(Capacity::default(), [7; 16], ()),
+        host::now,
+    );
+    let [client, server] = pair(&network);
+    let mut nobody = Context::from_waker(Waker::noop());
+    let waiting = || network.call(|stack| Ok(stack.usage().wakers)).unwrap();
+    let before = waiting();
+    let (mut reader, writer) = server.into_split().unwrap();
+    let mut memory = [0; 8];
+    let mut buffer = ReadBuf::new(&mut memory);
+    let read = Pin::new(&mut reader).poll_read(&mut nobody, &mut buffer);
+    assert!(read.is_pending());
+    assert_eq!(waiting(), before + 1);
+    drop(reader);
+    assert_eq!(waiting(), before);
+
+    let (reader, mut other) = client.into_split().unwrap();
+    while Pin::new(&mut other)
+        .poll_write(&mut nobody, &[0; 1000])
+        .is_ready()
+    {}
+    assert_eq!(waiting(), before + 1);
+    drop(other);
+    assert_eq!(waiting(), before);
+    drop((reader, writer));
+}
