@@ -300,7 +300,7 @@ fn a_datagram_for_a_host_without_power_is_not_there_when_it_starts() {
     let start = Duration::from_secs(1);
     simulation.at(start, move |simulation| simulation.start(bob).unwrap());
     // One has arrived when Bob starts, and is lost; one is still under way.
-    simulation
+    let _ = simulation
         .spawn(alice, "client", async |network: HostNetwork| {
             let socket = UdpSocket::bind(&network, address("0.0.0.0:0"))?;
             socket.send_to(b"lost", address("10.0.0.2:9")).await?;
@@ -331,7 +331,7 @@ fn a_trigger_is_its_hosts_and_is_pulled_once() {
     let count = asked.clone();
     let is_it = move |_, _: &Event<'_>| count.fetch_add(1, Ordering::Relaxed) == 9;
     simulation.when_told(is_it, |_| ());
-    simulation
+    let _ = simulation
         .spawn(bob, "server", async |network: HostNetwork| {
             let listener = TcpListener::bind(network, address("10.0.0.2:9999"), 1)?;
             let (stream, _) = listener.accept().await?;
@@ -339,7 +339,7 @@ fn a_trigger_is_its_hosts_and_is_pulled_once() {
             stream.write_all(b"hello").await
         })
         .unwrap();
-    simulation
+    let _ = simulation
         .spawn(alice, "client", async |network: HostNetwork| {
             let stream = TcpStream::connect(network, address("10.0.0.2:9999")).await?;
             stream.write_all(b"hello").await?;
