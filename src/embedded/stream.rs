@@ -4,7 +4,7 @@ use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
 
 use crate::socket::{
     Handle, Network, OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf,
-    tcp_stream::{read, write},
+    call::{read, write},
 };
 use crate::{Error, Result};
 

@@ -68,6 +68,7 @@ mod attempt;
 mod block_on;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub mod blocking;
+pub(crate) mod call;
 #[cfg(feature = "embassy")]
 pub mod embassy;
 mod flag;
@@ -78,12 +79,12 @@ mod name;
 mod network;
 mod runner;
 mod split;
-pub(crate) mod tcp_listener;
-pub(crate) mod tcp_stream;
+mod tcp_listener;
+mod tcp_stream;
 mod time;
 #[cfg(feature = "tokio")]
 pub mod tokio;
-pub(crate) mod udp_socket;
+mod udp_socket;
 
 pub use crate::stack::{Received, Shutdown, option::CongestionControl};
 #[cfg(any(feature = "embedded-io", all(feature = "std", target_os = "linux")))]

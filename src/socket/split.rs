@@ -1,12 +1,30 @@
 //! The two directions of a TCP connection.
 
-use super::{
-    Network,
-    handle::Handle,
-    tcp_stream::{self, TcpStream},
-};
+use super::{Network, call, handle::Handle, tcp_stream::TcpStream};
 use crate::Result;
 use crate::stack::Shutdown;
+
+impl<N: Network> TcpStream<N> {
+    /// The two directions, to be used at once by parts of one task.
+    pub fn split(&mut self) -> (ReadHalf<'_, N>, WriteHalf<'_, N>) {
+        (ReadHalf::of(&self.handle), WriteHalf::of(&self.handle))
+    }
+}
+
+impl<N: Network + Clone> TcpStream<N> {
+    /// The two directions, for tasks of their own. The socket closes with the later of them; the writing half sends FIN when
+    /// it is dropped.
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](crate::Error::NetworkDown).
+    pub fn into_split(self) -> Result<(OwnedReadHalf<N>, OwnedWriteHalf<N>)> {
+        let other = self.handle.share()?;
+        Ok((
+            OwnedReadHalf::of(self),
+            OwnedWriteHalf::of(TcpStream::of(other)),
+        ))
+    }
+}
 
 /// What a connection is read by, while [`WriteHalf`] writes it: [`TcpStream::split`].
 pub struct ReadHalf<'s, N: Network>(pub(super) &'s Handle<N>);
@@ -29,7 +47,7 @@ impl<'s, N: Network> ReadHalf<'s, N> {
     /// # Errors
     /// Those of [`TcpStream::read`].
     pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        tcp_stream::read(self.0, buffer).await
+        call::read(self.0, buffer).await
     }
 
     /// See [`TcpStream::read_exact`].
@@ -37,7 +55,7 @@ impl<'s, N: Network> ReadHalf<'s, N> {
     /// # Errors
     /// Those of [`TcpStream::read_exact`].
     pub async fn read_exact(&mut self, buffer: &mut [u8]) -> Result<()> {
-        tcp_stream::read_exact(self.0, buffer).await
+        call::read_exact(self.0, buffer).await
     }
 }
 
@@ -56,7 +74,7 @@ impl<'s, N: Network> WriteHalf<'s, N> {
     /// # Errors
     /// Those of [`TcpStream::write`].
     pub async fn write(&mut self, data: &[u8]) -> Result<usize> {
-        tcp_stream::write(self.0, data).await
+        call::write(self.0, data).await
     }
 
     /// See [`TcpStream::write_all`].
@@ -64,7 +82,7 @@ impl<'s, N: Network> WriteHalf<'s, N> {
     /// # Errors
     /// Those of [`TcpStream::write_all`].
     pub async fn write_all(&mut self, data: &[u8]) -> Result<()> {
-        tcp_stream::write_all(self.0, data).await
+        call::write_all(self.0, data).await
     }
 
     /// Sends FIN behind the data.

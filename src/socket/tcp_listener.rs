@@ -3,9 +3,9 @@
 use core::fmt;
 use core::net::SocketAddr;
 
-use super::{Network, handle::Handle, tcp_stream::TcpStream};
-use crate::stack::{Interest, Type, option::V6Only};
-use crate::{Result, Stack};
+use super::{Network, call, handle::Handle, tcp_stream::TcpStream};
+use crate::Result;
+use crate::stack::{Type, option::V6Only};
 
 /// A TCP server's socket. It closes when it is dropped; connections that nobody accepted are then reset.
 ///
@@ -63,18 +63,9 @@ impl<N: Network + Clone> TcpListener<N> {
     /// # Errors
     /// [`Exhausted`](crate::Error::Exhausted) where there is no descriptor for it: it waits on, and the next call has it.
     pub async fn accept(&self) -> Result<(TcpStream<N>, SocketAddr)> {
-        let (handle, peer) = accept(&self.0).await?;
+        let (handle, peer) = call::accept(&self.0).await?;
         Ok((TcpStream::of(handle), peer))
     }
-}
-
-/// What `accept` means, for every face.
-pub(crate) async fn accept<N: Network + Clone>(
-    listener: &Handle<N>,
-) -> Result<(Handle<N>, SocketAddr)> {
-    let accept = |stack: &mut Stack<'_, N::Observer>, fd| stack.accept(fd);
-    let (fd, peer) = listener.attempt(Interest::Readable, accept).await?;
-    Ok((Handle::of(listener.network().clone(), fd), peer))
 }
 
 impl<N: Network> Handle<N> {

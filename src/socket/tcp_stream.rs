@@ -4,16 +4,12 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{
-    Network,
-    handle::Handle,
-    split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
-};
+use super::{Network, call, handle::Handle};
 use crate::stack::option::{
     Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout,
 };
 use crate::stack::{Interest, Shutdown, Type, Waiting};
-use crate::{Error, Result, Stack};
+use crate::{Error, Result};
 
 /// A TCP connection.
 ///
@@ -54,7 +50,7 @@ impl<N: Network> TcpStream<N> {
     /// [`Exhausted`](Error::Exhausted).
     pub async fn connect(network: N, address: SocketAddr) -> Result<Self> {
         let handle = Handle::open(network, address, Type::Stream)?;
-        connect(&handle, address).await?;
+        call::connect(&handle, address).await?;
         Ok(TcpStream::of(handle))
     }
 
@@ -63,7 +59,7 @@ impl<N: Network> TcpStream<N> {
     /// # Errors
     /// [`ConnectionReset`](Error::ConnectionReset), [`TimedOut`](Error::TimedOut), and what ICMP said, once.
     pub async fn read(&self, buffer: &mut [u8]) -> Result<usize> {
-        read(&self.handle, buffer).await
+        call::read(&self.handle, buffer).await
     }
 
     /// As [`read`](TcpStream::read), until the buffer is full. Dropped meanwhile, what it had read is in the buffer.
@@ -71,7 +67,7 @@ impl<N: Network> TcpStream<N> {
     /// # Errors
     /// Those of [`read`](TcpStream::read), and [`BrokenPipe`](Error::BrokenPipe) where the end comes first.
     pub async fn read_exact(&self, buffer: &mut [u8]) -> Result<()> {
-        read_exact(&self.handle, buffer).await
+        call::read_exact(&self.handle, buffer).await
     }
 
     /// `recv(2)` with `MSG_PEEK`: the next read gives the same bytes again.
@@ -79,7 +75,7 @@ impl<N: Network> TcpStream<N> {
     /// # Errors
     /// Those of [`read`](TcpStream::read).
     pub async fn peek(&self, buffer: &mut [u8]) -> Result<usize> {
-        peek(&self.handle, buffer).await
+        call::peek(&self.handle, buffer).await
     }
 
     /// `send(2)`: waits for room and queues as much as there is room for, one byte at least (of none: none).
@@ -88,7 +84,7 @@ impl<N: Network> TcpStream<N> {
     /// [`BrokenPipe`](Error::BrokenPipe) after the end, [`ConnectionReset`](Error::ConnectionReset),
     /// [`TimedOut`](Error::TimedOut), and what ICMP said, once.
     pub async fn write(&self, data: &[u8]) -> Result<usize> {
-        write(&self.handle, data).await
+        call::write(&self.handle, data).await
     }
 
     /// As [`write`](TcpStream::write), until all of it is queued. Dropped meanwhile, a part of it may be.
@@ -96,7 +92,7 @@ impl<N: Network> TcpStream<N> {
     /// # Errors
     /// Those of [`write`](TcpStream::write).
     pub async fn write_all(&self, data: &[u8]) -> Result<()> {
-        write_all(&self.handle, data).await
+        call::write_all(&self.handle, data).await
     }
 
     /// Waits until a call in this direction would not: there is data, room, the end, or an error.
@@ -104,7 +100,7 @@ impl<N: Network> TcpStream<N> {
     /// # Errors
     /// None but [`NetworkDown`](Error::NetworkDown).
     pub async fn ready(&self, interest: Interest) -> Result<()> {
-        ready(&self.handle, interest).await
+        call::ready(&self.handle, interest).await
     }
 
     /// `shutdown(2)`: ends one or both directions; `Write` sends FIN behind the data, `Read` makes reads return 0.
@@ -113,11 +109,6 @@ impl<N: Network> TcpStream<N> {
     /// [`NotConnected`](Error::NotConnected) after the connection is gone.
     pub fn shutdown(&self, how: Shutdown) -> Result<()> {
         self.handle.call(|stack, fd| stack.shutdown(fd, how))
-    }
-
-    /// The two directions, to be used at once by parts of one task.
-    pub fn split(&mut self) -> (ReadHalf<'_, N>, WriteHalf<'_, N>) {
-        (ReadHalf::of(&self.handle), WriteHalf::of(&self.handle))
     }
 
     /// This end's address.
@@ -192,74 +183,6 @@ impl<N: Network> TcpStream<N> {
     pub fn set_hop_limit(&self, limit: u8) -> Result<()> {
         self.handle.set(HopLimit, limit)
     }
-}
-
-impl<N: Network + Clone> TcpStream<N> {
-    /// The two directions, for tasks of their own. The socket closes with the later of them; the writing half sends FIN when
-    /// it is dropped.
-    ///
-    /// # Errors
-    /// None but [`NetworkDown`](Error::NetworkDown).
-    pub fn into_split(self) -> Result<(OwnedReadHalf<N>, OwnedWriteHalf<N>)> {
-        let other = self.handle.share()?;
-        Ok((
-            OwnedReadHalf::of(self),
-            OwnedWriteHalf::of(TcpStream::of(other)),
-        ))
-    }
-}
-
-/// What `connect` means, for every face.
-pub(crate) async fn connect<N: Network>(handle: &Handle<N>, address: SocketAddr) -> Result<()> {
-    let connect = |stack: &mut Stack<'_, N::Observer>, fd| stack.connect(fd, address);
-    handle.attempt(Interest::Writable, connect).await
-}
-
-pub(crate) async fn read<N: Network>(handle: &Handle<N>, buffer: &mut [u8]) -> Result<usize> {
-    let read = |stack: &mut Stack<'_, N::Observer>, fd| stack.recv(fd, buffer);
-    handle.attempt(Interest::Readable, read).await
-}
-
-pub(crate) async fn peek<N: Network>(handle: &Handle<N>, buffer: &mut [u8]) -> Result<usize> {
-    let peek = |stack: &mut Stack<'_, N::Observer>, fd| stack.peek(fd, buffer);
-    handle.attempt(Interest::Readable, peek).await
-}
-
-pub(super) async fn read_exact<N: Network>(handle: &Handle<N>, buffer: &mut [u8]) -> Result<()> {
-    let mut rest = buffer;
-    while !rest.is_empty() {
-        match read(handle, rest).await? {
-            0 => return Err(Error::BrokenPipe),
-            len => rest = rest.get_mut(len..).unwrap_or_default(),
-        }
-    }
-    Ok(())
-}
-
-pub(crate) async fn write<N: Network>(handle: &Handle<N>, data: &[u8]) -> Result<usize> {
-    let write = |stack: &mut Stack<'_, N::Observer>, fd| stack.send(fd, data);
-    handle.attempt(Interest::Writable, write).await
-}
-
-pub(super) async fn write_all<N: Network>(handle: &Handle<N>, data: &[u8]) -> Result<()> {
-    let mut rest = data;
-    while !rest.is_empty() {
-        let len = write(handle, rest).await?;
-        rest = rest.get(len..).unwrap_or_default();
-    }
-    Ok(())
-}
-
-pub(super) async fn ready<N: Network>(handle: &Handle<N>, interest: Interest) -> Result<()> {
-    let ready = |stack: &mut Stack<'_, N::Observer>, fd| {
-        let readiness = stack.readiness(fd)?;
-        let is_ready = match interest {
-            Interest::Readable => readiness.readable,
-            Interest::Writable => readiness.writable,
-        };
-        is_ready.then_some(()).ok_or(Error::WouldBlock)
-    };
-    handle.attempt(interest, ready).await
 }
 
 impl<N: Network> fmt::Debug for TcpStream<N> {

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-use super::{Network, handle::Handle};
+use super::{Network, call, handle::Handle};
 use crate::stack::{Interest, Received, Type, option::HopLimit};
 use crate::{Error, Result, Stack};
 
@@ -54,7 +54,7 @@ impl<N: Network> UdpSocket<N> {
     /// [`MessageTooLong`](Error::MessageTooLong), [`NetworkUnreachable`](Error::NetworkUnreachable), and a pending error, such
     /// as [`ConnectionRefused`](Error::ConnectionRefused).
     pub async fn send_to(&self, data: &[u8], address: SocketAddr) -> Result<usize> {
-        send_to(&self.0, data, address).await
+        call::send_to(&self.0, data, address).await
     }
 
     /// `sendmsg(2)` with `IP_PKTINFO`: as [`send_to`](UdpSocket::send_to), from this address of the host's, such as the one that
@@ -73,7 +73,7 @@ impl<N: Network> UdpSocket<N> {
     /// # Errors
     /// Those of [`send_to`](UdpSocket::send_to); [`DestinationRequired`](Error::DestinationRequired) without a peer.
     pub async fn send(&self, data: &[u8]) -> Result<usize> {
-        super::tcp_stream::write(&self.0, data).await
+        call::write(&self.0, data).await
     }
 
     /// `recvfrom(2)`: waits for a datagram: how many bytes of it were written into the buffer, and who sent it; where `size`
@@ -82,7 +82,7 @@ impl<N: Network> UdpSocket<N> {
     /// # Errors
     /// A pending error, such as [`ConnectionRefused`](Error::ConnectionRefused).
     pub async fn recv_from(&self, buffer: &mut [u8]) -> Result<Received> {
-        recv_from(&self.0, buffer).await
+        call::recv_from(&self.0, buffer).await
     }
 
     /// `recv(2)`: as [`recv_from`](UdpSocket::recv_from), without the sender.
@@ -90,7 +90,7 @@ impl<N: Network> UdpSocket<N> {
     /// # Errors
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub async fn recv(&self, buffer: &mut [u8]) -> Result<usize> {
-        super::tcp_stream::read(&self.0, buffer).await
+        call::read(&self.0, buffer).await
     }
 
     /// `recvfrom(2)` with `MSG_PEEK`: the datagram stays.
@@ -98,7 +98,7 @@ impl<N: Network> UdpSocket<N> {
     /// # Errors
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub async fn peek_from(&self, buffer: &mut [u8]) -> Result<Received> {
-        peek_from(&self.0, buffer).await
+        call::peek_from(&self.0, buffer).await
     }
 
     /// This socket's address and port.
@@ -132,31 +132,6 @@ impl<N: Network> UdpSocket<N> {
     pub fn set_hop_limit(&self, limit: u8) -> Result<()> {
         self.0.set(HopLimit, limit)
     }
-}
-
-pub(crate) async fn send_to<N: Network>(
-    handle: &Handle<N>,
-    data: &[u8],
-    address: SocketAddr,
-) -> Result<usize> {
-    let send = |stack: &mut Stack<'_, N::Observer>, fd| stack.sendto(fd, data, address);
-    handle.attempt(Interest::Writable, send).await
-}
-
-pub(crate) async fn recv_from<N: Network>(
-    handle: &Handle<N>,
-    buffer: &mut [u8],
-) -> Result<Received> {
-    let receive = |stack: &mut Stack<'_, N::Observer>, fd| stack.recvfrom(fd, buffer);
-    handle.attempt(Interest::Readable, receive).await
-}
-
-pub(crate) async fn peek_from<N: Network>(
-    handle: &Handle<N>,
-    buffer: &mut [u8],
-) -> Result<Received> {
-    let peek = |stack: &mut Stack<'_, N::Observer>, fd| stack.peekfrom(fd, buffer);
-    handle.attempt(Interest::Readable, peek).await
 }
 
 impl<N: Network> fmt::Debug for UdpSocket<N> {

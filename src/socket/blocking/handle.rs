@@ -50,7 +50,7 @@ impl Handle {
 
     /// Waits for a connection, as long as this socket waits.
     pub(super) fn accept(&self) -> io::Result<(Handle, SocketAddr)> {
-        let (inner, peer) = self.read(socket::tcp_listener::accept(&self.inner))?;
+        let (inner, peer) = self.read(socket::call::accept(&self.inner))?;
         Ok((Handle::of(inner), peer))
     }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Error, Fd, Result, Stack,
     host::{Deadline, Host, Listener},
-    socket::tcp_stream,
+    socket::call,
     stack::{
         self, Interest, Type,
         option::{Congestion, CongestionControl, KeepAlive, NoDelay, UserTimeout},
@@ -61,7 +61,7 @@ impl TcpStream {
 
     fn open(host: &Host, address: SocketAddr, deadline: Deadline) -> io::Result<TcpStream> {
         let handle = Handle::open(host, address, Type::Stream)?;
-        block(tcp_stream::connect(handle.inner(), address), deadline)?;
+        block(call::connect(handle.inner(), address), deadline)?;
         Ok(TcpStream::of(handle))
     }
 
@@ -144,7 +144,7 @@ impl TcpStream {
     /// # Errors
     /// Those of `read`.
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(tcp_stream::peek(self.0.inner(), buffer))
+        self.0.read(call::peek(self.0.inner(), buffer))
     }
 
     /// Whether small writes leave at once (`TCP_NODELAY`), not waiting for acknowledgements (Nagle's algorithm, RFC 9293 §3.7.4).
@@ -252,7 +252,7 @@ impl TcpStream {
 /// `ConnectionReset` and `TimedOut` end the connection; `WouldBlock` is the read timeout or nonblocking mode.
 impl Read for &TcpStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(tcp_stream::read(self.0.inner(), buffer))
+        self.0.read(call::read(self.0.inner(), buffer))
     }
 
     /// Fills one buffer after the other, as far as there is something to read.
@@ -276,7 +276,7 @@ impl Read for &TcpStream {
 /// held back here.
 impl Write for &TcpStream {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.write(tcp_stream::write(self.0.inner(), data))
+        self.0.write(call::write(self.0.inner(), data))
     }
 
     /// Takes one buffer after the other, as far as there is room.

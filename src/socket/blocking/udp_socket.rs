@@ -3,7 +3,7 @@
 use super::{ToSocketAddrs, address::each, handle::Handle};
 use crate::{
     host::Host,
-    socket::{tcp_stream, udp_socket},
+    socket::call,
     stack::{Received, Type},
 };
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -49,7 +49,7 @@ impl UdpSocket {
                 "no addresses to send data to",
             ));
         };
-        self.0.write(udp_socket::send_to(self.0.inner(), data, to))
+        self.0.write(call::send_to(self.0.inner(), data, to))
     }
 
     /// Waits for a datagram: how many bytes of it were written into `buffer` (the rest is lost), and its sender.
@@ -67,7 +67,7 @@ impl UdpSocket {
     /// # Errors
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub fn recv_message(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.0.read(udp_socket::recv_from(self.0.inner(), buffer))
+        self.0.read(call::recv_from(self.0.inner(), buffer))
     }
 
     /// As [`recv_from`](UdpSocket::recv_from), leaving the datagram in the queue.
@@ -75,7 +75,7 @@ impl UdpSocket {
     /// # Errors
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let received = self.0.read(udp_socket::peek_from(self.0.inner(), buffer))?;
+        let received = self.0.read(call::peek_from(self.0.inner(), buffer))?;
         Ok((received.len, received.from))
     }
 
@@ -94,7 +94,7 @@ impl UdpSocket {
     /// # Errors
     /// Those of [`send_to`](UdpSocket::send_to); without a peer, one that says so (as `ErrorKind::Other`).
     pub fn send(&self, data: &[u8]) -> io::Result<usize> {
-        self.0.write(tcp_stream::write(self.0.inner(), data))
+        self.0.write(call::write(self.0.inner(), data))
     }
 
     /// As [`recv_from`](UdpSocket::recv_from), without the sender.
@@ -102,7 +102,7 @@ impl UdpSocket {
     /// # Errors
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(tcp_stream::read(self.0.inner(), buffer))
+        self.0.read(call::read(self.0.inner(), buffer))
     }
 
     /// As [`recv`](UdpSocket::recv), leaving the datagram in the queue.
@@ -110,7 +110,7 @@ impl UdpSocket {
     /// # Errors
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(tcp_stream::peek(self.0.inner(), buffer))
+        self.0.read(call::peek(self.0.inner(), buffer))
     }
 
     /// This socket's address and port.
