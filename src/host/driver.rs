@@ -72,6 +72,9 @@ pub(super) fn until_timeout(now: Instant, deadline: Instant) -> PollTimeout {
     PollTimeout::try_from(left.total_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
 }
 
+/// Of a socket whose peer has closed, the end itself can be "read" for ever.
+const END: PollFlags = PollFlags::from_bits_retain(nix::libc::POLLRDHUP);
+
 #[derive(PartialEq, Eq)]
 enum Device {
     Present,
@@ -82,7 +85,7 @@ fn wait(shared: &Shared, device: Option<&OwnedFd>, timeout: PollTimeout) -> Devi
     let wake = PollFd::new(shared.wake.as_fd(), PollFlags::POLLIN);
     // Without a device the wake-up stands in its place.
     let frames = device.map_or(wake.clone(), |device| {
-        PollFd::new(device.as_fd(), PollFlags::POLLIN)
+        PollFd::new(device.as_fd(), PollFlags::POLLIN | END)
     });
     let mut descriptors = [wake, frames];
     match poll(&mut descriptors, timeout) {
@@ -102,8 +105,9 @@ fn wait(shared: &Shared, device: Option<&OwnedFd>, timeout: PollTimeout) -> Devi
     }
     let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
     match frames.revents() {
-        Some(events) if events.intersects(gone) => Device::Gone,
-        _ => Device::Present,
+        Some(events) if !events.intersects(gone) => Device::Present,
+        // `None` has what nix has no name for: the end.
+        _ => Device::Gone,
     }
 }
 

@@ -91,7 +91,7 @@ impl Parker {
     /// Waits for this descriptor, too, once.
     fn watch(&self, descriptor: BorrowedFd<'_>) {
         let number = descriptor.as_raw_fd();
-        let once = EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT;
+        let once = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLONESHOT;
         let mut event = EpollEvent::new(once, data(number));
         let is_gone = |gone: &RawFd| *gone == number;
         if self.gone.borrow().iter().any(is_gone) {
@@ -170,7 +170,8 @@ impl Park for Parker {
         let timeout = EpollTimeout::try_from(i32::from(timeout)).unwrap_or(EpollTimeout::MAX);
         // A signal is one turn too many; no other error can be.
         let count = self.epoll.wait(&mut events, timeout).unwrap_or(0);
-        let gone = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
+        // Of a socket whose peer has closed, the end itself can be "read" for ever.
+        let gone = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP | EpollFlags::EPOLLRDHUP;
         for event in events.iter().take(count) {
             if event.events().intersects(gone)
                 && let Ok(number) = RawFd::try_from(event.data())

@@ -12,3 +12,5 @@ mod parker;
 mod runners;
 mod storage;
 mod time;
+#[cfg(target_os = "linux")]
+mod unplugged;

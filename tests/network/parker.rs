@@ -43,7 +43,7 @@ fn address() -> SocketAddr {
 }
 
 /// Counts the sleeps.
-struct Counted<'p>(&'p Parker, Cell<usize>);
+pub(super) struct Counted<'p>(pub(super) &'p Parker, pub(super) Cell<usize>);
 
 impl Park for Counted<'_> {
     fn waker(&self) -> Waker {
