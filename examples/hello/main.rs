@@ -54,6 +54,9 @@ const SERVER: Station = Station(1);
 /// How long a client takes for a word.
 const TYPING: Duration = Duration::from_millis(30);
 
+/// How long an answer over UDP may take, before the question is taken for lost.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 const NAMES: [&str; 3] = ["Michael", "Tracy", "Sarah"];
 
 fn main() -> ExitCode {
@@ -220,15 +223,15 @@ fn talk(mut stream: TcpStream, name: &str, said: &Said) -> io::Result<()> {
 fn udp(client: &Host, server: &Host, address: SocketAddr) -> io::Result<()> {
     let socket = UdpSocket::bind(server, address)?;
     writeln!(io::stdout(), "Bind UDP on {}...", address.port())?;
-    let server = thread::spawn(move || {
-        for _ in NAMES {
+    // To the end of the program: which question is the last one, a server cannot know where answers may be lost.
+    thread::spawn(move || -> io::Result<()> {
+        loop {
             let mut buffer = [0; 1024];
             let (length, from) = socket.recv_from(&mut buffer)?;
             let told = writeln!(io::stdout(), "Received from {from}.");
             socket.send_to(&[b"Hello, ", &buffer[..length], b"!"].concat(), from)?;
             told?; // After the answer, for which the client waits.
         }
-        io::Result::Ok(())
     });
 
     let any: IpAddr = if address.is_ipv4() {
@@ -237,17 +240,32 @@ fn udp(client: &Host, server: &Host, address: SocketAddr) -> io::Result<()> {
         [0u16; 8].into()
     };
     let socket = UdpSocket::bind(client, SocketAddr::new(any, 0))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
     for name in NAMES {
-        socket.send_to(name.as_bytes(), address)?;
-        let mut buffer = [0; 1024];
-        let (length, _) = socket.recv_from(&mut buffer)?;
-        writeln!(
-            io::stdout(),
-            "  → {name}  ← {}",
-            String::from_utf8_lossy(&buffer[..length])
-        )?;
+        let answer = ask(&socket, name, address)?;
+        writeln!(io::stdout(), "  → {name}  ← {answer}")?;
     }
-    server
-        .join()
-        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+    Ok(())
+}
+
+/// Asks until the answer to this name is there: either may be lost, and UDP does not say so. A question that was asked twice
+/// may be answered twice, the second time while we wait for the next name's answer.
+fn ask(socket: &UdpSocket, name: &str, address: SocketAddr) -> io::Result<String> {
+    let mut buffer = [0; 1024];
+    loop {
+        socket.send_to(name.as_bytes(), address)?;
+        loop {
+            match socket.recv_from(&mut buffer) {
+                Ok((length, _)) => {
+                    let answer = String::from_utf8_lossy(&buffer[..length]);
+                    if answer == format!("Hello, {name}!") {
+                        return Ok(answer.into_owned());
+                    }
+                }
+                // What a timeout is called on a socket, as in `std::net`.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
