@@ -91,6 +91,12 @@ impl<'e, const COUNT: usize> From<(HostId, &'e [&'e str; COUNT])> for End<'e> {
     }
 }
 
+impl<'e> From<(HostId, &'e [&'e str])> for End<'e> {
+    fn from((host, addresses): (HostId, &'e [&'e str])) -> End<'e> {
+        End::Host(host, addresses)
+    }
+}
+
 impl From<SwitchId> for End<'_> {
     fn from(switch: SwitchId) -> Self {
         End::Switch(switch)
