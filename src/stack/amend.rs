@@ -83,18 +83,19 @@ pub(super) fn unacknowledged(socket: &tcp::Socket<'_>, connection: &Connection) 
 }
 
 impl Connection {
-    /// The octets that the peer was told of room for, as far as the window's scale leaves no doubt: some of the last may be
-    /// missing.
-    pub(super) fn note_offer(&mut self, ack: u32, capacity: usize, queued: usize) {
-        let scale = (usize::BITS - capacity.leading_zeros()).saturating_sub(16);
-        let room = (capacity - queued).min(usize::from(u16::MAX)) as u32;
-        let doubt = (1u32 << scale.min(14)) - 1;
-        self.offered = ack.wrapping_add(room.saturating_sub(doubt));
+    /// The window that goes with an acknowledgment, as smoltcp counts it.
+    pub(super) fn offer(&self, socket: &tcp::Socket<'_>) -> u32 {
+        let capacity = socket.recv_capacity();
+        let scale = (usize::BITS - capacity.leading_zeros()).saturating_sub(u16::BITS);
+        let is_scaled = self.window_scale.is_some() && socket.state() != State::SynReceived;
+        let scale = if is_scaled { scale } else { 0 };
+        let room = (capacity - socket.recv_queue()) >> scale;
+        (room.min(usize::from(u16::MAX)) << scale) as u32
     }
 
-    /// The window that a segment of the peer's offers.
-    fn window_of(&self, segment: &Segment) -> u32 {
-        u32::from(segment.window) << self.window_scale.min(14)
+    /// How many octets a window of the peer's is for.
+    pub(super) fn window_len(&self, window: u16) -> usize {
+        usize::from(window) << self.window_scale.unwrap_or(0).min(14)
     }
 
     /// The FIN is under way, or waits behind the data.
@@ -114,7 +115,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Ok(segment) = TcpPacket::new_checked(packet.transport)
             && is_answer
         {
-            connection.window_scale = window_scale(segment.options()).unwrap_or(0);
+            connection.window_scale = window_scale(segment.options());
         }
     }
 
@@ -134,7 +135,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 || !before(segment.seq, connection.offered)
                 || segment.len == 0
                     && (connection.is_ending()
-                        || connection.window_of(segment) < u32::from(connection.mtu))
+                        || connection.window_len(segment.window) < usize::from(connection.mtu))
         });
         match is_odd {
             true => self.amend_odd(incoming, packet, slot, segment),
@@ -164,13 +165,15 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Verdict::Pass;
         };
         let queued = socket.send_queue();
-        if segment.ack == unacknowledged && segment.len == 0 && segment.seq == next {
+        // One from before the window is a probe, which wants an answer.
+        let is_probe = before(segment.seq, next);
+        if segment.ack == unacknowledged && segment.len == 0 && !is_probe {
             let is_under_way = queued > 0 && before(segment.ack, connection.next);
             // A peer does not take back what it has offered (RFC 9293 §3.8.6).
             if is_under_way && segment.window == 0 && connection.window > 0 {
                 return Verdict::Drop;
             }
-            let room = connection.window_of(segment) as usize;
+            let room = connection.window_len(segment.window);
             let is_small = room > 0 && room < queued.min(usize::from(connection.mtu));
             let repeats_data = is_under_way && is_small && segment.window == connection.window;
             if repeats_data || connection.is_ending() && queued == 0 {

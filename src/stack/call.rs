@@ -240,7 +240,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if socket.recv_queue() > 0 {
             socket.abort();
         } else {
-            socket.close();
+            connection.end(socket);
         }
         // The clock of `CLOSE_TIMEOUT` starts here.
         connection.orphaned = self.now;
@@ -367,11 +367,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let is_over = connection.state == State::Closed;
         let is_read_over = !socket.may_recv() || connection.read_shutdown;
+        let is_write_over = !socket.may_send() || connection.write_shutdown;
         Readiness {
             readable: socket.can_recv() || is_read_over,
             // After `shutdown(Write)` sending fails at once, which is an answer too.
-            writable: socket.can_send() || !socket.may_send(),
-            closed: is_over || is_read_over && !socket.may_send(),
+            writable: socket.can_send() || is_write_over,
+            closed: is_over || is_read_over && is_write_over,
             error: connection.error.is_some(),
         }
     }
@@ -385,7 +386,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     connection.state,
                     State::FinWait1 | State::Closing | State::LastAck
                 );
-                connection.role != Role::Orphan || !is_sending
+                connection.role != Role::Orphan || !is_sending && !connection.is_waiting_to_end()
             }
             Kind::Datagram { owner, queued, .. } => *owner != Owner::Orphan || !queued,
             Kind::Unused | Kind::Resolver => true,

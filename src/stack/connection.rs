@@ -8,7 +8,7 @@ use smoltcp::time::Instant;
 
 use super::countdown::Countdown;
 use super::flow::{Flow, UNSPECIFIED};
-use super::frame::Segment;
+use super::frame::{Segment, before};
 use super::glass::Glimpse;
 use super::option::{Options, on_clock};
 use crate::Error;
@@ -29,7 +29,7 @@ pub const KEEP_ALIVE_PROBES: u32 = 9;
 /// A half-open connection younger than this is never given up for another: its ACK may be on the way.
 pub(super) const HALF_OPEN_GRACE: Duration = Duration::from_secs(1);
 
-/// How far from the numbers that are due a segment's may be: a megabyte, a guess in 2²⁴ for who cannot see them.
+/// How far from the numbers that are due a segment's may be: a megabyte, a guess in 2²³ for who cannot see them.
 const PLAUSIBLE: u32 = 1 << 20;
 
 /// Whom a connection belongs to.
@@ -65,7 +65,7 @@ pub(super) struct Connection {
     pub(super) next: u32,
     /// The acknowledgment that was sent last: what the peer's next sequence number is.
     pub(super) receive_next: u32,
-    /// The end of the window that came with it, or a little before.
+    /// The end of the window that went with it.
     pub(super) offered: u32,
     /// The sequence number of the first octet that the peer sends, and how many of them the application has read.
     pub(super) first_octet: Option<u32>,
@@ -80,13 +80,16 @@ pub(super) struct Connection {
     pub(super) give_up_at: Option<Instant>,
     /// The timer that smoltcp runs for it.
     pub(super) countdown: Countdown,
-    /// The peer's window, when it was last heard, as it stands in the header; and its scale (RFC 7323 §2).
+    /// The peer's window, when it was last heard, as it stands in the header; and its scale (RFC 7323 §2), without which ours
+    /// has none either.
     pub(super) window: u16,
-    pub(super) window_scale: u8,
+    pub(super) window_scale: Option<u8>,
     /// The largest IP packet of its interface.
     pub(super) mtu: u16,
     /// `shutdown(Read)`: nothing more to read than what is there.
     pub(super) read_shutdown: bool,
+    /// `shutdown(Write)` or `close`: nothing more to send than what is queued.
+    pub(super) write_shutdown: bool,
     /// Why it ended, until the application has heard it.
     pub(super) error: Option<Error>,
     /// On the list of orphans in TIME-WAIT.
@@ -122,9 +125,10 @@ impl Connection {
         give_up_at: None,
         countdown: Countdown::STOPPED,
         window: u16::MAX,
-        window_scale: 0,
+        window_scale: None,
         mtu: 0,
         read_shutdown: false,
+        write_shutdown: false,
         error: None,
         in_time_wait: false,
         glimpse: Glimpse::NOTHING,
@@ -151,15 +155,21 @@ impl Connection {
     /// Says whether it counts.
     #[inline]
     pub(super) fn hear(&mut self, segment: &Segment, now: Instant) -> bool {
-        // A probe comes with the number before the next one (RFC 9293 §3.8.4).
-        let ahead = segment.seq.wrapping_add(1).wrapping_sub(self.receive_next);
+        let beside = segment.seq.wrapping_sub(self.receive_next) as i32;
         let behind = self.next.wrapping_sub(segment.ack);
-        let is_heard = segment.has_ack() && ahead <= PLAUSIBLE && behind <= PLAUSIBLE;
+        let is_heard =
+            segment.has_ack() && beside.unsigned_abs() <= PLAUSIBLE && behind <= PLAUSIBLE;
         if is_heard {
             self.heard = now;
-            self.window = segment.window;
+            // Unless it is old. What has come just now may be acknowledged already.
+            if !before(
+                segment.seq.wrapping_add(segment.len).wrapping_add(1),
+                self.receive_next,
+            ) {
+                self.window = segment.window;
+            }
             // It answers a probe; what is on its way it has answered when less of it is.
-            if self.window == 0 || self.unacknowledged == 0 {
+            if segment.window == 0 || self.unacknowledged == 0 {
                 self.countdown.answered();
             }
         }
@@ -210,8 +220,9 @@ impl Connection {
             _ => self.waiting,
         };
         let unanswered = unanswered.map(|since| since + on_clock(patience));
+        // Nobody is probed who is to acknowledge something anyway.
         let unprobed = match self.state {
-            State::Established | State::CloseWait | State::FinWait2 => {
+            State::Established | State::CloseWait | State::FinWait2 if self.unacknowledged == 0 => {
                 keep_alive.map(|interval| self.heard + interval * (KEEP_ALIVE_PROBES + 1))
             }
             _ => None,

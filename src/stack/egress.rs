@@ -194,6 +194,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         if self.persist(slot, next) {
             next = self.poll_at(index, slot);
+            more |= next.is_some_and(|next| next <= now);
         }
         self.tell_timer(slot, next);
         if more || sent.exhausted {
@@ -247,7 +248,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             if let Some(ack) = ack {
                 connection.receive_next = ack;
-                connection.note_offer(ack, socket.recv_capacity(), socket.recv_queue());
+                connection.offered = ack.wrapping_add(connection.offer(socket));
                 if connection.first_octet.is_none() {
                     self.note_first_octet(slot, ack);
                 }

@@ -285,7 +285,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             watch: &mut watch,
         };
         if let (Some((socket, connection)), Some(local)) = (place.tcp(), flow.local.to_smoltcp()) {
-            connection.window_scale = syn.window_scale.unwrap_or(0);
+            connection.window_scale = syn.window_scale;
             options.apply(socket);
             let _ = socket.listen(IpListenEndpoint::from(local));
         }

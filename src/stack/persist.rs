@@ -1,13 +1,13 @@
-//! What smoltcp forgets of a connection while it waits: to probe a window that was shut over data under way, and what the
-//! application has not read yet when TIME-WAIT is over.
+//! What smoltcp forgets of a connection while it waits: the timer of octets under way when their window shuts and opens, the
+//! window in LAST-ACK, and what the application has not read yet when TIME-WAIT is over.
 
-use smoltcp::socket::tcp::State;
+use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
 use super::amend::{Acknowledgment, unacknowledged};
 use super::challenge::receive_next;
-use super::connection::Role;
+use super::connection::{Connection, Role};
 use super::frame::before;
 use crate::trace::Observer;
 
@@ -16,6 +16,32 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// Acknowledgments that say the same again: what was sent after it has been lost (RFC 5681 §3.2).
 const DUPLICATES: usize = 3;
+
+impl Connection {
+    /// Sends FIN behind what is queued.
+    pub(super) fn end(&mut self, socket: &mut tcp::Socket<'_>) {
+        self.write_shutdown = true;
+        if socket.state() != State::CloseWait {
+            socket.close();
+        }
+        self.end_late(socket);
+    }
+
+    /// In LAST-ACK smoltcp hears nothing of a window unless something is acknowledged as well: it is told of the end when
+    /// all that is queued has room in the window, however that is rounded.
+    pub(super) fn end_late(&mut self, socket: &mut tcp::Socket<'_>) {
+        let queued = socket.send_queue();
+        let has_room = queued == 0 || queued + self.window_len(1) <= self.window_len(self.window);
+        if self.write_shutdown && socket.state() == State::CloseWait && has_room {
+            socket.close();
+        }
+    }
+
+    /// FIN is to be sent, and smoltcp is not told.
+    pub(super) fn is_waiting_to_end(&self) -> bool {
+        self.write_shutdown && self.state == State::CloseWait
+    }
+}
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// smoltcp may have octets under way and no timer: a window was shut over them, and when they are to be sent again it does

@@ -30,6 +30,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         {
             connection.hold(now);
         }
+        connection.end_late(socket);
         // New data for a closed socket has no reader: it is refused (RFC 9293 §3.10.4, RFC 2525 §2.17).
         if connection.role == Role::Orphan && socket.recv_queue() > 0 && state != State::Closed {
             socket.abort();

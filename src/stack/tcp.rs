@@ -228,7 +228,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Some(error) = connection.error.take() {
             return Err(error);
         }
-        if !socket.may_send() {
+        if !socket.may_send() || connection.write_shutdown {
             return Err(Error::BrokenPipe);
         }
         let count = socket.send_slice(data).map_err(|_| Error::BrokenPipe)?;
@@ -304,7 +304,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             connection.read_shutdown = true;
         }
         if how != Shutdown::Read {
-            socket.close();
+            connection.end(socket);
         }
         self.settle(slot, None);
         self.make_due(slot);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use glasstack::device::wire::Conditions;
+use glasstack::socket::CongestionControl;
 use glasstack::stack::Capacity;
 
 use crate::luck::Luck;
@@ -61,6 +62,8 @@ pub(crate) struct EndPlan {
     /// Waits until the peer knows that all arrived, before it closes.
     pub(crate) lingers: bool,
     pub(crate) no_delay: bool,
+    pub(crate) congestion: CongestionControl,
+    pub(crate) keep_alive: Option<Duration>,
     /// Its programs' luck.
     pub(crate) seed: u64,
 }
@@ -142,8 +145,8 @@ fn capacity(luck: &mut Luck) -> Capacity {
         sockets: 12,
         connections: 8,
         datagrams: 0,
-        receive_buffer: luck.magnitude(64, 65_536) as usize,
-        send_buffer: luck.magnitude(64, 65_536) as usize,
+        receive_buffer: luck.magnitude(64, 262_144) as usize,
+        send_buffer: luck.magnitude(64, 262_144) as usize,
         pending_syns: 4,
         interfaces: 1,
         loopback_buffer: 0,
@@ -214,6 +217,14 @@ fn talk(luck: &mut Luck, id: u8, hosts: &[Capacity], mtu: usize, is_calm: bool) 
             // What a closed connection still has to send is given up after 243 s: that bites, where much is lost.
             lingers: !is_calm | luck.once_in(2),
             no_delay: luck.once_in(3),
+            congestion: luck.pick(&[
+                CongestionControl::None,
+                CongestionControl::Reno,
+                CongestionControl::Cubic,
+            ]),
+            // Nine lost probes would end a connection, and so would a round trip of ten intervals.
+            keep_alive: (is_calm & luck.once_in(2))
+                .then(|| Duration::from_secs(luck.magnitude(75, 7_200))),
             seed: luck.draw(),
         }
     };

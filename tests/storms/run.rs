@@ -262,7 +262,4 @@ fn show(recording: &Recording) {
     recording.events().replay(&mut ladder);
     let _ = ladder.finish();
     println!("{}", ladder.into_inner());
-    if std::env::var_os("STORM_EVENTS").is_some() {
-        println!("{:?}", recording);
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -41,7 +42,7 @@ pub(crate) async fn client(network: HostNetwork, shared: Rc<Shared>, number: usi
     let talk = &shared.plan.talks[number];
     let server = shared.plan.socket(talk.server);
     for _ in 0..ATTEMPTS {
-        let result = attempt(&network, talk, server, &shared).await;
+        let result = attempt(&network, talk, server).await;
         let accepted = shared.accepted.borrow().contains(&talk.id);
         match result {
             // Nobody answered in 127 s; a neighbor did not in 3 s; the server had given the handshake up after 63 s.
@@ -56,16 +57,9 @@ pub(crate) async fn client(network: HostNetwork, shared: Rc<Shared>, number: usi
     Err(Error::TimedOut)
 }
 
-async fn attempt(
-    network: &HostNetwork,
-    talk: &Talk,
-    server: std::net::SocketAddr,
-    shared: &Shared,
-) -> Result<()> {
+async fn attempt(network: &HostNetwork, talk: &Talk, server: SocketAddr) -> Result<()> {
     let stream = TcpStream::connect(network.clone(), server).await?;
-    stream.set_user_timeout(Some(PATIENCE))?;
-    stream.set_nodelay(talk.ends[0].no_delay)?;
-    let _ = shared;
+    prepare(&stream, &talk.ends[0])?;
     stream.write_all(&[talk.id]).await?;
     converse(network, &stream, talk, 0).await
 }
@@ -87,8 +81,15 @@ pub(crate) async fn server(
         return Err(Error::InvalidArgument);
     };
     shared.accepted.borrow_mut().push(talk.id);
-    stream.set_nodelay(talk.ends[1].no_delay)?;
+    prepare(&stream, &talk.ends[1])?;
     converse(&network, &stream, talk, 1).await
+}
+
+fn prepare(stream: &Stream, own: &EndPlan) -> Result<()> {
+    stream.set_user_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(own.no_delay)?;
+    stream.set_congestion_control(own.congestion)?;
+    stream.set_keep_alive(own.keep_alive)
 }
 
 /// `side` is 0 for the client.
