@@ -56,6 +56,9 @@ pub(super) struct Parts<'a> {
 ///   the longest; without it fragments are dropped.
 /// - `LOOKUPS`: names that are looked up at once.
 ///
+/// Two tasks for each of the `SOCKETS` may wait at once, whichever they wait for: on a socket, for a name, for a time. More of
+/// them wake each other, and none sleeps long.
+///
 /// ```
 /// use glasstack::{Stack, stack::{Domain, Storage, Type}};
 ///
