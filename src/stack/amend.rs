@@ -220,7 +220,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             ack: segment.ack,
             window: segment.window,
         };
-        self.slots[usize::from(slot)].hear(&acknowledgment, now);
+        let place = &mut self.slots[usize::from(slot)];
+        place.hear(&acknowledgment, now);
+        if let Some((_, connection)) = place.tcp() {
+            connection.window = segment.window;
+            connection.window_ack = Some(segment.ack);
+        }
         let place = self.slots[usize::from(slot)].tcp_ref();
         if place.is_some_and(|(socket, _)| socket.state() == State::Closed) {
             // It was the last that it waited for.
@@ -235,7 +240,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 /// the window.
 fn is_beyond_window(connection: &Connection, next: u32, segment: &Segment) -> bool {
     // One alone takes no room.
-    let octets = segment.len.saturating_sub(1);
+    let octets = segment.octets();
     let end = segment.seq.wrapping_add(octets);
     segment.has_fin() && octets > 0 && !before(next, segment.seq) && before(connection.offered, end)
 }

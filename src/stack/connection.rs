@@ -83,6 +83,8 @@ pub(super) struct Connection {
     /// The peer's window, when it was last heard, as it stands in the header; and its scale (RFC 7323 §2), without which ours
     /// has none either.
     pub(super) window: u16,
+    /// The acknowledgment that it came with.
+    pub(super) window_ack: Option<u32>,
     pub(super) window_scale: Option<u8>,
     /// The largest IP packet of its interface.
     pub(super) mtu: u16,
@@ -125,6 +127,7 @@ impl Connection {
         give_up_at: None,
         countdown: Countdown::STOPPED,
         window: u16::MAX,
+        window_ack: None,
         window_scale: None,
         mtu: 0,
         read_shutdown: false,
@@ -161,12 +164,13 @@ impl Connection {
             segment.has_ack() && beside.unsigned_abs() <= PLAUSIBLE && behind <= PLAUSIBLE;
         if is_heard {
             self.heard = now;
-            // Unless it is old. What has come just now may be acknowledged already.
-            if !before(
-                segment.seq.wrapping_add(segment.len).wrapping_add(1),
-                self.receive_next,
-            ) {
+            // What has come just now may be acknowledged already, so that its number is no longer due.
+            let end = segment.seq.wrapping_add(segment.len);
+            let is_old = before(end.wrapping_add(1), self.receive_next)
+                || self.window_ack.is_some_and(|ack| before(segment.ack, ack));
+            if !is_old {
                 self.window = segment.window;
+                self.window_ack = Some(segment.ack);
             }
             // It answers a probe; what is on its way it has answered when less of it is.
             if segment.window == 0 || self.unacknowledged == 0 {

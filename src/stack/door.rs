@@ -27,6 +27,8 @@ pub(super) struct Sent {
     pub(super) sequence: Option<(u32, Option<u32>)>,
     /// The first sequence number sent.
     pub(super) first: Option<u32>,
+    /// smoltcp keeps to the window that it has sent: not to a probe's, which it forgets.
+    pub(super) offers: bool,
 }
 
 impl Sent {
@@ -42,6 +44,7 @@ impl Sent {
             exhausted: false,
             sequence: None,
             first: None,
+            offers: false,
         }
     }
 
@@ -62,6 +65,7 @@ impl Sent {
         if let Some(segment) = transport.and_then(Segment::parse) {
             self.first.get_or_insert(segment.seq);
             let ack = segment.has_ack().then_some(segment.ack);
+            self.offers |= segment.octets() != 1;
             self.sequence = Some((segment.seq.wrapping_add(segment.len), ack));
         }
     }

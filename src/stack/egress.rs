@@ -248,7 +248,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             if let Some(ack) = ack {
                 connection.receive_next = ack;
-                connection.offered = ack.wrapping_add(connection.offer(socket));
+                if sent.offers {
+                    connection.offered = ack.wrapping_add(connection.offer(socket));
+                }
                 if connection.first_octet.is_none() {
                     self.note_first_octet(slot, ack);
                 }

@@ -183,6 +183,11 @@ impl Segment {
         self.flags & 0x04 != 0
     }
 
+    /// Octets of payload.
+    pub(crate) fn octets(&self) -> u32 {
+        self.len - u32::from(self.has_syn()) - u32::from(self.has_fin())
+    }
+
     pub(crate) fn has_syn(&self) -> bool {
         self.flags & 0x02 != 0
     }

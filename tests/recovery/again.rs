@@ -82,3 +82,15 @@ fn a_handshake_that_the_server_gave_up_begins_anew_with_the_next_syn() {
         Some(expected)
     );
 }
+
+/// A limit: RFC 6298 §5.7 wants 3 s for data after a lost SYN.
+#[test]
+fn data_after_a_lost_syn_has_the_syns_doubled_timeout() {
+    let mut scene = Scene::losing(&["SYN", "data from client"]);
+    scene.dialogue(Closer::Client);
+    scene.settle();
+    rules::check(&scene.recording.events());
+    let lost = scene.lost();
+    assert_eq!(scene.times(&lost[0]), seconds(&[0, 1]));
+    assert_eq!(scene.times(&lost[1]), seconds(&[0, 2]));
+}

@@ -79,15 +79,19 @@ pub(crate) fn since_start(at: Instant) -> Duration {
 impl Scene {
     /// A link that loses what is chosen.
     pub(crate) fn new(lose: Option<&str>) -> Scene {
+        Scene::over(slow(), lose.as_slice())
+    }
+
+    pub(crate) fn losing(lose: &[&str]) -> Scene {
         Scene::over(slow(), lose)
     }
 
-    pub(crate) fn over(conditions: Conditions, lose: Option<&str>) -> Scene {
+    pub(crate) fn over(conditions: Conditions, lose: &[&str]) -> Scene {
         let mut simulation = Simulation::new(1);
         let client = simulation.host_with("client", capacity()).unwrap();
         let server = simulation.host_with("server", capacity()).unwrap();
         let mut link = Link::ip(1500).both(conditions);
-        if let Some(lose) = lose {
+        for lose in lose {
             link = link.lose(lose.parse::<Selector>().unwrap());
         }
         let ends = ((client, &["10.0.0.1/24"]), (server, &["10.0.0.2/24"]));

@@ -21,7 +21,7 @@ const SPEAKS: Duration = Duration::from_secs(2);
 
 /// A round trip takes twice the latency and nothing else.
 fn scene() -> Scene {
-    Scene::over(Conditions::default().latency(LATENCY), None)
+    Scene::over(Conditions::default().latency(LATENCY), &[])
 }
 
 /// A server that takes a connection in and reads it to its end, and all that it read.

@@ -15,7 +15,7 @@ use crate::trace::Observer;
 impl<'a, O: Observer> Stack<'a, O> {
     /// Has `waker` woken, once, when the socket is (or already was) ready for what it is interested in, or failed, or was
     /// closed. Any number of wakers wait on a socket, each of them once; more of them than the stack has
-    /// [room](super::Storage) for wake each other.
+    /// [room](crate::stack::Storage) for wake each other.
     pub fn register_waker(&mut self, fd: Fd, interest: Interest, waker: &Waker) -> Result<()> {
         if self.is_ready(fd, interest)? {
             self.wakers.wake_beside(waker);
