@@ -35,8 +35,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !is_built {
             return Err(Error::AddressFamilyNotSupported);
         }
-        if kind == Type::Stream {
-            return self.descriptors.open(domain, Socket::Idle);
+        match kind {
+            Type::Stream => return self.descriptors.open(domain, Socket::Idle),
+            Type::Datagram => {}
+            Type::Raw(_) => return Err(Error::NotSupported),
         }
         if self.descriptors.is_full() {
             return Err(Error::Exhausted(Limit::Sockets));

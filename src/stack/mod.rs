@@ -145,7 +145,7 @@ pub enum Domain {
     Inet6,
 }
 
-/// The type of a socket: `SOCK_STREAM` or `SOCK_DGRAM`.
+/// The type of a socket: `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_RAW`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Type {
@@ -153,6 +153,31 @@ pub enum Type {
     Stream,
     /// UDP.
     Datagram,
+    /// IP packets of one protocol.
+    Raw(Protocol),
+}
+
+/// The number of the protocol that an IP packet carries (IANA's "Assigned Internet Protocol Numbers").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Protocol(pub u8);
+
+impl Protocol {
+    /// RFC 792.
+    pub const ICMP: Protocol = Protocol(1);
+    /// RFC 2236.
+    pub const IGMP: Protocol = Protocol(2);
+    /// RFC 9293.
+    pub const TCP: Protocol = Protocol(6);
+    /// RFC 768.
+    pub const UDP: Protocol = Protocol(17);
+    /// RFC 4340.
+    pub const DCCP: Protocol = Protocol(33);
+    /// RFC 4443.
+    pub const ICMPV6: Protocol = Protocol(58);
+    /// RFC 9260.
+    pub const SCTP: Protocol = Protocol(132);
+    /// `IPPROTO_RAW`: sends packets of any protocol, with the header that the caller wrote, and receives none.
+    pub const RAW: Protocol = Protocol(255);
 }
 
 /// Which direction `shutdown` ends.

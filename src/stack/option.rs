@@ -15,6 +15,7 @@ use core::time::Duration;
 
 use smoltcp::socket::tcp;
 
+use super::InterfaceId;
 use crate::{Error, Result};
 
 /// Smoltcp's clock counts microseconds in 64 bits. Nine thousand years are "never", and ten times that still fits.
@@ -39,6 +40,36 @@ pub enum CongestionControl {
     Cubic,
 }
 
+/// Which ICMP messages a raw socket does not want to receive: a bit for each type (`ICMP_FILTER`, `ICMP6_FILTER`;
+/// RFC 3542 §3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IcmpFilter([u32; 8]);
+
+impl IcmpFilter {
+    /// Every message passes.
+    pub const NONE: IcmpFilter = IcmpFilter([0; 8]);
+
+    /// No message passes.
+    pub const ALL: IcmpFilter = IcmpFilter([u32::MAX; 8]);
+
+    /// Lets the messages of one type pass, too.
+    pub const fn pass(mut self, kind: u8) -> IcmpFilter {
+        self.0[(kind >> 5) as usize] &= !(1 << (kind & 31));
+        self
+    }
+
+    /// Blocks the messages of one type, too.
+    pub const fn block(mut self, kind: u8) -> IcmpFilter {
+        self.0[(kind >> 5) as usize] |= 1 << (kind & 31);
+        self
+    }
+
+    /// Whether the messages of one type pass.
+    pub const fn passes(&self, kind: u8) -> bool {
+        self.0[(kind >> 5) as usize] & 1 << (kind & 31) == 0
+    }
+}
+
 /// A socket's options, as `setsockopt` left them. An accepted connection starts with its listener's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Options {
@@ -48,6 +79,13 @@ pub(super) struct Options {
     pub(super) v6_only: bool,
     pub(super) user_timeout: Option<Duration>,
     pub(super) congestion_control: CongestionControl,
+    pub(super) type_of_service: u8,
+    pub(super) broadcast: bool,
+    pub(super) multicast_hop_limit: u8,
+    pub(super) multicast_loop: bool,
+    pub(super) multicast_interface: Option<InterfaceId>,
+    pub(super) header_included: bool,
+    pub(super) icmp_filter: IcmpFilter,
 }
 
 impl Options {
@@ -58,6 +96,13 @@ impl Options {
         v6_only: false,
         user_timeout: None,
         congestion_control: CongestionControl::Reno,
+        type_of_service: 0,
+        broadcast: false,
+        multicast_hop_limit: 1,
+        multicast_loop: true,
+        multicast_interface: None,
+        header_included: false,
+        icmp_filter: IcmpFilter::NONE,
     };
 
     /// Hands smoltcp what it takes care of; the user timeout is the heart's own (see `connection.rs`).
@@ -158,4 +203,20 @@ options! {
     UserTimeout: Option<Duration> = user_timeout, if |v| is_within(v, MAX_USER_TIMEOUT);
     /// `TCP_CONGESTION`: the congestion control algorithm. Default: Reno.
     Congestion: CongestionControl = congestion_control, if |_| true;
+    /// `IP_TOS` or `IPV6_TCLASS`: the octet of the IP header with the DSCP (RFC 2474) and the ECN field. Default: 0.
+    TypeOfService: u8 = type_of_service, if |_| true;
+    /// `SO_BROADCAST`: datagrams may be sent to broadcast addresses. Default: off, and such a call is
+    /// [`Error::PermissionDenied`].
+    Broadcast: bool = broadcast, if |_| true;
+    /// `IP_MULTICAST_TTL` or `IPV6_MULTICAST_HOPS`: hops that a datagram to a group may take. Default: 1 (RFC 1112 §6.1).
+    MulticastHopLimit: u8 = multicast_hop_limit, if |_| true;
+    /// `IP_MULTICAST_LOOP` or `IPV6_MULTICAST_LOOP`: sockets of this host that are in the group receive what this one sends
+    /// to it. Default: on (RFC 1112 §6.1).
+    MulticastLoop: bool = multicast_loop, if |_| true;
+    /// `IP_MULTICAST_IF` or `IPV6_MULTICAST_IF`: the interface for datagrams to groups. Default: none, the route decides.
+    MulticastInterface: Option<InterfaceId> = multicast_interface, if |_| true;
+    /// `IP_HDRINCL` or `IPV6_HDRINCL`, of a raw socket: what is sent begins with an IP header. Default: off.
+    HeaderIncluded: bool = header_included, if |_| true;
+    /// `ICMP_FILTER` or `ICMP6_FILTER`, of a raw socket. Default: every message passes.
+    IcmpTypes: IcmpFilter = icmp_filter, if |_| true;
 }

@@ -142,6 +142,7 @@ impl fmt::Display for Called {
                 let kind = match kind {
                     Type::Stream => "STREAM",
                     Type::Datagram => "DGRAM",
+                    Type::Raw(_) => "RAW",
                 };
                 write!(f, "socket({domain}, {kind})")?;
             }
