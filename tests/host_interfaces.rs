@@ -293,18 +293,16 @@ fn a_frame_on_one_link_has_its_consequence_on_the_other() -> io::Result<()> {
         let second = 1 - first;
         let capture = Arc::new(Mutex::new(Capture::new()));
         let ((left, left_peer), (right, right_peer)) = wires();
-        let start = |device, link: usize| {
-            let observer = At(Station(link as u8), capture.clone());
-            let builder = Host::builder().observer(observer);
-            builder.start_on([interface(device, &PEERS[link])])
-        };
-        let peers = [start(left_peer, 0)?, start(right_peer, 1)?];
-        let capacity = Capacity {
-            connections: 1,
-            ..Capacity::default()
-        };
-        let home = Host::builder()
-            .capacity(capacity)
+        let builder = |number| Host::builder().observer(At(Station(number), capture.clone()));
+        let peers = [
+            builder(0).start_on([interface(left_peer, &PEERS[0])])?,
+            builder(1).start_on([interface(right_peer, &PEERS[1])])?,
+        ];
+        let home = builder(2)
+            .capacity(Capacity {
+                connections: 1,
+                ..Capacity::default()
+            })
             .start_on([interface(left, &HOME[0]), interface(right, &HOME[1])])?;
         let listener = TcpListener::bind(&home, "0.0.0.0:9999")?;
         let early = TcpStream::connect(&peers[first], at(HOME[first][0]))?;
@@ -312,8 +310,13 @@ fn a_frame_on_one_link_has_its_consequence_on_the_other() -> io::Result<()> {
 
         let (peer, to) = (peers[second].clone(), at(HOME[second][0]));
         let late = thread::spawn(move || TcpStream::connect(&peer, to));
-        // It waits once its neighbor is known and the segment is on its way: the peer's own table shows both.
-        while !peers[second].sockets().contains("SYN-SENT") {
+        let waits = || {
+            let capture = capture.lock().expect("no panic");
+            let home = capture.at(Station(2)).received();
+            home.segments()
+                .any(|(segment, _)| segment.destination == to)
+        };
+        while !waits() {
             thread::yield_now();
         }
         // The peer closes first, so that its last acknowledgment frees the place.
