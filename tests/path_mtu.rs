@@ -1,5 +1,5 @@
-//! Ten megabytes over a path with a narrow link in the middle, that neither end knows of before a router says so ("fragmentation
-//! needed", RFC 1191; "packet too big", RFC 8201).
+//! Ten megabytes, and pings, over a path with a narrow link in the middle, that neither end knows of before a router says so
+//! ("fragmentation needed", RFC 1191; "packet too big", RFC 8201).
 //!
 //! A program of its own rather than tests in a harness: see `ground`.
 
@@ -19,7 +19,7 @@ use glasstack::{
     host::{Host, Peer, lab::Lab},
     socket::blocking::TcpStream,
 };
-use ground::{FAR, path::Path};
+use ground::{FAR, STACK, path::Path};
 use need::Need;
 use program::{Folder, path, peer, write_noise};
 
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         &[
             Need::Program("python3", "python3"),
             Need::Program("nstat", "iproute2"),
+            Need::Program("ping", "iputils-ping"),
         ],
         &[
             ("to_the_far_end_over_ipv4", |lab| to_the_far_end(lab, IPV4)),
@@ -52,6 +53,8 @@ fn main() -> ExitCode {
             ("from_the_far_end_over_ipv6", |lab| {
                 from_the_far_end(lab, IPV6);
             }),
+            ("pings_from_the_far_end_over_ipv4", |lab| pings(lab, IPV4)),
+            ("pings_from_the_far_end_over_ipv6", |lab| pings(lab, IPV6)),
         ],
     )
 }
@@ -59,9 +62,9 @@ fn main() -> ExitCode {
 /// This stack learns from the lab's router.
 fn to_the_far_end(lab: Lab, family: usize) {
     let (mut stream, transfer) = Transfer::start(lab, family, "take");
-    stream
-        .write_all(&transfer.contents)
-        .expect("all of it leaves");
+    let sent = stream.write_all(&transfer.contents);
+    let told = told(transfer.lab.command(&TOLD[family]));
+    assert!(sent.is_ok(), "{sent:?}, with packets {told} times too long");
     stream.shutdown(Shutdown::Write).expect("a connection");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
@@ -86,6 +89,24 @@ fn from_the_far_end(lab: Lab, family: usize) {
         received.len()
     );
     assert_told(transfer.path.in_the_middle(&TOLD[family]));
+}
+
+/// Requests that come in fragments, for they are too long for the path, have replies that come in fragments. Of each size the
+/// first of either may be lost, for the sake of which a router speaks.
+fn pings(mut lab: Lab, family: usize) {
+    let path = Path::new(&lab);
+    let host = Host::builder().start_on([ground::interface(&mut lab)]);
+    let _host = host.expect("a host");
+    for size in ["1232", "1300", "1472", "3000", "8000"] {
+        let stack = STACK[family].to_string();
+        let ping = [
+            "ping", "-n", "-c", "4", "-i", "0.05", "-W", "5", "-s", size, &stack,
+        ];
+        let output = path.at_the_far_end(&ping).output().expect("ping(8)");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let replies = text.lines().filter(|line| line.contains(" time="));
+        assert!((2..=4).contains(&replies.count()), "{text}");
+    }
 }
 
 struct Transfer {
@@ -123,16 +144,17 @@ impl Transfer {
     }
 }
 
-/// A router said that packets were too long, and did not have to say it for ever. `nstat` is to be run where it is.
-fn assert_told(mut nstat: Command) {
+/// How often a router said that a packet was too long; `nstat` is to be run where it is.
+fn told(mut nstat: Command) -> u64 {
     let output = nstat.output().expect("nstat(8)");
     let text = String::from_utf8_lossy(&output.stdout);
     // A heading, and then: name, value, rate.
-    let value = text
-        .lines()
-        .nth(1)
-        .and_then(|line| line.split_whitespace().nth(1));
-    let told: u64 = value.and_then(|value| value.parse().ok()).expect(&text);
-    // The first window's segments, and perhaps a few more that were under way.
-    assert!((1..100).contains(&told), "{text}");
+    let value = text.split_whitespace().nth(2);
+    value.and_then(|value| value.parse().ok()).expect(&text)
+}
+
+/// It said so, and did not have to say it for ever: of the first window's segments, and perhaps a few more that were under way.
+fn assert_told(nstat: Command) {
+    let told = told(nstat);
+    assert!((1..100).contains(&told), "{told} times");
 }
