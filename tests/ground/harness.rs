@@ -25,6 +25,8 @@ const LIMIT: Duration = Duration::from_secs(180);
 const INTERVAL: Duration = Duration::from_millis(5);
 /// What tells this program to be the test that is named next.
 const INSIDE: &str = "--inside";
+/// What asks it whether there can be a lab at all ([`Need::Lab`]).
+const PROOF: &str = "--lab";
 /// What a lab with routers needs: the two ends of a cable, in a network where this user is root.
 const CABLE: &str = "unshare --user --map-root-user --net ip link add type veth";
 /// Of whom is root anyway, it asks for no user namespace.
@@ -34,12 +36,15 @@ const ROOTS_CABLE: &str = "unshare --net ip link add type veth";
 /// a harness, arguments pick the tests whose names contain one of them.
 pub(crate) fn run(needs: &[Need], tests: &[Test]) -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [inside, name] = &arguments[..]
-        && inside == INSIDE
-    {
-        let (_, test) = tests.iter().find(|test| test.0 == name).expect("its name");
-        test(Lab::enter().expect("a lab"));
-        return ExitCode::SUCCESS;
+    match arguments.first().map(String::as_str) {
+        Some(INSIDE) => {
+            let is_meant = |test: &&Test| arguments.get(1).is_some_and(|name| test.0 == name);
+            let (_, test) = tests.iter().find(is_meant).expect("its name");
+            test(Lab::enter().expect("a lab"));
+            return ExitCode::SUCCESS;
+        }
+        Some(PROOF) => return prove(),
+        _ => {}
     }
     let filters: Vec<_> = arguments
         .iter()
@@ -54,6 +59,7 @@ pub(crate) fn run(needs: &[Need], tests: &[Test]) -> ExitCode {
         false => CABLE,
     };
     let of_the_ground = [
+        Need::Lab(env::current_exe().expect("this test's path")),
         Need::Program("ip", "iproute2"),
         Need::Program("nsenter", "util-linux"),
         Need::Command(cable, "namespaces, and in them veth(4)"),
@@ -83,6 +89,16 @@ pub(crate) fn run(needs: &[Need], tests: &[Test]) -> ExitCode {
         start.elapsed(),
     );
     ExitCode::from(u8::from(failed > 0))
+}
+
+fn prove() -> ExitCode {
+    match Lab::enter() {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Runs one test. `None`: its time was up.
