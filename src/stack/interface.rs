@@ -165,7 +165,8 @@ impl NetworkInterface {
             .addresses
             .iter()
             .filter(|cidr| to_smoltcp(remote).is_some_and(|remote| cidr.contains_addr(&remote)));
-        let near = near.max_by_key(|cidr| cidr.prefix_len());
+        // Of equals the first, as Linux.
+        let near = near.rev().max_by_key(|cidr| cidr.prefix_len());
         let is_link_local = |addr: IpAddr| match addr {
             IpAddr::V4(v4) => v4.is_link_local(),
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
