@@ -158,12 +158,13 @@ impl fmt::Display for Called {
             Call::Shutdown(Shutdown::Read) => write!(f, "shutdown(RD)")?,
             Call::Shutdown(Shutdown::Write) => write!(f, "shutdown(WR)")?,
             Call::Shutdown(Shutdown::Both) => write!(f, "shutdown(RDWR)")?,
+            Call::Poll { fds } => write!(f, "poll({fds})")?,
             Call::Close => write!(f, "close()")?,
         }
         match self.1 {
             Outcome::Done => Ok(()),
             Outcome::Octets(count) if gives_all(self.0, count) => Ok(()),
-            Outcome::Octets(count) => write!(f, " = {count}"),
+            Outcome::Octets(count) | Outcome::Ready(count) => write!(f, " = {count}"),
             Outcome::Datagram(count, from) => write!(f, " = {count} from {from}"),
             Outcome::Descriptor(number) => write!(f, " = {number}"),
             Outcome::Accepted(number, peer) => write!(f, " = {number} from {peer}"),
