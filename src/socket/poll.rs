@@ -57,7 +57,7 @@ use crate::{Error, Result};
 /// # let (client, server) = (simulation.host("client")?, simulation.host("server")?);
 /// # let ends = ((client, &["10.0.0.1/24"]), (server, &["10.0.0.2/24"]));
 /// # simulation.link(Link::ethernet(1514), ends.0, ends.1)?;
-/// # simulation.spawn_service(server, "serve", serve)?;
+/// # simulation.serve(server, "serve", serve)?;
 /// # let visited = simulation.spawn(client, "visit", visit)?;
 /// # simulation.run()?;
 /// # assert_eq!(visited.take(), Some(Ok(*b"Welcome!")));
