@@ -222,6 +222,12 @@ mod tests {
     }
 
     #[test]
+    fn a_poll_says_how_many_it_was_given_and_how_many_have_something() {
+        let called = Called(Call::Poll { fds: 3 }, Outcome::Ready(1));
+        assert_eq!(called.to_string(), "poll(3) = 1");
+    }
+
+    #[test]
     fn text_beyond_the_bound_is_cut_not_refused() {
         let long = Text::new(format_args!("{:─<300}", ""));
         assert_eq!(long.as_str().len(), 120);
