@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Duration as Time;
-use glasstack::stack::{Capacity, Domain, Events, Interest, PollFd, Shutdown, Storage, Type};
+use glasstack::stack::{
+    Capacity, Domain, Events, Interest, PollFd, Protocol, Shutdown, Storage, Type,
+};
 use glasstack::trace::{Event, Happening, Line, Station};
 use glasstack::{Fd, Stack};
 
-use super::net::{Net, PORT, SERVER, capacity};
+use super::net::{Net, PORT, SERVER, SERVER_V6, capacity};
 use super::watcher::Watcher;
 
 const IN: Events = Events::POLLIN;
@@ -129,6 +131,49 @@ fn by_a_close_and_the_next_socket_of_the_row_is_another() {
     // Of a stale one, too, it need not wait.
     watcher.wait(&mut net.server.stack);
     assert_eq!((watcher.rings(), net.server.stack.usage().wakers), (2, 0));
+}
+
+#[test]
+fn of_any_type_and_family_at_once() {
+    let mut net = Net::new();
+    let (client, accepted, listener) = net.pair(SERVER);
+    let stack = &mut net.server.stack;
+    let datagrams = stack.socket(Domain::Inet6, Type::Datagram).unwrap();
+    stack.bind(datagrams, SERVER_V6.parse().unwrap()).unwrap();
+    let raw = Type::Raw(Protocol::SCTP);
+    let raw = stack.socket(Domain::Inet, raw).unwrap();
+    let all = [accepted, listener, datagrams, raw];
+    let rows = all.map(|fd| (fd, IN));
+    let mut watcher = Watcher::begin(&mut net.server.stack, &rows);
+    type Event<'e> = &'e dyn Fn(&mut Net);
+    let events: [Event; 4] = [
+        &|net| assert_eq!(net.client.stack.send(client, b"data"), Ok(4)),
+        &|net| {
+            net.client.connect(SERVER);
+        },
+        &|net| {
+            let fd = net.client.stack.socket(Domain::Inet6, Type::Datagram);
+            let to = SERVER_V6.parse().unwrap();
+            net.client.stack.sendto(fd.unwrap(), b"data", to).unwrap();
+        },
+        &|net| {
+            let kind = Type::Raw(Protocol::SCTP);
+            let fd = net.client.stack.socket(Domain::Inet, kind).unwrap();
+            let to = "10.0.0.2:0".parse().unwrap();
+            net.client.stack.sendto(fd, b"an INIT, say", to).unwrap();
+        },
+    ];
+    for (nth, event) in events.iter().enumerate() {
+        event(&mut net);
+        net.run_for(Time::from_millis(50));
+        assert_eq!(watcher.rings(), nth + 1);
+        assert_eq!(watcher.ready(&mut net.server.stack), 1);
+        let told = watcher.rows.iter().position(|row| row.revents == IN);
+        assert_eq!(told, Some(nth));
+        let _ = net.server.stack.accept(listener);
+        let _ = net.server.recv(all[nth]);
+        watcher.wait(&mut net.server.stack);
+    }
 }
 
 #[test]
