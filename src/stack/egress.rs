@@ -91,7 +91,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             // Another stack's interface, for all that can be known.
             _ => 0,
         };
-        if self.egress_answers(interface, device) {
+        if self.reassemblies.has_answers() && self.egress_answers(interface, device) {
             return;
         }
         for _ in 0..count {
@@ -309,9 +309,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
-        let mut answers = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
-        if answers.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
-            at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
+        if self.reassemblies.has_answers() {
+            let mut indices = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
+            if indices.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
+                at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
+            }
         }
         if self.due > 0 {
             let interfaces = (0..).zip(self.interfaces.iter());
