@@ -51,7 +51,7 @@
 //! | `ingress`, `egress` | a frame's way in and out |
 //! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
-//! | `waiting` | who is woken when |
+//! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `challenge` | segments that may be forged |
@@ -88,6 +88,7 @@ mod neighbor;
 pub mod option;
 mod outgoing;
 mod persist;
+mod pollfd;
 mod raw;
 mod resolver;
 mod sequence;
@@ -113,6 +114,7 @@ pub use connection::{
 };
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
+pub use pollfd::{Events, PollFd};
 pub use resolver::{Addresses, Lookup};
 #[cfg(feature = "alloc")]
 pub use storage::Capacity;
@@ -209,13 +211,15 @@ pub enum Interest {
     Writable,
 }
 
-/// What a socket is ready for, as `poll(2)` says it.
+/// What a socket is ready for, as `select(2)` says it: an error, or the end, is there to be read and to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Readiness {
     /// `recv` or `accept` would not block (`POLLIN`).
     pub readable: bool,
     /// `send` would not block, or `connect` is done (`POLLOUT`).
     pub writable: bool,
+    /// No more comes than what is there (`POLLRDHUP`).
+    pub read_closed: bool,
     /// Both directions are over (`POLLHUP`).
     pub closed: bool,
     /// An error is pending (`POLLERR`).
@@ -226,6 +230,7 @@ impl Readiness {
     const NONE: Readiness = Readiness {
         readable: false,
         writable: false,
+        read_closed: false,
         closed: false,
         error: false,
     };

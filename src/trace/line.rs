@@ -188,6 +188,7 @@ impl Display for Called {
             Call::RecvFrom { len } => write!(f, "recvfrom({len})"),
             Call::Peek { len } => write!(f, "peek({len})"),
             Call::Shutdown(how) => write!(f, "shutdown({how:?})"),
+            Call::Poll { fds } => write!(f, "poll({fds})"),
             Call::Close => write!(f, "close()"),
         }
     }
@@ -203,6 +204,7 @@ impl Display for Came {
             Outcome::Datagram(octets, from) => write!(f, "{octets} from {from}"),
             Outcome::Descriptor(number) => write!(f, "fd{number}"),
             Outcome::Accepted(number, peer) => write!(f, "fd{number} from {peer}"),
+            Outcome::Ready(count) => write!(f, "{count}"),
             Outcome::Failed(error) => write!(f, "{}", error.errno()),
         }
     }

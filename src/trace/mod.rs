@@ -176,6 +176,7 @@ pub enum Call {
     RecvFrom { len: usize },
     Peek { len: usize },
     Shutdown(crate::stack::Shutdown),
+    Poll { fds: usize },
     Close,
 }
 
@@ -192,6 +193,8 @@ pub enum Outcome {
     Descriptor(u16),
     /// A connection was accepted: its descriptor's number and its peer.
     Accepted(u16, SocketAddr),
+    /// So many of the descriptors that `poll` was given have an event.
+    Ready(usize),
     /// It failed, or would block.
     Failed(Error),
 }
