@@ -67,6 +67,8 @@ mod challenge;
 mod connection;
 mod countdown;
 mod deadline;
+#[cfg(feature = "ipv4")]
+mod dhcp;
 mod door;
 mod egress;
 mod fd;
