@@ -64,6 +64,8 @@
 mod amend;
 mod call;
 mod challenge;
+#[cfg(feature = "ipv4")]
+mod conflict;
 mod connection;
 mod countdown;
 mod deadline;
