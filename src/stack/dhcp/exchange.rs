@@ -110,19 +110,19 @@ impl Exchange {
         self.next = now + random.around(wait.min(LONGEST_WAIT));
     }
 
-    /// It is sent, and will be again before `end`, up to which it had `window` at first. Each time under a new number, so that
-    /// an answer tells which request it is to, and so from when on the lease runs.
+    /// It is sent, and will be again before `end`; its time began at `start`. Each time under a new number, so that an answer
+    /// tells which request it is to, and so from when on the lease runs.
     pub(super) fn note_renewal(
         &mut self,
         random: &mut Random,
         now: Instant,
-        window: Duration,
+        start: Instant,
         end: Instant,
     ) {
         if self.sent == 0 {
             self.began = now;
         }
-        let least = (window / 4).clamp(LEAST_SHORT_WAIT, LEAST_RENEWAL_WAIT);
+        let least = ((end - start) / 4).clamp(LEAST_SHORT_WAIT, LEAST_RENEWAL_WAIT);
         let left = if end > now { end - now } else { Duration::ZERO };
         self.xid = random.xid();
         self.sent_at = now;

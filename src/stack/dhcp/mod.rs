@@ -166,66 +166,86 @@ impl Dhcp {
         None
     }
 
-    /// Writes the message that is due, and says where it goes.
-    pub(crate) fn emit(&mut self, now: Instant, message: &mut [u8; MESSAGE_LEN]) -> Option<Route> {
+    /// Between which addresses the message goes that is due, if one is.
+    pub(crate) fn due(&self, now: Instant) -> Option<Route> {
+        let everybody = |is_due: bool| is_due.then_some(Route::EVERYBODY);
+        match &self.state {
+            State::Selecting(exchange) => everybody(exchange.is_due(now)),
+            State::Requesting { exchange, .. } => {
+                everybody(exchange.is_due(now) && exchange.sent < REQUESTS)
+            }
+            State::Declining(_) => everybody(true),
+            State::Renewing(lease, exchange) => {
+                exchange.is_due(now).then(|| Route::to_server(lease))
+            }
+            State::Rebinding(lease, exchange) => exchange.is_due(now).then_some(Route {
+                source: lease.address,
+                ..Route::EVERYBODY
+            }),
+            State::Releasing(lease) => Some(Route::to_server(lease)),
+            State::Probing(_) | State::Bound(_) | State::Stopped => None,
+        }
+    }
+
+    /// Writes the message that is [`due`](Dhcp::due), and takes it for sent. Says whether there was one.
+    pub(crate) fn emit(&mut self, now: Instant, message: &mut [u8; MESSAGE_LEN]) -> bool {
+        let request = match self.due(now) {
+            Some(_) => self.next_request(now),
+            None => None,
+        };
+        if let Some(request) = &request {
+            request.write(self.hardware_address, message);
+        }
+        request.is_some()
+    }
+
+    fn next_request(&mut self, now: Instant) -> Option<Request> {
         let random = &mut self.random;
-        let (request, route) = match &mut self.state {
-            State::Selecting(exchange) if exchange.is_due(now) => {
+        let longest_answer = Some(self.longest);
+        match &mut self.state {
+            State::Selecting(exchange) => {
                 let is_repeated = exchange.sent > 0;
                 exchange.note_sent(random, now);
-                let request = Request {
+                Some(Request {
                     secs: exchange.secs(now),
                     broadcast: is_repeated,
-                    longest_answer: Some(self.longest),
+                    longest_answer,
                     ..Request::new(MessageType::Discover, exchange.xid)
-                };
-                (request, Route::EVERYBODY)
+                })
             }
             State::Requesting {
                 exchange,
                 address,
                 server,
                 secs,
-            } if exchange.is_due(now) && exchange.sent < REQUESTS => {
+            } => {
                 let is_repeated = exchange.sent > 0;
                 exchange.note_sent(random, now);
-                let request = Request {
+                Some(Request {
                     secs: *secs,
                     broadcast: is_repeated,
                     requested: Some(*address),
                     server: Some(*server),
-                    longest_answer: Some(self.longest),
+                    longest_answer,
                     ..Request::new(MessageType::Request, exchange.xid)
-                };
-                (request, Route::EVERYBODY)
+                })
             }
-            State::Renewing(lease, exchange) if exchange.is_due(now) => {
-                let (from, to) = (lease.renewal()?, lease.rebinding()?);
-                exchange.note_renewal(random, now, to - from, to);
-                let route = Route {
-                    source: lease.address,
-                    destination: lease.server,
-                };
-                (self.extension(now)?, route)
+            State::Renewing(lease, exchange) => {
+                exchange.note_renewal(random, now, lease.renewal()?, lease.rebinding()?);
+                Some(extension(lease, exchange, now, longest_answer))
             }
-            State::Rebinding(lease, exchange) if exchange.is_due(now) => {
-                let (from, to) = (lease.rebinding()?, lease.expiry()?);
-                exchange.note_renewal(random, now, to - from, to);
-                let route = Route {
-                    source: lease.address,
-                    ..Route::EVERYBODY
-                };
-                (self.extension(now)?, route)
+            State::Rebinding(lease, exchange) => {
+                exchange.note_renewal(random, now, lease.rebinding()?, lease.expiry()?);
+                Some(extension(lease, exchange, now, longest_answer))
             }
             State::Declining(lease) => {
-                let exchange = Exchange::new(random, now + pause(self.conflicts));
                 let request = Request {
                     requested: Some(lease.address),
                     server: Some(lease.server),
                     ..Request::new(MessageType::Decline, random.xid())
                 };
-                self.state = State::Selecting(exchange);
-                (request, Route::EVERYBODY)
+                self.begin(now + pause(self.conflicts));
+                Some(request)
             }
             State::Releasing(lease) => {
                 let request = Request {
@@ -233,31 +253,11 @@ impl Dhcp {
                     server: Some(lease.server),
                     ..Request::new(MessageType::Release, random.xid())
                 };
-                let route = Route {
-                    source: lease.address,
-                    destination: lease.server,
-                };
                 self.state = State::Stopped;
-                (request, route)
+                Some(request)
             }
-            _ => return None,
-        };
-        request.write(self.hardware_address, message);
-        Some(route)
-    }
-
-    /// The request for more time (RFC 2131 §4.3.2).
-    fn extension(&self, now: Instant) -> Option<Request> {
-        let (State::Renewing(lease, exchange) | State::Rebinding(lease, exchange)) = &self.state
-        else {
-            return None;
-        };
-        Some(Request {
-            secs: exchange.secs(now),
-            client_address: lease.address,
-            longest_answer: Some(self.longest),
-            ..Request::new(MessageType::Request, exchange.xid)
-        })
+            State::Probing(_) | State::Bound(_) | State::Stopped => None,
+        }
     }
 
     /// Hears a datagram. What is not the answer to what was asked last changes nothing.
@@ -374,6 +374,11 @@ impl Dhcp {
         was_bound.then_some(Event::Lost(address))
     }
 
+    /// Whether it has been [stopped](Dhcp::stop), and all is said.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, State::Stopped)
+    }
+
     /// Gives the address back, if there is one: RELEASE is what [`emit`](Dhcp::emit) writes last.
     pub(crate) fn stop(&mut self) {
         self.state = match self.lease() {
@@ -394,7 +399,29 @@ impl Dhcp {
     }
 }
 
+/// The request for more time (RFC 2131 §4.3.2).
+fn extension(
+    lease: &Lease,
+    exchange: &Exchange,
+    now: Instant,
+    longest_answer: Option<u16>,
+) -> Request {
+    Request {
+        secs: exchange.secs(now),
+        client_address: lease.address,
+        longest_answer,
+        ..Request::new(MessageType::Request, exchange.xid)
+    }
+}
+
 impl Route {
+    fn to_server(lease: &Lease) -> Route {
+        Route {
+            source: lease.address,
+            destination: lease.server,
+        }
+    }
+
     /// From a host without an address to all of its link.
     const EVERYBODY: Route = Route {
         source: Ipv4Addr::UNSPECIFIED,

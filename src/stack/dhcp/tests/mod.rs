@@ -192,7 +192,10 @@ impl Client {
     /// What it sends now.
     fn emit(&mut self) -> Option<Sent> {
         let mut octets = [0xaa; MESSAGE_LEN];
-        let route = self.dhcp.emit(self.now, &mut octets)?;
+        let route = self.dhcp.due(self.now);
+        let is_sent = self.dhcp.emit(self.now, &mut octets);
+        assert_eq!(is_sent, route.is_some());
+        let route = route?;
         Some(Sent {
             route,
             octets: octets.to_vec(),
