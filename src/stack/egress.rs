@@ -4,13 +4,13 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
-use super::Stack;
 use super::connection::Role;
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
 use super::interface::LOOPBACK;
 use super::resolver::Step;
 use super::slot::{Agenda, Kind};
+use super::{InterfaceId, Stack};
 use crate::Error;
 use crate::trace::{Cause, Observer};
 
@@ -304,6 +304,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Some(self.now);
         }
         self.next_deadline_among(|index| index == interface || index == LOOPBACK)
+    }
+
+    /// The same.
+    #[cfg(feature = "std")]
+    pub(crate) fn next_deadline_of(&self, interface: InterfaceId) -> Option<Instant> {
+        self.next_deadline_on(interface.0)
     }
 
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
