@@ -55,7 +55,8 @@ enum State {
     Taken,
 }
 
-/// The detection for one address. [`emit`](Detection::emit), [`poll`](Detection::poll) and [`hear`](Detection::hear) move it on.
+/// The detection for one address. [`note_sent`](Detection::note_sent), [`poll`](Detection::poll) and
+/// [`hear`](Detection::hear) move it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Detection {
     address: Ipv4Addr,
@@ -88,7 +89,7 @@ impl Detection {
         self.address
     }
 
-    /// When `poll` and `emit` want to be called next.
+    /// When something is [due](Detection::due), or [found out](Detection::poll), next.
     pub(super) fn poll_at(&self) -> Option<Instant> {
         match self.state {
             State::Probing { at, .. } => Some(at),
@@ -99,26 +100,30 @@ impl Detection {
 
     /// The sender's protocol address of the ARP request that is due: 0.0.0.0 in a probe (so that nobody learns from it), the
     /// address itself in an announcement.
-    pub(super) fn emit(&mut self, now: Instant) -> Option<Ipv4Addr> {
+    pub(super) fn due(&self, now: Instant) -> Option<Ipv4Addr> {
+        match self.state {
+            State::Probing { unsent, at } if unsent > 0 && at <= now => Some(Ipv4Addr::UNSPECIFIED),
+            State::Using { unsent, at, .. } if unsent > 0 && at <= now => Some(self.address),
+            _ => None,
+        }
+    }
+
+    /// It has left.
+    pub(super) fn note_sent(&mut self, now: Instant) {
         match &mut self.state {
-            State::Probing { unsent, at } if *unsent > 0 && *at <= now => {
-                *unsent -= 1;
-                let spread = up_to(
-                    PROBE_MAX - PROBE_MIN,
-                    self.random.rotate_left(16 * u32::from(*unsent)),
-                );
+            State::Probing { unsent, at } => {
+                *unsent = unsent.saturating_sub(1);
+                let random = self.random.rotate_left(16 * u32::from(*unsent));
                 *at = match unsent {
                     0 => now + ANNOUNCE_WAIT,
-                    _ => now + PROBE_MIN + spread,
+                    _ => now + PROBE_MIN + up_to(PROBE_MAX - PROBE_MIN, random),
                 };
-                Some(Ipv4Addr::UNSPECIFIED)
             }
-            State::Using { unsent, at, .. } if *unsent > 0 && *at <= now => {
-                *unsent -= 1;
+            State::Using { unsent, at, .. } => {
+                *unsent = unsent.saturating_sub(1);
                 *at = now + ANNOUNCE_INTERVAL;
-                Some(self.address)
             }
-            _ => None,
+            State::Taken => {}
         }
     }
 

@@ -85,6 +85,8 @@ mod header;
 mod icmp;
 mod ingress;
 mod interface;
+#[cfg(feature = "ipv4")]
+mod leasing;
 mod link;
 mod list;
 mod listen;
@@ -115,6 +117,8 @@ pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
 };
+#[cfg(feature = "ipv4")]
+pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
 pub use resolver::{Addresses, Lookup};

@@ -9,6 +9,13 @@ const NOBODY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const THEIRS: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
+/// What it sends now.
+fn emit(detection: &mut Detection, now: Instant) -> Option<Ipv4Addr> {
+    let sender = detection.due(now)?;
+    detection.note_sent(now);
+    Some(sender)
+}
+
 fn detection(random: u64) -> Detection {
     Detection::new(ADDRESS, OWN, random, Instant::ZERO)
 }
@@ -24,7 +31,7 @@ fn in_silence(random: u64) -> (Vec<(u64, Ipv4Addr)>, u64) {
             assert_eq!((finding, free), (Finding::Free, None));
             free = Some(millis);
         }
-        while let Some(sender) = detection.emit(now) {
+        while let Some(sender) = emit(&mut detection, now) {
             sent.push((millis, sender));
         }
         assert!(detection.poll_at().is_none_or(|at| at > now));
@@ -38,10 +45,10 @@ fn using() -> (Detection, Instant) {
     loop {
         let now = detection.poll_at().unwrap();
         if detection.poll(now).is_some() {
-            while detection.emit(now).is_some() {}
+            while emit(&mut detection, now).is_some() {}
             return (detection, now);
         }
-        detection.emit(now);
+        emit(&mut detection, now);
     }
 }
 
@@ -87,7 +94,7 @@ fn whoever_sends_from_the_address_has_it() {
         let found = detection.hear(Instant::ZERO, &claim);
         assert_eq!(found, Some(Finding::Taken));
         assert_eq!(detection.poll_at(), None);
-        assert_eq!(detection.emit(Instant::from_secs(10)), None);
+        assert_eq!(emit(&mut detection, Instant::from_secs(10)), None);
         assert_eq!(detection.hear(Instant::ZERO, &claim), None, "told once");
     }
 }
@@ -106,7 +113,7 @@ fn the_last_moment_of_the_silence_counts() {
     let mut detection = detection(3);
     for _ in 0..PROBE_NUM {
         let now = detection.poll_at().unwrap();
-        assert_eq!(detection.emit(now), Some(NOBODY));
+        assert_eq!(emit(&mut detection, now), Some(NOBODY));
     }
     let end = detection.poll_at().unwrap();
     let before = end - Duration::from_micros(1);
@@ -140,12 +147,12 @@ fn an_address_in_use_is_defended_once_in_ten_seconds() {
     let (mut detection, start) = using();
     let claim = arp(THEIRS, ADDRESS, OTHER);
     let mut now = start + Duration::from_secs(100);
-    while detection.emit(now).is_some() {}
+    while emit(&mut detection, now).is_some() {}
     for _ in 0..5 {
         assert_eq!(detection.hear(now, &claim), None);
         assert_eq!(detection.poll_at(), Some(now));
-        assert_eq!(detection.emit(now), Some(ADDRESS));
-        assert_eq!(detection.emit(now), None, "one announcement");
+        assert_eq!(emit(&mut detection, now), Some(ADDRESS));
+        assert_eq!(emit(&mut detection, now), None, "one announcement");
         now += DEFEND_INTERVAL;
     }
     assert_eq!(detection.hear(now, &claim), None);

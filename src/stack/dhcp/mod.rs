@@ -125,6 +125,14 @@ impl Dhcp {
         }
     }
 
+    /// The address of the lease, or of what is to be one once it is known that nobody has it.
+    pub(crate) fn address(&self) -> Option<Ipv4Addr> {
+        match &self.state {
+            State::Probing(lease) => Some(lease.address),
+            _ => self.lease().map(|lease| lease.address),
+        }
+    }
+
     /// When [`poll`](Dhcp::poll) and [`emit`](Dhcp::emit) want to be called next; `None`: not before something is heard.
     pub(crate) fn poll_at(&self) -> Option<Instant> {
         match &self.state {
@@ -377,6 +385,11 @@ impl Dhcp {
     /// Whether it has been [stopped](Dhcp::stop), and all is said.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state, State::Stopped)
+    }
+
+    /// Whether it has been stopped, whatever is still to be said.
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.state, State::Releasing(_) | State::Stopped)
     }
 
     /// Gives the address back, if there is one: RELEASE is what [`emit`](Dhcp::emit) writes last.
