@@ -388,6 +388,10 @@ impl<O: Observer> Stack<'_, O> {
         if interface.mtu < least_mtu(is_v4) {
             return Err(Error::InvalidArgument);
         }
+        // smoltcp's DNS socket asks for one.
+        interface.inner.update_ip_addrs(|addrs| {
+            let _ = addrs.push(IpCidr::new(addr, prefix_len));
+        });
         let added = interface.addresses.push(IpCidr::new(addr, prefix_len));
         added.map_err(|_| Error::Exhausted(Limit::Addresses))
     }
