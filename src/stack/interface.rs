@@ -172,13 +172,24 @@ impl NetworkInterface {
     pub(super) fn lend(&mut self, addr: Ipv4Addr, prefix_len: u8) -> bool {
         let lent = IpCidr::new(addr.into(), prefix_len);
         let is_it = |cidr: &&mut IpCidr| cidr.address() == IpAddress::Ipv4(addr);
-        match self.addresses.iter_mut().find(is_it) {
+        let fits = match self.addresses.iter_mut().find(is_it) {
             Some(cidr) => {
                 *cidr = lent;
                 true
             }
             None => self.addresses.push(lent).is_ok(),
-        }
+        };
+        self.tell_addresses();
+        fits
+    }
+
+    /// smoltcp's DNS socket asks for one.
+    fn tell_addresses(&mut self) {
+        let addresses = &self.addresses;
+        self.inner.update_ip_addrs(|known| {
+            known.clear();
+            known.extend(addresses.iter().copied().take(known.capacity()));
+        });
     }
 
     #[cfg(feature = "ipv4")]
@@ -204,6 +215,7 @@ impl NetworkInterface {
             let mut packets = self.packets.with_mtu(mtu);
             self.inner = Interface::new(config, &mut packets, Instant::ZERO);
             self.inner.set_any_ip(true);
+            self.tell_addresses();
         }
     }
 
@@ -353,6 +365,14 @@ impl<O: Observer> Stack<'_, O> {
         }
     }
 
+    /// The interfaces beside the loopback.
+    pub fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
+        let places = (0..=u8::MAX).zip(self.interfaces.iter()).skip(1);
+        places
+            .filter(|(_, place)| place.is_some())
+            .map(|(index, _)| InterfaceId(index))
+    }
+
     pub(super) fn interface_mut(
         &mut self,
         interface: InterfaceId,
@@ -388,11 +408,8 @@ impl<O: Observer> Stack<'_, O> {
         if interface.mtu < least_mtu(is_v4) {
             return Err(Error::InvalidArgument);
         }
-        // smoltcp's DNS socket asks for one.
-        interface.inner.update_ip_addrs(|addrs| {
-            let _ = addrs.push(IpCidr::new(addr, prefix_len));
-        });
         let added = interface.addresses.push(IpCidr::new(addr, prefix_len));
+        interface.tell_addresses();
         added.map_err(|_| Error::Exhausted(Limit::Addresses))
     }
 
@@ -406,6 +423,7 @@ impl<O: Observer> Stack<'_, O> {
         let is_it = |cidr: &IpCidr| IpAddr::from(cidr.address()) == addr;
         let index = row.addresses.iter().position(is_it);
         row.addresses.remove(index.ok_or(Error::AddrNotAvailable)?);
+        row.tell_addresses();
         let gateway = row.gateway(addr);
         if gateway.is_some_and(|gateway| !row.is_on_link(gateway)) {
             row.gateways[usize::from(addr.is_ipv6())] = None;
