@@ -188,7 +188,7 @@ fn over_a_bad_link_beside_a_forger_only_what_the_server_gave_is_taken() {
                 check(&lease, &net);
             }
         }
-        assert_eq!(net.book.borrow().astray, [], "seed {seed}");
+        assert!(net.book.borrow().astray.is_empty(), "seed {seed}");
     }
     assert!(longest < 20 * MINUTE, "{longest:?}");
 }
