@@ -64,12 +64,14 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// A neighbor may have answered: who waits for one tries again.
     pub(super) fn unblock(&mut self, interface: u8) {
         loop {
-            let interface = self.interfaces[usize::from(interface)].as_ref();
-            match interface.and_then(|interface| interface.blocked.front()) {
+            let row = self.interfaces[usize::from(interface)].as_ref();
+            match row.and_then(|row| row.blocked.front()) {
                 Some(slot) => self.make_due(slot),
-                None => return,
+                None => break,
             }
         }
+        #[cfg(feature = "ipv4")]
+        self.unblock_client(interface);
     }
 
     /// Slots whose deadline has come have work; packets whose fragments are missing for too long are given up.
@@ -92,6 +94,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             _ => 0,
         };
         if self.reassemblies.has_answers() && self.egress_answers(interface, device) {
+            return;
+        }
+        #[cfg(feature = "ipv4")]
+        if self.egress_client(interface, device) {
             return;
         }
         for _ in 0..count {
@@ -337,6 +343,13 @@ impl<'a, O: Observer> Stack<'a, O> {
                 }
             }
         }
+        #[cfg(feature = "ipv4")]
+        for (index, row) in (0..).zip(self.interfaces.iter()) {
+            let client = row.as_ref().and_then(|row| row.client.as_ref());
+            if let Some(client) = client.filter(|_| is_meant(index)) {
+                at_once = earlier(at_once, client.poll_at(self.now));
+            }
+        }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         let waiting = earlier(waiting, self.wakers.next());
         earlier(at_once, waiting)
@@ -344,7 +357,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 }
 
 /// The earlier of two times, where "never" is the latest.
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

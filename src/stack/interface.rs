@@ -1,6 +1,8 @@
 //! Interfaces, their addresses, and which of them leads to a destination.
 
 use core::net::IpAddr;
+#[cfg(feature = "ipv4")]
+use core::net::Ipv4Addr;
 
 use heapless::Vec;
 use smoltcp::iface::{Config, Interface};
@@ -10,12 +12,17 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 use smoltcp::wire::{HardwareAddress, IpCidr};
 
+use super::connection::{Connection, Role};
 use super::door::Packets;
+use super::fd::Socket;
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
+#[cfg(feature = "ipv4")]
+use super::leasing::Client;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
 use super::neighbor::{Neighbors, solicited_node};
+use super::waiting::Subject;
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
@@ -31,6 +38,10 @@ const LOOPBACK_BROADCAST: core::net::Ipv4Addr = core::net::Ipv4Addr::new(127, 25
 const fn least_mtu(is_v4: bool) -> usize {
     if is_v4 { 68 } else { 1_280 }
 }
+
+/// A server that lends less is not obeyed: what is shorter is no link of these days, but slows all that goes over it.
+#[cfg(feature = "ipv4")]
+const LEAST_LENT_MTU: usize = 576;
 
 /// Addresses of an interface.
 const ADDRESSES: usize = if cfg!(feature = "std") { 8 } else { 4 };
@@ -49,6 +60,12 @@ pub(super) struct NetworkInterface {
     /// The default gateways, of IPv4 and of IPv6.
     gateways: [Option<IpAddr>; 2],
     pub(super) neighbors: Neighbors,
+    /// Gets it an IPv4 address.
+    #[cfg(feature = "ipv4")]
+    pub(super) client: Option<Client>,
+    /// The device, as smoltcp sees it.
+    #[cfg(feature = "ipv4")]
+    packets: Packets,
     pub(super) due: List,
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
@@ -79,6 +96,10 @@ impl NetworkInterface {
             addresses: Vec::new(),
             gateways: [None; 2],
             neighbors: Neighbors::new(),
+            #[cfg(feature = "ipv4")]
+            client: None,
+            #[cfg(feature = "ipv4")]
+            packets,
             due: List::new(),
             blocked: List::new(),
             refused: false,
@@ -136,7 +157,7 @@ impl NetworkInterface {
         }
     }
 
-    fn gateway(&self, addr: IpAddr) -> Option<IpAddr> {
+    pub(super) fn gateway(&self, addr: IpAddr) -> Option<IpAddr> {
         self.gateways[usize::from(addr.is_ipv6())]
     }
 
@@ -145,6 +166,58 @@ impl NetworkInterface {
         match self.gateway(destination) {
             Some(gateway) if !self.is_on_link(destination) => gateway,
             _ => destination,
+        }
+    }
+
+    /// Gives it an address that a server lends, or that has another prefix now. Says whether there was room for it.
+    #[cfg(feature = "ipv4")]
+    pub(super) fn lend(&mut self, addr: Ipv4Addr, prefix_len: u8) -> bool {
+        let lent = IpCidr::new(addr.into(), prefix_len);
+        let is_it = |cidr: &&mut IpCidr| cidr.address() == IpAddress::Ipv4(addr);
+        let fits = match self.addresses.iter_mut().find(is_it) {
+            Some(cidr) => {
+                *cidr = lent;
+                true
+            }
+            None => self.addresses.push(lent).is_ok(),
+        };
+        self.tell_addresses();
+        fits
+    }
+
+    /// smoltcp's DNS socket asks for one.
+    fn tell_addresses(&mut self) {
+        let addresses = &self.addresses;
+        self.inner.update_ip_addrs(|known| {
+            known.clear();
+            known.extend(addresses.iter().copied().take(known.capacity()));
+        });
+    }
+
+    #[cfg(feature = "ipv4")]
+    pub(super) fn set_gateway_v4(&mut self, gateway: Option<Ipv4Addr>) {
+        self.gateways[0] = gateway.map(IpAddr::V4);
+    }
+
+    /// Sends no longer packets than these, unless IPv6 needs them (RFC 8200 §5); `None`: the device's.
+    #[cfg(feature = "ipv4")]
+    pub(super) fn set_longest(&mut self, mtu: Option<usize>) {
+        let longest = self.packets.mtu();
+        let has_v6 = self.addresses.iter().any(|cidr| !is_v4(cidr));
+        let least = if has_v6 {
+            least_mtu(false)
+        } else {
+            LEAST_LENT_MTU
+        };
+        let mtu = mtu.map_or(longest, |mtu| mtu.max(least).min(longest));
+        if mtu != self.mtu {
+            self.mtu = mtu;
+            // smoltcp asks a device but once.
+            let config = Config::new(HardwareAddress::Ip);
+            let mut packets = self.packets.with_mtu(mtu);
+            self.inner = Interface::new(config, &mut packets, Instant::ZERO);
+            self.inner.set_any_ip(true);
+            self.tell_addresses();
         }
     }
 
@@ -176,6 +249,11 @@ impl NetworkInterface {
             of_family.find(|own| !is_link_local(*own)).or(first)
         })
     }
+}
+
+#[cfg(feature = "ipv4")]
+fn is_v4(cidr: &IpCidr) -> bool {
+    IpAddr::from(cidr.address()).is_ipv4()
 }
 
 /// The way to a destination.
@@ -290,7 +368,18 @@ impl<O: Observer> Stack<'_, O> {
         }
     }
 
-    fn interface_mut(&mut self, interface: InterfaceId) -> Result<&mut NetworkInterface> {
+    /// The interfaces beside the loopback.
+    pub fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
+        let places = (0..=u8::MAX).zip(self.interfaces.iter()).skip(1);
+        places
+            .filter(|(_, place)| place.is_some())
+            .map(|(index, _)| InterfaceId(index))
+    }
+
+    pub(super) fn interface_mut(
+        &mut self,
+        interface: InterfaceId,
+    ) -> Result<&mut NetworkInterface> {
         self.interfaces
             .get_mut(usize::from(interface.0))
             .and_then(Option::as_mut)
@@ -322,12 +411,57 @@ impl<O: Observer> Stack<'_, O> {
         if interface.mtu < least_mtu(is_v4) {
             return Err(Error::InvalidArgument);
         }
-        // smoltcp's DNS socket asks for one.
-        interface.inner.update_ip_addrs(|addrs| {
-            let _ = addrs.push(IpCidr::new(addr, prefix_len));
-        });
         let added = interface.addresses.push(IpCidr::new(addr, prefix_len));
+        interface.tell_addresses();
         added.map_err(|_| Error::Exhausted(Limit::Addresses))
+    }
+
+    /// Takes an address away from an interface, and its gateway with it if that is in no other network of the interface's.
+    /// Connections from the address end, and its sockets get [`Error::AddrNotAvailable`]; the peers are not told, for nothing
+    /// may be sent from it any more.
+    ///
+    /// [`Error::AddrNotAvailable`] if the interface does not have it.
+    pub fn remove_address(&mut self, interface: InterfaceId, addr: IpAddr) -> Result<()> {
+        let row = self.interface_mut(interface)?;
+        let is_it = |cidr: &IpCidr| IpAddr::from(cidr.address()) == addr;
+        let index = row.addresses.iter().position(is_it);
+        row.addresses.remove(index.ok_or(Error::AddrNotAvailable)?);
+        row.tell_addresses();
+        let gateway = row.gateway(addr);
+        if gateway.is_some_and(|gateway| !row.is_on_link(gateway)) {
+            row.gateways[usize::from(addr.is_ipv6())] = None;
+        }
+        self.end_all_of(addr);
+        self.wakers.wake(Subject::Configured);
+        Ok(())
+    }
+
+    /// Ends what speaks from an address that is gone.
+    fn end_all_of(&mut self, addr: IpAddr) {
+        for slot in 0..self.slots.len().min(usize::from(u16::MAX)) as u16 {
+            let connection = self.slots[usize::from(slot)].connection();
+            let is_it = |connection: &&Connection| {
+                connection.role != Role::Free
+                    && !connection.silent
+                    && (connection.flow.local.addr == addr || connection.flow.remote.addr == addr)
+            };
+            if connection.as_ref().is_some_and(is_it) {
+                self.fail(slot, Error::AddrNotAvailable);
+            }
+        }
+        for index in 0..self.descriptors.len() {
+            let row = self.descriptors.row(index);
+            let is_bound = row.local.addr == addr && row.is_bound();
+            if is_bound
+                && matches!(
+                    row.socket,
+                    Socket::Listening { .. } | Socket::Datagram { .. }
+                )
+            {
+                row.error = Some(Error::AddrNotAvailable);
+                self.wake_descriptor(index);
+            }
+        }
     }
 
     /// Sends what is for no link of this host to a router on this interface's link; one gateway a family.
@@ -339,6 +473,14 @@ impl<O: Observer> Stack<'_, O> {
         }
         interface.gateways[usize::from(gateway.is_ipv6())] = Some(gateway);
         Ok(())
+    }
+
+    /// Whether every interface that is to get its address by itself has one.
+    pub fn is_configured(&self) -> bool {
+        #[cfg(feature = "ipv4")]
+        return self.has_all_leases();
+        #[cfg(not(feature = "ipv4"))]
+        true
     }
 
     /// Whether an address is one of this host's.

@@ -36,6 +36,8 @@ pub(super) enum Subject {
     Lookup(u16),
     /// That the stack wants the interface with this index to be polled sooner than it said.
     Work(u8),
+    /// That an interface waits for its address no more.
+    Configured,
     /// That one connection less has something left to send.
     Drained,
     /// A time.
@@ -112,6 +114,7 @@ pub(super) struct Wakers<'a> {
     lookups: ManagedSlice<'a, List>,
     work: List,
     drained: List,
+    configured: List,
     sleepers: List,
     /// When the first of the sleepers is to be woken.
     earliest: Option<Instant>,
@@ -156,6 +159,7 @@ impl<'a> Wakers<'a> {
             lookups: lookups.into(),
             work: List::new(),
             drained: List::new(),
+            configured: List::new(),
             sleepers: List::new(),
             earliest: None,
             victim: 0,
@@ -176,6 +180,7 @@ impl<'a> Wakers<'a> {
             Subject::Lookup(index) => self.lookups.get_mut(usize::from(index)),
             Subject::Work(_) => Some(&mut self.work),
             Subject::Drained => Some(&mut self.drained),
+            Subject::Configured => Some(&mut self.configured),
             Subject::Time => Some(&mut self.sleepers),
             Subject::Woken => Some(&mut self.woken),
         }
@@ -191,6 +196,7 @@ impl<'a> Wakers<'a> {
             Subject::Lookup(index) => self.lookups.get(usize::from(index))?.front(),
             Subject::Work(_) => self.work.front(),
             Subject::Drained => self.drained.front(),
+            Subject::Configured => self.configured.front(),
             Subject::Time => self.sleepers.front(),
             Subject::Woken => self.woken.front(),
         }

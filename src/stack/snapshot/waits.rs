@@ -23,6 +23,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Subject::Socket(index, interest) => (index, interest),
             Subject::Poll => return Some("an event of the sockets that it polls".to_string()),
             Subject::Lookup(_) => return Some("a name server's answer".to_string()),
+            Subject::Configured => return Some("an address".to_string()),
             Subject::Time => return Some("a time".to_string()),
             Subject::Work(_) | Subject::Drained | Subject::Woken => return None,
         };

@@ -113,6 +113,19 @@ impl<'a, O: Observer> Stack<'a, O> {
             .wait(Subject::Drained, Instant::ZERO, waiting, waker);
     }
 
+    /// Whether every interface that is to get its address by itself has one, so that nothing is gained by waiting. Where not,
+    /// `waker` is woken, once, when it is worth asking again.
+    pub fn wait_until_configured(&mut self, waiting: &mut Waiting, waker: &Waker) -> bool {
+        let is_configured = self.is_configured();
+        if is_configured {
+            self.wakers.give_up(waiting);
+        } else {
+            self.wakers
+                .wait(Subject::Configured, Instant::ZERO, waiting, waker);
+        }
+        is_configured
+    }
+
     /// From now on (or no more) several share the stack: who calls it takes those whom it [woke](Stack::woken) away with it.
     pub(crate) fn share(&mut self, is_shared: bool) {
         self.wakers.is_shared = is_shared;
