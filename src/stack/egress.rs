@@ -361,7 +361,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 }
 
 /// The earlier of two times, where "never" is the latest.
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

@@ -62,7 +62,12 @@
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
+#[allow(dead_code)]
+mod address;
 mod amend;
+#[cfg(feature = "ipv6")]
+#[allow(dead_code)]
+mod autoconfiguration;
 mod call;
 mod challenge;
 mod connection;
@@ -86,6 +91,8 @@ mod persist;
 #[allow(dead_code)] // The order of destinations takes the rest.
 mod policy;
 mod resolver;
+#[allow(dead_code)]
+mod route;
 mod sequence;
 mod slot;
 mod snapshot;
@@ -104,6 +111,9 @@ use smoltcp::phy::{Device, RxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::HardwareAddress;
 
+pub use address::{AddressChange, AddressState, InterfaceAddress, Origin};
+#[cfg(feature = "ipv6")]
+pub use autoconfiguration::InterfaceIdentifier;
 pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
@@ -111,6 +121,7 @@ pub use connection::{
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
 pub use resolver::{Addresses, Lookup};
+pub use route::{InterfaceRoute, Route};
 #[cfg(feature = "alloc")]
 pub use storage::Capacity;
 pub use storage::Storage;
