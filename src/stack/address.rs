@@ -103,6 +103,15 @@ enum Condition {
     Removed,
 }
 
+impl Condition {
+    const PREFERRED: Condition = Condition::Assigned {
+        is_deprecated: false,
+    };
+    const DEPRECATED: Condition = Condition::Assigned {
+        is_deprecated: true,
+    };
+}
+
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Row {
@@ -125,9 +134,7 @@ impl Row {
             prefix_len,
             origin,
             lifetimes: Lifetimes::FOREVER,
-            condition: Condition::Assigned {
-                is_deprecated: false,
-            },
+            condition: Condition::PREFERRED,
             told: None,
             #[cfg(feature = "ipv6")]
             router: None,
@@ -169,10 +176,7 @@ impl Row {
     }
 
     pub(super) fn is_deprecated(&self) -> bool {
-        let deprecated = Condition::Assigned {
-            is_deprecated: true,
-        };
-        self.condition == deprecated
+        self.condition == Condition::DEPRECATED
     }
 
     /// An autoconfigured address says nothing about who else is on the link: the advertised prefix does (RFC 5942 §4).
@@ -192,12 +196,10 @@ impl Row {
             Condition::Tentative(_) => AddressChange::Tentative,
             #[cfg(feature = "ipv6")]
             Condition::Duplicate => AddressChange::Duplicate,
-            Condition::Assigned {
-                is_deprecated: false,
-            } => AddressChange::Preferred,
-            Condition::Assigned {
-                is_deprecated: true,
-            } => AddressChange::Deprecated,
+            Condition::Assigned { is_deprecated } => match is_deprecated {
+                false => AddressChange::Preferred,
+                true => AddressChange::Deprecated,
+            },
             Condition::Removed => AddressChange::Removed,
         }
     }
@@ -231,18 +233,12 @@ impl Row {
         };
     }
 
-    fn poll_at(&self) -> Option<Instant> {
-        let detection = match &self.condition {
-            #[cfg(feature = "ipv6")]
-            Condition::Tentative(detection) => Some(detection.at()),
-            _ => None,
-        };
+    fn expires_at(&self) -> Option<Instant> {
         let preferred_until = self.lifetimes.preferred_until;
-        let lifetimes = earlier(
-            preferred_until.filter(|_| !self.is_deprecated()),
+        earlier(
+            preferred_until.filter(|_| self.condition == Condition::PREFERRED),
             self.lifetimes.valid_until,
-        );
-        earlier(detection, lifetimes)
+        )
     }
 }
 
@@ -367,9 +363,9 @@ impl AddressTable {
         }
     }
 
-    /// When `expire` or a solicitation is due next.
-    pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.rows.iter().map(Row::poll_at).fold(None, earlier)
+    /// When a lifetime is over next.
+    pub(super) fn expires_at(&self) -> Option<Instant> {
+        self.rows.iter().map(Row::expires_at).fold(None, earlier)
     }
 
     /// The next change that has not been told. To be called until there is none, after all that may change something.
@@ -393,6 +389,15 @@ impl AddressTable {
 
 #[cfg(feature = "ipv6")]
 impl AddressTable {
+    /// When a detection goes on next.
+    pub(super) fn detects_at(&self) -> Option<Instant> {
+        let at = |row: &Row| match &row.condition {
+            Condition::Tentative(detection) => Some(detection.at()),
+            _ => None,
+        };
+        self.rows.iter().map(at).fold(None, earlier)
+    }
+
     /// The address whose solicitation is due, and the nonce that goes with it.
     pub(super) fn due_solicitation(&self, now: Instant) -> Option<(Ipv6Addr, [u8; 6])> {
         self.rows

@@ -65,10 +65,10 @@
 #[allow(dead_code)]
 mod address;
 mod amend;
+mod answer;
 #[cfg(feature = "ipv6")]
 #[allow(dead_code)]
 mod autoconfiguration;
-mod answer;
 mod call;
 mod challenge;
 pub(crate) mod checksum;

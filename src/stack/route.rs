@@ -1,5 +1,6 @@
 //! The routes of an interface: which destinations it leads to, and by which router.
 
+use core::cmp::Reverse;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -105,16 +106,41 @@ struct Row {
     failed: Option<Instant>,
 }
 
+/// How well something leads to an address: the greatest rank is taken. Where all gateways have failed it is the one that
+/// has done so longest ago, so that each is tried in turn (RFC 4861 §6.3.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    prefix_len: u8,
+    works: bool,
+    failed: Reverse<Option<Instant>>,
+    metric: Reverse<u32>,
+}
+
+impl Rank {
+    /// Of a network that is on the link.
+    pub(super) fn direct(prefix_len: u8) -> Rank {
+        Rank {
+            prefix_len,
+            works: true,
+            failed: Reverse(None),
+            metric: Reverse(0),
+        }
+    }
+
+    /// No gateway that it needs has failed.
+    pub(super) fn works(&self) -> bool {
+        self.works
+    }
+}
+
 impl Row {
-    /// Routes are compared by this: the greatest is taken. Where all gateways have failed it is the one that has done so
-    /// longest ago, so that each is tried in turn (RFC 4861 §6.3.6).
-    fn rank(&self) -> impl Ord + use<> {
-        use core::cmp::Reverse;
-        let works = self.failed.is_none();
-        let Route {
-            prefix_len, metric, ..
-        } = self.route;
-        (prefix_len, works, Reverse(self.failed), Reverse(metric))
+    fn rank(&self) -> Rank {
+        Rank {
+            prefix_len: self.route.prefix_len,
+            works: self.failed.is_none(),
+            failed: Reverse(self.failed),
+            metric: Reverse(self.route.metric),
+        }
     }
 }
 
@@ -175,11 +201,11 @@ impl RouteTable {
     }
 
     /// The best way to an address.
-    pub(super) fn look_up(&self, addr: IpAddr) -> Option<Route> {
+    pub(super) fn look_up(&self, addr: IpAddr) -> Option<(Rank, Route)> {
         let rows = self.rows.iter().filter(|row| row.route.leads_to(addr));
+        let ranked = rows.map(|row| (row.rank(), row.route));
         // Of equals the first stays.
-        let best = rows.reduce(|best, row| if row.rank() > best.rank() { row } else { best });
-        best.map(|row| row.route)
+        ranked.reduce(|best, next| if next.0 > best.0 { next } else { best })
     }
 
     /// A gateway did not answer: others are taken from now on, if there are any.
@@ -207,8 +233,8 @@ impl RouteTable {
             .retain(|row| row.valid_until.is_none_or(|at| now < at));
     }
 
-    /// When `expire` is due next.
-    pub(super) fn poll_at(&self) -> Option<Instant> {
+    /// When the time of one is over next.
+    pub(super) fn expires_at(&self) -> Option<Instant> {
         let rows = self.rows.iter();
         rows.map(|row| row.valid_until).fold(None, earlier)
     }
@@ -286,7 +312,7 @@ mod tests {
     }
 
     fn gateway(table: &RouteTable, destination: &str) -> Option<IpAddr> {
-        table.look_up(ip(destination)).and_then(|it| it.gateway)
+        table.look_up(ip(destination))?.1.gateway
     }
 
     #[test]
@@ -369,12 +395,12 @@ mod tests {
         let until = Some(Instant::from_secs(30));
         let default = route("::", 0, "fe80::1", 0);
         assert_eq!(table.add(default, Origin::Dhcp, until), Ok(()));
-        assert_eq!(table.poll_at(), until);
+        assert_eq!(table.expires_at(), until);
         table.expire(Instant::from_millis(29_999));
         assert_eq!(gateway(&table, "fd00::1"), Some(ip("fe80::1")));
         table.expire(Instant::from_secs(30));
         assert_eq!(gateway(&table, "fd00::1"), None);
-        assert_eq!(table.poll_at(), None);
+        assert_eq!(table.expires_at(), None);
     }
 
     #[test]
@@ -391,6 +417,6 @@ mod tests {
         table.unlearn(own);
         table.learn(Route { metric: 9, ..own }, Some(Instant::from_secs(1)));
         table.expire(Instant::from_secs(2));
-        assert_eq!(table.look_up(ip("fd00:1::1")), Some(own));
+        assert_eq!(gateway(&table, "fd00:1::1"), Some(ip("fe80::77")));
     }
 }

@@ -14,8 +14,6 @@ pub(super) enum Preference {
 /// A router advertisement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Advertisement<'p> {
-    /// For the packets that the host sends; 0: not said.
-    pub(super) hop_limit: u8,
     pub(super) preference: Preference,
     /// In seconds; 0: not a default router.
     pub(super) router_lifetime: u16,
@@ -30,26 +28,10 @@ impl<'p> Advertisement<'p> {
         if message.kind != ROUTER_ADVERTISEMENT || !message.source.is_unicast_link_local() {
             return None;
         }
-        let [
-            hop_limit,
-            flags,
-            l0,
-            l1,
-            _,
-            _,
-            _,
-            _,
-            r0,
-            r1,
-            r2,
-            r3,
-            options @ ..,
-        ] = message.body
-        else {
+        let [_, flags, l0, l1, _, _, _, _, r0, r1, r2, r3, options @ ..] = message.body else {
             return None;
         };
         Some(Advertisement {
-            hop_limit: *hop_limit,
             preference: match flags >> 3 & 0b11 {
                 0b01 => Preference::High,
                 0b11 => Preference::Low,

@@ -50,9 +50,6 @@ const RETRIES: u8 = 3;
 const RETRANSMIT: Duration = Duration::from_secs(1);
 const LONGEST_RETRANSMIT: Duration = Duration::from_secs(10);
 
-/// A lower hop limit is not believed: it would cut the host off from what is behind the first routers (CVE-2015-2922).
-const LEAST_HOP_LIMIT: u8 = 32;
-
 /// What every link carries (RFC 8200 §5).
 const LEAST_MTU: u32 = 1_280;
 
@@ -76,7 +73,6 @@ pub(super) struct Autoconfiguration {
     /// No address of the link's own is to be had: nothing is done (RFC 4862 §5.4.5).
     is_disabled: bool,
     servers: Vec<Server, SERVERS>,
-    hop_limit: Option<u8>,
     mtu: Option<u32>,
     retransmit: Duration,
 }
@@ -104,7 +100,6 @@ impl Autoconfiguration {
             collisions: Vec::new(),
             is_disabled: false,
             servers: Vec::new(),
-            hop_limit: None,
             mtu: None,
             retransmit: RETRANSMIT,
         };
@@ -229,11 +224,6 @@ impl Autoconfiguration {
         self.servers.iter().map(|server| server.addr)
     }
 
-    /// The hop limit that routers want packets to be sent with.
-    pub(super) fn hop_limit(&self) -> Option<u8> {
-        self.hop_limit
-    }
-
     /// The largest packet that routers say the link carries.
     pub(super) fn mtu(&self) -> Option<u32> {
         self.mtu
@@ -265,9 +255,6 @@ impl Autoconfiguration {
         } else {
             link.routes.learn(default, until(now, lifetime.into()));
             self.solicitations.answered();
-        }
-        if advertisement.hop_limit >= LEAST_HOP_LIMIT {
-            self.hop_limit = Some(advertisement.hop_limit);
         }
         if advertisement.retransmit > 0 {
             let asked_for = Duration::from_millis(advertisement.retransmit.into());

@@ -98,8 +98,8 @@ impl Host {
 
     fn poll_at(&self) -> Option<Instant> {
         let own = self.autoconfiguration.as_ref().and_then(|it| it.poll_at());
-        let tables = earlier(self.addresses.poll_at(), self.routes.poll_at());
-        earlier(own, tables)
+        let addresses = earlier(self.addresses.expires_at(), self.addresses.detects_at());
+        earlier(own, earlier(addresses, self.routes.expires_at()))
     }
 
     /// Lets `seconds` pass, stopping at each deadline.
@@ -145,9 +145,7 @@ impl Host {
 
     fn gateway(&self) -> Option<IpAddr> {
         let outside = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
-        self.routes
-            .look_up(outside.into())
-            .and_then(|it| it.gateway)
+        self.routes.look_up(outside.into())?.1.gateway
     }
 
     fn servers(&self) -> Vec<Ipv6Addr> {
@@ -269,7 +267,7 @@ fn a_prefix_becomes_an_address_and_a_route_and_they_end_to_the_second() {
     // Who else has the prefix is on the link: the routes say so, not the address.
     let neighbor = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 9).into();
     assert_eq!(host.addresses.on_link(neighbor), None);
-    let direct = host.routes.look_up(neighbor).unwrap();
+    let direct = host.routes.look_up(neighbor).unwrap().1;
     assert_eq!((direct.gateway, direct.prefix_len), (None, 64));
 
     let at = |seconds| advertised + Duration::from_secs(seconds);
@@ -283,7 +281,7 @@ fn a_prefix_becomes_an_address_and_a_route_and_they_end_to_the_second() {
         host.run_until((at(seconds) - host.now).secs());
         let listed = host.list();
         assert_eq!(listed.first().map(|it| it.state), state, "{seconds}");
-        let way = host.routes.look_up(neighbor).unwrap();
+        let way = host.routes.look_up(neighbor).unwrap().1;
         assert_eq!(way.gateway.is_none(), direct, "{seconds}");
     }
     assert_eq!(
@@ -376,7 +374,7 @@ fn who_is_on_the_link_is_said_apart_from_what_forms_addresses() {
     host.advertised(ROUTER, &advertisement(1_800, &[option]));
     host.run_until(2);
     let neighbor = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 9).into();
-    let way = host.routes.look_up(neighbor).unwrap();
+    let way = host.routes.look_up(neighbor).unwrap().1;
     assert_eq!(way.gateway, Some(ROUTER.into()));
     assert_eq!(host.list().len(), 1);
 }
@@ -655,18 +653,6 @@ fn the_mtu_is_one_that_every_link_carries_and_this_one_does() {
     ] {
         host.advertised(ROUTER, &advertisement(0, &[mtu(advertised)]));
         assert_eq!(host.autoconfiguration.as_ref().unwrap().mtu(), expected);
-    }
-}
-
-#[test]
-fn no_hop_limit_cuts_the_host_off() {
-    let mut host = Host::ready();
-    for (advertised, expected) in [(1, None), (64, Some(64)), (0, Some(64)), (31, Some(64))] {
-        let mut packet = advertisement(0, &[]);
-        packet[4] = advertised;
-        host.advertised(ROUTER, &packet);
-        let autoconfiguration = host.autoconfiguration.as_ref().unwrap();
-        assert_eq!(autoconfiguration.hop_limit(), expected);
     }
 }
 
