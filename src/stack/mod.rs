@@ -62,12 +62,11 @@
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
-#[allow(dead_code)]
 mod address;
+mod addressing;
 mod amend;
 mod answer;
 #[cfg(feature = "ipv6")]
-#[allow(dead_code)]
 mod autoconfiguration;
 mod call;
 mod challenge;
@@ -98,7 +97,6 @@ mod persist;
 mod policy;
 mod raw;
 mod resolver;
-#[allow(dead_code)]
 mod route;
 mod sequence;
 mod slot;

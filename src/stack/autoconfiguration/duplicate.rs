@@ -6,7 +6,8 @@ use core::net::Ipv6Addr;
 use smoltcp::time::{Duration, Instant};
 
 use super::option::{NdOption, Options};
-use super::packet::{Message, NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION, solicited_node};
+use super::packet::Message;
+use crate::stack::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION, solicited_node};
 
 /// The flag of an advertisement that answers a question (RFC 4861 §4.4).
 const SOLICITED: u8 = 0x40;

@@ -23,7 +23,7 @@ use smoltcp::time::{Duration, Instant};
 
 pub(super) use duplicate::Detection;
 pub use identifier::InterfaceIdentifier;
-pub(super) use packet::{Solicitation, solicited_node};
+pub(super) use packet::Solicitation;
 
 use super::address::{AddressChange, AddressTable, Change, Lifetimes, Origin, Row};
 use super::egress::earlier;
@@ -213,10 +213,15 @@ impl Autoconfiguration {
             .retain(|server| server.valid_until.is_none_or(|at| now < at));
     }
 
-    /// When something is due next.
-    pub(super) fn poll_at(&self) -> Option<Instant> {
+    /// When the time of a name server is over next.
+    pub(super) fn expires_at(&self) -> Option<Instant> {
         let servers = self.servers.iter().map(|server| server.valid_until);
-        earlier(self.solicitations.at(), servers.fold(None, earlier))
+        servers.fold(None, earlier)
+    }
+
+    /// When routers are asked next.
+    pub(super) fn asks_at(&self) -> Option<Instant> {
+        self.solicitations.at()
     }
 
     /// The name servers that may be asked.
@@ -368,29 +373,36 @@ pub(super) struct Link<'l> {
 
 impl Link<'_> {
     /// Takes in an ICMPv6 packet: what it says of addresses that may be another host's, and, under autoconfiguration, what
-    /// a router advertises. Whatever else it is, or is not, changes nothing; redirects are not obeyed.
+    /// a router advertises. Says whether it may have changed something. Whatever else it is changes nothing: redirects are
+    /// not obeyed.
     pub(super) fn hear(
         &mut self,
         autoconfiguration: Option<&mut Autoconfiguration>,
         (source, destination, hop_limit): (Ipv6Addr, Ipv6Addr, u8),
         packet: &[u8],
         checksum: &ChecksumCapabilities,
-    ) {
+    ) -> bool {
         let Some(message) = Message::parse(source, destination, hop_limit, packet, checksum) else {
-            return;
+            return false;
         };
-        match Heard::parse(&message) {
-            Some(Heard::Solicitation(target, nonce)) => {
+        match (Heard::parse(&message), autoconfiguration) {
+            (Some(Heard::Solicitation(target, nonce)), _) => {
                 self.addresses.hear_solicitation(target, nonce);
+                true
             }
-            Some(Heard::Advertisement(target)) => self.addresses.hear_advertisement(target),
-            None => {}
-        }
-        if let Some(autoconfiguration) = autoconfiguration
-            && let Some(advertisement) = Advertisement::parse(&message)
-        {
-            let is_multicast = destination.is_multicast();
-            autoconfiguration.learn(source, &advertisement, self, is_multicast);
+            (Some(Heard::Advertisement(target)), _) => {
+                self.addresses.hear_advertisement(target);
+                true
+            }
+            (None, Some(autoconfiguration)) => match Advertisement::parse(&message) {
+                Some(advertisement) => {
+                    let is_multicast = destination.is_multicast();
+                    autoconfiguration.learn(source, &advertisement, self, is_multicast);
+                    true
+                }
+                None => false,
+            },
+            (None, None) => false,
         }
     }
 

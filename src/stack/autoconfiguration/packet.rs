@@ -5,19 +5,13 @@ use core::net::Ipv6Addr;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::Icmpv6Packet;
 
+use crate::stack::neighbor::{NEIGHBOR_SOLICITATION, solicited_node};
+
 pub(super) const ROUTER_SOLICITATION: u8 = 133;
 pub(super) const ROUTER_ADVERTISEMENT: u8 = 134;
-pub(super) const NEIGHBOR_SOLICITATION: u8 = 135;
-pub(super) const NEIGHBOR_ADVERTISEMENT: u8 = 136;
 
 /// All routers of the link (RFC 4291 §2.7.1).
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
-
-/// The group that whoever has an address listens to (RFC 4291 §2.7.1).
-pub(in crate::stack) fn solicited_node(target: Ipv6Addr) -> Ipv6Addr {
-    let [.., a, b, c] = target.octets();
-    Ipv6Addr::from_octets([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
-}
 
 /// An ICMPv6 packet of neighbor discovery that came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

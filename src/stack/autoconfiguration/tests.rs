@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::stack::address::{AddressState, InterfaceAddress};
+use crate::stack::neighbor::solicited_node;
 
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const OTHER_ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
@@ -97,7 +98,8 @@ impl Host {
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        let own = self.autoconfiguration.as_ref().and_then(|it| it.poll_at());
+        let own = self.autoconfiguration.as_ref();
+        let own = own.and_then(|it| earlier(it.expires_at(), it.asks_at()));
         let addresses = earlier(self.addresses.expires_at(), self.addresses.detects_at());
         earlier(own, earlier(addresses, self.routes.expires_at()))
     }
