@@ -69,6 +69,7 @@ mod block_on;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub mod blocking;
 pub(crate) mod call;
+mod configured;
 #[cfg(feature = "embassy")]
 pub mod embassy;
 mod flag;
@@ -91,6 +92,7 @@ pub use crate::stack::{Received, Shutdown, option::CongestionControl};
 pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
+pub use configured::configured;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 pub use locked::Locked;
 #[cfg(feature = "embedded-nal")]

@@ -268,6 +268,19 @@ impl AddressTable {
         result.map_err(|_| Error::Exhausted(Limit::Addresses))
     }
 
+    /// Gives the address of the row another prefix and other lifetimes, if it is there from the same origin, or else adds it.
+    #[cfg(feature = "ipv4")]
+    pub(super) fn renew(&mut self, row: Row) -> Result<()> {
+        match self.find_mut(row.addr) {
+            Some(known) if known.origin == row.origin => {
+                known.prefix_len = row.prefix_len;
+                known.lifetimes = row.lifetimes;
+                Ok(())
+            }
+            _ => self.add(row),
+        }
+    }
+
     /// Says whether there was one.
     pub(super) fn remove(&mut self, addr: IpAddr) -> bool {
         let row = self.find_mut(addr);
@@ -423,21 +436,16 @@ impl AddressTable {
     }
 
     /// Another host asks for an address, from the unspecified one: it is about to take it. `nonce`: the solicitation's.
-    pub(super) fn hear_solicitation(&mut self, target: Ipv6Addr, nonce: Option<[u8; 6]>) {
-        let is_own_echo = |detection: &Detection| nonce == Some(detection.nonce());
-        if self
-            .detection_mut(target)
-            .is_some_and(|it| !is_own_echo(it))
-        {
-            self.collide(target);
-        }
+    /// Says whether that takes it away.
+    pub(super) fn hear_solicitation(&mut self, target: Ipv6Addr, nonce: Option<[u8; 6]>) -> bool {
+        let detection = self.detection_mut(target);
+        detection.is_some_and(|it| nonce != Some(it.nonce())) && self.collide(target)
     }
 
-    /// A host says that it has an address. That takes a tentative one away, never one in use (RFC 4862 §5.4.4).
-    pub(super) fn hear_advertisement(&mut self, target: Ipv6Addr) {
-        if self.detection_mut(target).is_some() {
-            self.collide(target);
-        }
+    /// A host says that it has an address. That takes a tentative one away, never one in use (RFC 4862 §5.4.4). Says whether
+    /// it does.
+    pub(super) fn hear_advertisement(&mut self, target: Ipv6Addr) -> bool {
+        self.detection_mut(target).is_some() && self.collide(target)
     }
 
     /// Tentative again, as after the link was down (RFC 4862 §5.4): those that `detect` gives a detection for.
@@ -451,10 +459,10 @@ impl AddressTable {
         }
     }
 
-    fn collide(&mut self, target: Ipv6Addr) {
-        if let Some(row) = self.find_mut(target.into()) {
-            row.condition = Condition::Duplicate;
-        }
+    fn collide(&mut self, target: Ipv6Addr) -> bool {
+        let row = self.find_mut(target.into());
+        row.map(|row| row.condition = Condition::Duplicate)
+            .is_some()
     }
 
     fn detection_mut(&mut self, target: Ipv6Addr) -> Option<&mut Detection> {

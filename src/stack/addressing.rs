@@ -4,10 +4,9 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use smoltcp::phy::Device;
-use smoltcp::wire::IpCidr;
 
 use super::address::{AddressChange, InterfaceAddress, Origin, Row};
-use super::connection::Role;
+use super::connection::{Connection, Role};
 use super::egress::earlier;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
@@ -88,8 +87,9 @@ impl<O: Observer> Stack<'_, O> {
         Ok(())
     }
 
-    /// Takes an address from an interface, wherever it comes from. Connections over it end, and datagram sockets that are
-    /// bound to it have an error pending: [`Error::AddrNotAvailable`]. Listeners stay, and hear again once it is back.
+    /// Takes an address from an interface, wherever it comes from, and the routes by gateways of its network. Connections over
+    /// it end, without a word to the peers, for nothing may be sent from it any more; sockets that are bound to it have an
+    /// error pending: [`Error::AddrNotAvailable`]. They hear again once it is back.
     ///
     /// # Errors
     /// [`Error::AddrNotAvailable`] if the interface does not have it.
@@ -161,7 +161,7 @@ impl<O: Observer> Stack<'_, O> {
         let routes = &mut self.interface_mut(interface)?.routes;
         routes.add(route, origin, valid_until)?;
         self.settle_configuration(interface.0, Cause::Call);
-        self.wakers.wake(Subject::Configuration);
+        self.wakers.wake(Subject::Configured);
         Ok(())
     }
 
@@ -183,7 +183,7 @@ impl<O: Observer> Stack<'_, O> {
     /// [`Error::NetworkUnreachable`] if the interface does not have it.
     pub fn remove_route(&mut self, interface: InterfaceId, route: Route) -> Result<()> {
         let is_removed = self.interface_mut(interface)?.routes.remove(route);
-        self.wakers.wake(Subject::Configuration);
+        self.wakers.wake(Subject::Configured);
         is_removed.then_some(()).ok_or(Error::NetworkUnreachable)
     }
 
@@ -227,7 +227,7 @@ impl<O: Observer> Stack<'_, O> {
         }
         self.unblock(interface.0);
         self.settle_configuration(interface.0, Cause::Call);
-        self.wakers.wake(Subject::Configuration);
+        self.wakers.wake(Subject::Configured);
         Ok(())
     }
 
@@ -235,6 +235,16 @@ impl<O: Observer> Stack<'_, O> {
     pub fn is_link_up(&self, interface: InterfaceId) -> bool {
         let row = self.interfaces.get(usize::from(interface.0));
         row.and_then(Option::as_ref).is_some_and(|row| row.is_up)
+    }
+
+    /// Whether every interface that is to get its address by itself has one: by [DHCP](Stack::start_dhcp), or by
+    /// [autoconfiguration](Stack::autoconfigure).
+    pub fn is_configured(&self) -> bool {
+        #[cfg(feature = "ipv4")]
+        let has_all_leases = self.has_all_leases();
+        #[cfg(not(feature = "ipv4"))]
+        let has_all_leases = true;
+        has_all_leases && self.is_autoconfigured()
     }
 
     /// Does what is due of addresses and routes.
@@ -265,15 +275,7 @@ impl<O: Observer> Stack<'_, O> {
             if let Some(autoconfiguration) = &mut row.autoconfiguration {
                 autoconfiguration.changed(&changed, &mut row.addresses, self.now, &mut self.secret);
             }
-            // smoltcp's DNS socket asks for one.
-            let assigned = row.addresses.assigned();
-            let assigned = assigned.filter_map(|row| Some((to_smoltcp(row.addr)?, row.prefix_len)));
-            row.inner.update_ip_addrs(|addrs| {
-                addrs.clear();
-                for (addr, prefix_len) in assigned {
-                    let _ = addrs.push(IpCidr::new(addr, prefix_len));
-                }
-            });
+            row.tell_addresses();
             // What the caller gave and may be used at once is no news.
             let no_news = (AddressChange::Preferred, Origin::Static, Cause::Call);
             if (changed.change, changed.row.origin, cause) != no_news {
@@ -287,9 +289,10 @@ impl<O: Observer> Stack<'_, O> {
                 self.tell_of_interface(index, happening);
             }
             if let AddressChange::Removed | AddressChange::Duplicate = changed.change {
+                self.drop_stray_routes(index);
                 self.forsake(changed.row.addr);
             }
-            self.wakers.wake(Subject::Configuration);
+            self.wakers.wake(Subject::Configured);
         }
         if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
             let tables = earlier(row.addresses.expires_at(), row.routes.expires_at());
@@ -306,28 +309,52 @@ impl<O: Observer> Stack<'_, O> {
         }
     }
 
+    /// A gateway of no network that the interface still has an address of is out of reach.
+    fn drop_stray_routes(&mut self, index: u8) {
+        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+            let addresses = &row.addresses;
+            row.routes.remove_stray(|gateway| match gateway {
+                IpAddr::V6(v6) if v6.is_unicast_link_local() => true,
+                _ => addresses.on_link(gateway).is_some(),
+            });
+        }
+    }
+
     /// An address is not this host's any more: whoever speaks from it hears of it.
     fn forsake(&mut self, addr: IpAddr) {
         let before = core::mem::replace(&mut self.cause, Cause::Stack);
         for slot in 0..self.slots.len().min(usize::from(u16::MAX)) as u16 {
-            let is_over_it = self.slots[usize::from(slot)]
+            let is_of_it = |it: &Connection| {
+                let flow = it.flow;
+                it.role != Role::Free
+                    && !it.silent
+                    && (flow.local.addr == addr || flow.remote.addr == addr)
+            };
+            if self.slots[usize::from(slot)]
                 .connection()
-                .is_some_and(|it| it.role != Role::Free && it.flow.local.addr == addr);
-            if is_over_it {
+                .is_some_and(is_of_it)
+            {
                 self.fail(slot, Error::AddrNotAvailable);
             }
         }
         for index in 0..self.descriptors.len() {
-            let row = self.descriptors.peek(index);
-            if let Socket::Datagram { slot, .. } = row.socket
-                && row.local.addr == addr
-            {
-                self.unschedule(slot);
-                if let Some(datagrams) = self.slots[usize::from(slot)].datagrams() {
-                    datagrams.drop_all();
-                }
-                self.datagram_error(slot, Error::AddrNotAvailable);
+            let row = self.descriptors.row(index);
+            if row.local.addr != addr {
+                continue;
             }
+            match row.socket {
+                Socket::Listening { .. } => row.error = Some(Error::AddrNotAvailable),
+                Socket::Datagram { slot, .. } => {
+                    row.error = Some(Error::AddrNotAvailable);
+                    // Nothing may be sent from it any more.
+                    self.unschedule(slot);
+                    if let Some(datagrams) = self.slots[usize::from(slot)].datagrams() {
+                        datagrams.drop_all();
+                    }
+                }
+                _ => continue,
+            }
+            self.wake_descriptor(index);
         }
         self.cause = before;
     }
@@ -405,6 +432,16 @@ impl<O: Observer> Stack<'_, O> {
             .map(IpAddr::from)
     }
 
+    /// Whether each interface that is to form an address of what routers advertise has done so.
+    fn is_autoconfigured(&self) -> bool {
+        let rows = self.interfaces.iter().flatten();
+        let mut rows = rows.filter(|row| row.autoconfiguration.is_some());
+        rows.all(|row| {
+            let mut assigned = row.addresses.assigned();
+            assigned.any(|address| address.origin == Origin::Autoconfigured)
+        })
+    }
+
     /// Hears what a message of neighbor discovery says about addresses and routers.
     pub(super) fn hear_configuration(&mut self, incoming: &Incoming<'_>, packet: &Packet<'_>) {
         let (IpAddr::V6(source), IpAddr::V6(destination)) = (packet.source, packet.destination)
@@ -428,8 +465,10 @@ impl<O: Observer> Stack<'_, O> {
             packet.transport,
             &incoming.capabilities.checksum,
         );
+        row.fit_mtu();
         if is_heard {
             self.settle_configuration(index, Cause::Segment);
+            self.wakers.wake(Subject::Configured);
         }
     }
 
@@ -493,6 +532,10 @@ impl<O: Observer> Stack<'_, O> {
 
 #[cfg(not(feature = "ipv6"))]
 impl<O: Observer> Stack<'_, O> {
+    fn is_autoconfigured(&self) -> bool {
+        true
+    }
+
     /// IPv4 has none.
     pub(super) fn egress_solicitations<D: Device + ?Sized>(&mut self, _: u8, _: &mut D) -> bool {
         false

@@ -157,7 +157,7 @@ impl Envelope {
             }
     }
 
-    fn header(&self, part: Part) -> Header {
+    pub(super) fn header(&self, part: Part) -> Header {
         Header {
             source: self.from.addr,
             destination: self.to.addr,
@@ -174,7 +174,7 @@ impl Envelope {
     }
 
     /// Writes the octets behind the IP header, from one of them on.
-    fn write(&self, place: &mut [u8], payload: &[u8], from: usize, has_checksum: bool) {
+    pub(super) fn write(&self, place: &mut [u8], payload: &[u8], from: usize, has_checksum: bool) {
         let is_udp = self.content == Content::Udp;
         let (header, rest) = match is_udp && from == 0 {
             true => match place.split_first_chunk_mut::<UDP_HEADER>() {

@@ -4,13 +4,13 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
-use super::Stack;
 use super::connection::Role;
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
 use super::interface::LOOPBACK;
 use super::resolver::Step;
 use super::slot::{Agenda, Kind};
+use super::{InterfaceId, Stack};
 use crate::Error;
 use crate::trace::{Cause, Observer};
 
@@ -64,12 +64,14 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// A neighbor may have answered: who waits for one tries again.
     pub(super) fn unblock(&mut self, interface: u8) {
         loop {
-            let interface = self.interfaces[usize::from(interface)].as_ref();
-            match interface.and_then(|interface| interface.blocked.front()) {
+            let row = self.interfaces[usize::from(interface)].as_ref();
+            match row.and_then(|row| row.blocked.front()) {
                 Some(slot) => self.make_due(slot),
-                None => return,
+                None => break,
             }
         }
+        #[cfg(feature = "ipv4")]
+        self.unblock_client(interface);
     }
 
     /// Slots whose deadline has come have work; packets whose fragments are missing for too long are given up.
@@ -93,6 +95,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             _ => 0,
         };
         if self.egress_answers(interface, device) || self.egress_solicitations(interface, device) {
+            return;
+        }
+        #[cfg(feature = "ipv4")]
+        if self.egress_client(interface, device) {
             return;
         }
         for _ in 0..count {
@@ -329,6 +335,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.next_deadline_among(|index| index == interface || index == LOOPBACK)
     }
 
+    /// The same.
+    #[cfg(feature = "std")]
+    pub(crate) fn next_deadline_of(&self, interface: InterfaceId) -> Option<Instant> {
+        self.next_deadline_on(interface.0)
+    }
+
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
@@ -357,6 +369,13 @@ impl<'a, O: Observer> Stack<'a, O> {
             .filter(|(index, _)| is_meant(*index))
         {
             at_once = earlier(at_once, row.as_ref().and_then(|row| row.configuration_at));
+        }
+        #[cfg(feature = "ipv4")]
+        for (index, row) in (0..).zip(self.interfaces.iter()) {
+            let client = row.as_ref().and_then(|row| row.client.as_ref());
+            if let Some(client) = client.filter(|_| is_meant(index)) {
+                at_once = earlier(at_once, client.poll_at(self.now));
+            }
         }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         let waiting = earlier(waiting, self.wakers.next());

@@ -125,6 +125,16 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return self.ingress_tcp(incoming, token, link, &packet);
         }
+        #[cfg(feature = "ipv4")]
+        if self.is_answer(incoming, &packet)
+            && is_header_right(incoming, &packet)
+            && is_checksum_right(incoming, &packet)
+        {
+            self.hear_answer(incoming.interface, &packet);
+            if !self.is_for_this_host(incoming, link, &packet) {
+                return;
+            }
+        }
         if !self.is_for_this_host(incoming, link, &packet) {
             return self.tell_drop(incoming, DropReason::NotForUs);
         }
@@ -266,6 +276,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         match self.post(&envelope, &[payload]) {
             Posted::Delivered => {}
+            #[cfg(feature = "ipv4")]
+            Posted::Unknown if self.is_for_client(incoming.interface, &flow) => {}
             Posted::Full => self.tell_drop(incoming, DropReason::ReceiveQueueFull),
             Posted::Unknown => {
                 self.tell_drop(incoming, DropReason::NoSocket);

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use smoltcp::iface::{Config, Interface};
 use smoltcp::phy::{ChecksumCapabilities, Device, Medium};
 use smoltcp::time::Instant;
-use smoltcp::wire::HardwareAddress;
+use smoltcp::wire::{HardwareAddress, IpCidr};
 
 use super::address::AddressTable;
 #[cfg(feature = "ipv6")]
@@ -13,6 +13,8 @@ use super::autoconfiguration::Autoconfiguration;
 use super::door::Packets;
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
+#[cfg(feature = "ipv4")]
+use super::leasing::Client;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
 use super::neighbor::{Neighbors, solicited_node};
@@ -33,6 +35,9 @@ const LOOPBACK_BROADCAST: core::net::Ipv4Addr = core::net::Ipv4Addr::new(127, 25
 pub(super) const fn least_mtu(is_v4: bool) -> usize {
     if is_v4 { 68 } else { 1_280 }
 }
+
+/// A server that lends less is not obeyed: what is shorter is no link of these days, but slows all that goes over it.
+const LEAST_LENT_MTU: usize = 576;
 
 /// An interface: its addresses, its neighbors, and the slots that have work on it.
 pub(super) struct NetworkInterface {
@@ -56,6 +61,13 @@ pub(super) struct NetworkInterface {
     /// The link carries frames.
     pub(super) is_up: bool,
     pub(super) neighbors: Neighbors,
+    /// Gets it an IPv4 address.
+    #[cfg(feature = "ipv4")]
+    pub(super) client: Option<Client>,
+    /// The device, as smoltcp sees it.
+    packets: Packets,
+    /// The longest packets that a DHCP server allows.
+    pub(super) lent_mtu: Option<usize>,
     pub(super) due: List,
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
@@ -92,6 +104,10 @@ impl NetworkInterface {
             configuration_at: None,
             is_up: true,
             neighbors: Neighbors::new(),
+            #[cfg(feature = "ipv4")]
+            client: None,
+            packets,
+            lent_mtu: None,
             due: List::new(),
             blocked: List::new(),
             refused: false,
@@ -167,6 +183,48 @@ impl NetworkInterface {
                 next.is_some_and(|next| next.rank.works())
             }
             None => false,
+        }
+    }
+
+    /// smoltcp's DNS socket asks for one.
+    pub(super) fn tell_addresses(&mut self) {
+        let assigned = self.addresses.assigned();
+        let assigned = assigned.filter_map(|row| Some((to_smoltcp(row.addr)?, row.prefix_len)));
+        self.inner.update_ip_addrs(|known| {
+            known.clear();
+            let room = known.capacity();
+            known.extend(
+                assigned
+                    .take(room)
+                    .map(|(addr, len)| IpCidr::new(addr, len)),
+            );
+        });
+    }
+
+    /// Sends no longer packets than routers and servers say that the link carries, but such as IPv6 needs (RFC 8200 §5).
+    pub(super) fn fit_mtu(&mut self) {
+        let longest = self.packets.mtu();
+        let has_v6 = self.addresses.rows().any(|row| row.addr.is_ipv6());
+        let least = match has_v6 {
+            true => least_mtu(false),
+            false => LEAST_LENT_MTU,
+        };
+        let lent = self.lent_mtu.map_or(longest, |mtu| mtu.max(least));
+        #[cfg(feature = "ipv6")]
+        let lent = {
+            let autoconfiguration = self.autoconfiguration.as_ref();
+            let advertised = autoconfiguration.and_then(Autoconfiguration::mtu);
+            advertised.map_or(lent, |mtu| lent.min(mtu as usize))
+        };
+        let mtu = lent.min(longest);
+        if mtu != self.mtu {
+            self.mtu = mtu;
+            // smoltcp asks a device but once.
+            let config = Config::new(HardwareAddress::Ip);
+            let mut packets = self.packets.with_mtu(mtu);
+            self.inner = Interface::new(config, &mut packets, Instant::ZERO);
+            self.inner.set_any_ip(true);
+            self.tell_addresses();
         }
     }
 

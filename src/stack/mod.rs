@@ -71,10 +71,14 @@ mod autoconfiguration;
 mod call;
 mod challenge;
 pub(crate) mod checksum;
+#[cfg(feature = "ipv4")]
+mod conflict;
 mod connection;
 mod countdown;
 mod datagram;
 mod deadline;
+#[cfg(feature = "ipv4")]
+mod dhcp;
 mod door;
 mod egress;
 mod fd;
@@ -86,6 +90,8 @@ mod header;
 mod icmp;
 mod ingress;
 mod interface;
+#[cfg(feature = "ipv4")]
+mod leasing;
 mod link;
 mod list;
 mod listen;
@@ -122,6 +128,8 @@ pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
 };
+#[cfg(feature = "ipv4")]
+pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
 pub use resolver::{Addresses, Lookup};

@@ -4,6 +4,8 @@
 //! stop each minute. Any number of neighbors is asked for at once, each of them once a second.
 
 use core::net::IpAddr;
+#[cfg(feature = "ipv4")]
+use core::net::Ipv4Addr;
 
 use heapless::Vec;
 use smoltcp::phy::{Device, TxToken};
@@ -242,6 +244,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     sender: (own, source.octets()),
                     target: (at.unwrap_or([0; 6]), target.octets()),
                 };
+                // Without room the question is asked again with the slot's next turn.
                 self.send_arp(index, device, Link::Ethernet { from: own, to }, &arp);
             }
             (IpAddr::V6(_), IpAddr::V6(target)) => {
@@ -262,14 +265,46 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    fn send_arp<D: Device + ?Sized>(&mut self, index: u8, device: &mut D, link: Link, arp: &Arp) {
+    /// Says whether the device had room for it.
+    fn send_arp<D: Device + ?Sized>(
+        &mut self,
+        index: u8,
+        device: &mut D,
+        link: Link,
+        arp: &Arp,
+    ) -> bool {
         let pane = self.pane_of(index, None);
         let len = ETHERNET_HEADER + ARP_LEN;
-        // Without room the question is asked again with the slot's next turn.
         link::transmit(device, self.now, len, pane, &mut self.observer, |frame| {
             link.write(frame, ETHERTYPE_ARP);
             arp.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
-        });
+        })
+    }
+
+    /// Asks all for an address that this host is about to take, or tells them that it has: which, the sender's address says
+    /// (RFC 5227 §1.1). Says whether the device had room for it.
+    #[cfg(feature = "ipv4")]
+    pub(super) fn send_claim<D: Device + ?Sized>(
+        &mut self,
+        index: u8,
+        sender: Ipv4Addr,
+        address: Ipv4Addr,
+        device: &mut D,
+    ) -> bool {
+        let interface = self.interfaces[usize::from(index)].as_ref();
+        let Some(own) = interface.and_then(|interface| interface.hardware) else {
+            return true;
+        };
+        let arp = Arp {
+            operation: ARP_REQUEST,
+            sender: (own, sender.octets()),
+            target: ([0; 6], address.octets()),
+        };
+        let link = Link::Ethernet {
+            from: own,
+            to: BROADCAST,
+        };
+        self.send_arp(index, device, link, &arp)
     }
 
     /// Hears an ARP packet: learns who sent it, and answers if it asks for an address of this interface.
@@ -285,6 +320,11 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         };
         let (Some(own), Some(arp)) = (interface.hardware, Arp::parse(payload)) else {
+            return;
+        };
+        #[cfg(feature = "ipv4")]
+        self.hear_claim(incoming.interface, &arp.claim());
+        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
         let (sender, target) = (IpAddr::from(arp.sender.1), IpAddr::from(arp.target.1));
@@ -479,6 +519,17 @@ impl Arp {
             sender: (*sender_hardware, *sender),
             target: (*target_hardware, *target),
         })
+    }
+
+    /// What it says of whose an address is.
+    #[cfg(feature = "ipv4")]
+    fn claim(&self) -> super::conflict::Arp {
+        super::conflict::Arp {
+            is_request: self.operation == ARP_REQUEST,
+            sender_hardware: self.sender.0,
+            sender: self.sender.1.into(),
+            target: self.target.1.into(),
+        }
     }
 
     fn write(&self, payload: &mut [u8]) {

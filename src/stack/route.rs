@@ -16,9 +16,11 @@ use crate::{Error, Limit, Result};
 /// Routes of one interface.
 const ROUTES: usize = if cfg!(feature = "std") { 32 } else { 4 };
 
-/// Of these, the ones that routers may fill: whatever they advertise, there is room for others.
-#[cfg(feature = "ipv6")]
-const ADVERTISED: usize = ROUTES / 2;
+/// Of these, the ones that routers and servers may fill: whatever they say, there is room for others.
+const LEARNED: usize = ROUTES / 2;
+
+/// Of default routes that are learned from others (as Linux): the user's own come first.
+pub(super) const LEARNED_METRIC: u32 = 1_024;
 
 /// A way to a network.
 ///
@@ -250,28 +252,36 @@ impl RouteTable {
     }
 }
 
-#[cfg(feature = "ipv6")]
 impl RouteTable {
-    /// A router has said of a route that it exists until then. Routes that others gave stay as they are; those for which
-    /// there is no room are not taken.
-    pub(super) fn learn(&mut self, route: Route, valid_until: Option<Instant>) {
-        let is_learned = |row: &&Row| row.origin == Origin::Autoconfigured;
-        let has_room = self.rows.iter().filter(is_learned).count() < ADVERTISED;
+    /// Somebody on the link has said of a route that it exists until then. Routes that others gave stay as they are; those
+    /// for which there is no room are not taken.
+    pub(super) fn learn(&mut self, route: Route, origin: Origin, valid_until: Option<Instant>) {
+        let is_learned = |row: &&Row| row.origin != Origin::Static;
+        let has_room = self.rows.iter().filter(is_learned).count() < LEARNED;
         let known = route.canonical().and_then(|route| self.position(&route));
         match known.and_then(|known| self.rows.get_mut(known)) {
-            Some(row) if row.origin == Origin::Autoconfigured => {
+            Some(row) if row.origin == origin => {
                 row.route.metric = route.metric;
                 row.valid_until = valid_until;
             }
             Some(_) => {}
             None if has_room => {
                 // Without room for it the router is one too many.
-                let _ = self.add(route, Origin::Autoconfigured, valid_until);
+                let _ = self.add(route, origin, valid_until);
             }
             None => {}
         }
     }
 
+    /// Takes away those by gateways that are not on the link any more.
+    pub(super) fn remove_stray(&mut self, is_on_link: impl Fn(IpAddr) -> bool) {
+        self.rows
+            .retain(|row| row.route.gateway.is_none_or(&is_on_link));
+    }
+}
+
+#[cfg(feature = "ipv6")]
+impl RouteTable {
     /// A router has said of a route that it does not exist any more.
     pub(super) fn unlearn(&mut self, route: Route) {
         let known = route.canonical().and_then(|route| self.position(&route));
@@ -408,14 +418,16 @@ mod tests {
     fn routers_fill_half_of_it_at_most() {
         let mut table = RouteTable::new();
         for router in 0..200 {
-            table.learn(route("::", 0, &std::format!("fe80::{router}"), 0), None);
+            let default = route("::", 0, &std::format!("fe80::{router}"), 0);
+            table.learn(default, Origin::Autoconfigured, None);
         }
-        assert_eq!(table.list(Instant::ZERO).count(), ADVERTISED);
+        assert_eq!(table.list(Instant::ZERO).count(), LEARNED);
         let own = route("fd00:1::", 32, "fe80::77", 0);
         assert_eq!(table.add(own, Origin::Static, None), Ok(()));
         // What was given is not the routers' to change.
         table.unlearn(own);
-        table.learn(Route { metric: 9, ..own }, Some(Instant::from_secs(1)));
+        let until = Some(Instant::from_secs(1));
+        table.learn(Route { metric: 9, ..own }, Origin::Autoconfigured, until);
         table.expire(Instant::from_secs(2));
         assert_eq!(gateway(&table, "fd00:1::1"), Some(ip("fe80::77")));
     }

@@ -27,7 +27,7 @@ pub(super) use packet::Solicitation;
 
 use super::address::{AddressChange, AddressTable, Change, Lifetimes, Origin, Row};
 use super::egress::earlier;
-use super::route::{Route, RouteTable};
+use super::route::{LEARNED_METRIC, Route, RouteTable};
 use super::sequence::Secret;
 use crate::Result;
 use advertisement::{Advertisement, Preference};
@@ -248,9 +248,9 @@ impl Autoconfiguration {
         let lifetime = advertisement.router_lifetime;
         let default = Route {
             metric: match advertisement.preference {
-                Preference::High => 1_023,
-                Preference::Medium => 1_024,
-                Preference::Low => 1_025,
+                Preference::High => LEARNED_METRIC - 1,
+                Preference::Medium => LEARNED_METRIC,
+                Preference::Low => LEARNED_METRIC + 1,
             },
             ..Route::default_by(router.into())
         };
@@ -258,7 +258,9 @@ impl Autoconfiguration {
         if lifetime == 0 {
             link.routes.unlearn(default);
         } else {
-            link.routes.learn(default, until(now, lifetime.into()));
+            let valid_until = until(now, lifetime.into());
+            link.routes
+                .learn(default, Origin::Autoconfigured, valid_until);
             self.solicitations.answered();
         }
         if advertisement.retransmit > 0 {
@@ -297,7 +299,11 @@ impl Autoconfiguration {
             };
             match prefix.valid {
                 0 => link.routes.unlearn(route),
-                valid => link.routes.learn(route, until(link.now, valid)),
+                valid => {
+                    let valid_until = until(link.now, valid);
+                    link.routes
+                        .learn(route, Origin::Autoconfigured, valid_until);
+                }
             }
         }
         if !prefix.is_autonomous || prefix.preferred > prefix.valid {
@@ -387,13 +393,9 @@ impl Link<'_> {
         };
         match (Heard::parse(&message), autoconfiguration) {
             (Some(Heard::Solicitation(target, nonce)), _) => {
-                self.addresses.hear_solicitation(target, nonce);
-                true
+                self.addresses.hear_solicitation(target, nonce)
             }
-            (Some(Heard::Advertisement(target)), _) => {
-                self.addresses.hear_advertisement(target);
-                true
-            }
+            (Some(Heard::Advertisement(target)), _) => self.addresses.hear_advertisement(target),
             (None, Some(autoconfiguration)) => match Advertisement::parse(&message) {
                 Some(advertisement) => {
                     let is_multicast = destination.is_multicast();
