@@ -188,6 +188,7 @@ fn over_a_bad_link_beside_a_forger_only_what_the_server_gave_is_taken() {
                 check(&lease, &net);
             }
         }
+        assert!(net.book.borrow().astray.is_empty(), "seed {seed}");
     }
     assert!(longest < 20 * MINUTE, "{longest:?}");
 }
@@ -216,7 +217,7 @@ fn without_a_server_the_address_goes_and_comes_back_with_it() {
         let (stream, _) = listener.accept().await.unwrap();
         stream.read(&mut [0; 16]).await
     };
-    let _peer = net.simulation.spawn(net.other, "peer", echo).unwrap();
+    net.simulation.serve(net.other, "peer", echo).unwrap();
     let reader = |network| async move {
         let stream = TcpStream::connect(network, address("10.0.0.66:9999")).await?;
         stream.read(&mut [0; 16]).await

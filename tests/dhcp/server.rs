@@ -106,7 +106,10 @@ pub(crate) struct Book {
     /// Refuses every request.
     pub(crate) refuses: bool,
     pub(crate) lease: Option<Ipv4Addr>,
+    pub(crate) offered: BTreeSet<Ipv4Addr>,
     pub(crate) acknowledged: BTreeSet<Ipv4Addr>,
+    /// Asked for, and never offered.
+    pub(crate) astray: Vec<Ipv4Addr>,
     pub(crate) declined: Vec<Ipv4Addr>,
     pub(crate) released: Vec<Ipv4Addr>,
     pub(crate) requests: Vec<u8>,
@@ -124,7 +127,9 @@ impl Book {
             next: 100,
             refuses: false,
             lease: None,
+            offered: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
+            astray: Vec::new(),
             declined: Vec::new(),
             released: Vec::new(),
             requests: Vec::new(),
@@ -137,10 +142,14 @@ impl Book {
             DISCOVER => {
                 let free = Ipv4Addr::new(10, 0, 0, self.next);
                 let offered = self.lease.unwrap_or(free);
+                self.offered.insert(offered);
                 Some(request.answer(OFFER, &self.terms, offered))
             }
             REQUEST if request.server.is_none_or(|server| server == SERVER) => {
                 let wanted = request.requested.unwrap_or(request.client);
+                if !self.offered.contains(&wanted) {
+                    self.astray.push(wanted);
+                }
                 let free = Ipv4Addr::new(10, 0, 0, self.next);
                 if self.refuses || wanted != self.lease.unwrap_or(free) {
                     return Some(request.answer(NAK, &self.terms, wanted));
@@ -181,7 +190,7 @@ impl Port {
     fn open(network: HostNetwork) -> Port {
         let fd = network.call(|stack| {
             let fd = stack.socket(Domain::Inet, Type::Datagram)?;
-            stack.setsockopt(fd, Broadcast(true))?;
+            stack.setsockopt(fd, Broadcast, true)?;
             stack.bind(fd, (Ipv4Addr::UNSPECIFIED, 67).into())?;
             Ok(fd)
         });
@@ -264,7 +273,8 @@ pub(crate) async fn forge(network: HostNetwork) {
             seconds: 86_400,
             mtu: 600,
         };
-        let wrong = Ipv4Addr::new(10, 66, 66, 66);
+        // Of the address that is asked for, so that it is not by this that they are known.
+        let wrong = request.requested.unwrap_or(Ipv4Addr::new(10, 66, 66, 66));
         let kinds: &[u8] = match request.kind {
             DISCOVER => &[OFFER],
             REQUEST => &[ACK, NAK],
