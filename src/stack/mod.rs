@@ -54,6 +54,7 @@
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
@@ -61,8 +62,12 @@
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
+mod address;
+mod addressing;
 mod amend;
 mod answer;
+#[cfg(feature = "ipv6")]
+mod autoconfiguration;
 mod call;
 mod challenge;
 pub(crate) mod checksum;
@@ -94,9 +99,12 @@ mod neighbor;
 pub mod option;
 mod outgoing;
 mod persist;
+#[allow(dead_code)] // The order of destinations takes the rest.
+mod policy;
 mod pollfd;
 mod raw;
 mod resolver;
+mod route;
 mod sequence;
 mod slot;
 mod snapshot;
@@ -114,6 +122,9 @@ use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
 use smoltcp::time::Instant;
 
+pub use address::{AddressChange, AddressState, InterfaceAddress, Origin};
+#[cfg(feature = "ipv6")]
+pub use autoconfiguration::InterfaceIdentifier;
 pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
@@ -124,6 +135,7 @@ pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
 pub use pollfd::{Events, PollFd};
 pub use resolver::{Addresses, Lookup};
+pub use route::{InterfaceRoute, Route};
 #[cfg(feature = "alloc")]
 pub use storage::Capacity;
 pub use storage::Storage;

@@ -36,7 +36,7 @@ pub(super) enum Subject {
     Lookup(u16),
     /// That the stack wants the interface with this index to be polled sooner than it said.
     Work(u8),
-    /// That an interface waits for its address no more.
+    /// That an address, a route or a link of this host changes.
     Configured,
     /// That one connection less has something left to send.
     Drained,
