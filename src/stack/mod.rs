@@ -67,6 +67,8 @@ mod challenge;
 mod connection;
 mod countdown;
 mod deadline;
+#[allow(dead_code)]
+mod dns;
 mod door;
 mod egress;
 mod fd;
