@@ -328,6 +328,13 @@ impl<O: Observer> Stack<'_, O> {
         }
     }
 
+    /// The address that a socket bound to none would speak to `destination` from (RFC 6724 §5); `None` if there is no way
+    /// to it.
+    pub fn source_for(&self, destination: IpAddr) -> Option<IpAddr> {
+        let route = self.route(super::flow::UNSPECIFIED.addr, destination);
+        route.ok().map(|route| route.source)
+    }
+
     /// The way to `remote`, from `bound` if that is an address and not a wildcard.
     pub(super) fn route(&self, bound: IpAddr, remote: IpAddr) -> Result<Route> {
         let to = to_smoltcp(remote).ok_or(Error::AddressFamilyNotSupported)?;

@@ -54,6 +54,7 @@
 //! | `waiting` | who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
@@ -84,6 +85,8 @@ mod listen;
 mod neighbor;
 pub mod option;
 mod persist;
+#[allow(dead_code)] // The order of destinations takes the rest.
+mod policy;
 mod resolver;
 mod sequence;
 mod slot;
