@@ -93,8 +93,6 @@ pub(crate) use handle::Handle;
 pub use block_on::{Interrupts, Park, block_on};
 #[cfg(any(feature = "std", feature = "critical-section"))]
 pub use locked::Locked;
-#[cfg(feature = "embedded-nal")]
-pub(crate) use name::localhost;
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
 pub use runner::{Runner, Wait};

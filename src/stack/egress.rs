@@ -10,7 +10,6 @@ use super::Stack;
 use super::connection::Role;
 use super::door::{DoorOut, Sent, Void, Watch};
 use super::interface::LOOPBACK;
-use super::resolver::Step;
 use super::slot::{Agenda, Kind};
 use crate::Error;
 use crate::trace::{Cause, Observer};
@@ -108,7 +107,11 @@ impl<'a, O: Observer> Stack<'a, O> {
             };
             self.slots[usize::from(slot)].agenda = Agenda::Idle;
             self.due -= 1;
-            if self.egress_slot(interface, slot, device) {
+            let refused = match slot == self.resolver.slot {
+                true => self.egress_queries(interface, device),
+                false => self.egress_slot(interface, slot, device),
+            };
+            if refused {
                 if let Some(row) = &mut self.interfaces[usize::from(interface)] {
                     row.refused = true;
                 }
@@ -118,7 +121,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Polls one slot; says whether the device refused a frame.
-    fn egress_slot<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
+    pub(super) fn egress_slot<D: Device + ?Sized>(
+        &mut self,
+        index: u8,
+        slot: u16,
+        device: &mut D,
+    ) -> bool {
         self.cause = Cause::Timer;
         if self.is_to_be_read(slot) {
             return false;
@@ -186,7 +194,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 let drained = !more && !sent.exhausted && !is_blocked;
                 self.settle_datagram(slot, sent.packets > 0, drained);
             }
-            Kind::Resolver => self.settle_lookups(Step::Timer),
+            Kind::Resolver => next = earlier(next, self.next_query()),
             Kind::Unused => return false,
         }
         if !self.is_live(slot) {
@@ -300,6 +308,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.tell_undeliverable(slot);
                 self.datagram_error(slot, Error::HostUnreachable);
                 false
+            }
+            Kind::Resolver if unreachable => {
+                self.give_query_up();
+                true
             }
             _ => false,
         }

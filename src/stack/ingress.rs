@@ -16,7 +16,6 @@ use super::frame::{self, Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP, is_link
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
 use super::listen::{Arrival, Syn};
-use super::resolver::Step;
 use super::slot::{Kind, Slot};
 use crate::trace::{Cause, DropReason, Observer};
 
@@ -222,11 +221,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         let slot = match self.find_datagram_socket(&flow) {
             Some(slot) => Some(slot),
             None if self.resolver.expects(&flow) => {
-                let message = packet.transport.get(8..).unwrap_or_default();
-                if !self.hear_server(&flow, message) {
-                    return;
+                // What failed its checksum is told already.
+                if is_checksum_right(incoming, packet)
+                    && let Some(message) = datagram(packet.transport)
+                {
+                    self.hear_server(&flow, message);
                 }
-                Some(self.resolver.slot)
+                return;
             }
             // "Port unreachable" is never the answer to a group (RFC 1122 §3.2.2, RFC 4443 §2.4, e.3).
             None => {
@@ -355,7 +356,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return self.make_due(slot);
             }
             (Some(segment), _) => self.settle(slot, Some(segment)),
-            (None, Kind::Resolver) => self.settle_lookups(Step::Answer),
             (None, _) => return self.settle_datagram(slot, false, false),
         }
         if self.is_live(slot) {
@@ -371,4 +371,12 @@ impl<'a, O: Observer> Stack<'a, O> {
                 .zip(to_smoltcp(flow.local.addr))
                 .is_some_and(|(interface, addr)| interface.inner.has_ip_addr(addr))
     }
+}
+
+/// What a UDP packet carries (RFC 768); `None` where it is shorter than it says.
+fn datagram(transport: &[u8]) -> Option<&[u8]> {
+    let &[_, _, _, _, len0, len1, _, _, ..] = transport else {
+        return None;
+    };
+    transport.get(8..usize::from(u16::from_be_bytes([len0, len1])))
 }

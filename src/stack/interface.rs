@@ -11,6 +11,7 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
 use super::list::List;
+use super::policy::Candidate;
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
@@ -301,6 +302,34 @@ impl<O: Observer> Stack<'_, O> {
                 IpAddr::V6(v6) => !is_v4 && !v6.is_unicast_link_local(),
             })
             .or_else(|| to_smoltcp(loopback).map(|_| loopback))
+    }
+
+    /// What an address would be spoken to from, if there is a way to it.
+    pub(super) fn candidate_for(&self, addr: IpAddr) -> Option<Candidate> {
+        let route = self.route(super::flow::UNSPECIFIED.addr, addr).ok()?;
+        let interface = self
+            .interfaces
+            .get(usize::from(route.interface))?
+            .as_ref()?;
+        let mut own = interface.inner.ip_addrs().iter();
+        let cidr = own.find(|cidr| IpAddr::from(cidr.address()) == route.source);
+        Some(Candidate {
+            addr: route.source,
+            prefix_len: cidr.map_or(0, IpCidr::prefix_len),
+            is_deprecated: false,
+            is_outgoing: true,
+            is_of_next_hop: false,
+        })
+    }
+
+    /// The link-local address of an interface.
+    pub(super) fn link_local_of(&self, interface: u8) -> Option<IpAddr> {
+        let interface = self.interfaces.get(usize::from(interface))?.as_ref()?;
+        let mut own = interface.inner.ip_addrs().iter();
+        own.find_map(|cidr| match IpAddr::from(cidr.address()) {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(v6.into()),
+            _ => None,
+        })
     }
 
     /// Whether there is a way to an address.

@@ -68,7 +68,7 @@ mod challenge;
 mod connection;
 mod countdown;
 mod deadline;
-#[allow(dead_code)]
+mod destination;
 mod dns;
 mod door;
 mod egress;
@@ -427,6 +427,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
         }
+        self.poll_streams();
         // What came over the loopback may have an answer that goes over the link, and the other way round.
         self.egress(interface.0, device);
         self.poll_own_loopback();
@@ -446,6 +447,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.replay_syns();
             self.poll_own_loopback();
         }
+        self.poll_streams();
+        self.poll_own_loopback();
         self.next_deadline()
     }
 

@@ -4,7 +4,7 @@
 use core::net::IpAddr;
 
 use smoltcp::iface::SocketSet;
-use smoltcp::socket::{Socket, dns, tcp, udp};
+use smoltcp::socket::{Socket, tcp, udp};
 use smoltcp::time::Instant;
 
 use super::connection::Connection;
@@ -130,13 +130,6 @@ impl<'a> Slot<'a> {
     pub(super) fn udp_ref(&self) -> Option<&udp::Socket<'a>> {
         match self.socket() {
             Some(Socket::Udp(socket)) => Some(socket),
-            _ => None,
-        }
-    }
-
-    pub(super) fn dns(&mut self) -> Option<&mut dns::Socket<'a>> {
-        match self.set.as_mut()?.iter_mut().next() {
-            Some((_, Socket::Dns(socket))) => Some(socket),
             _ => None,
         }
     }

@@ -2,10 +2,11 @@
 
 use managed::ManagedSlice;
 use smoltcp::iface::{SocketSet, SocketStorage};
-use smoltcp::socket::{dns, tcp, udp};
+use smoltcp::socket::{tcp, udp};
 
 use super::connection::Connection;
 use super::deadline::{Deadlines, Entry};
+use super::dns::MAX_QUERY;
 use super::fd::{Descriptor, Descriptors};
 use super::flow::UNSPECIFIED;
 use super::fragment::{Reassemblies, Reassembly};
@@ -98,7 +99,8 @@ pub struct Storage<
     reassembly: [u8; REASSEMBLY],
     reassemblies: [Reassembly<'a>; 1],
     lookups: [LookupRow; LOOKUPS],
-    queries: [[Option<dns::DnsQuery>; 2]; LOOKUPS],
+    query: [[u8; MAX_QUERY]; LOOKUPS],
+    query_packet: [udp::PacketMetadata; 1],
     wakers: [[WakerRow; 2]; SOCKETS],
     waiting: [[Link; 2]; SOCKETS],
     readers_and_writers: [[List; 2]; SOCKETS],
@@ -163,7 +165,8 @@ impl<
             reassembly: [0; REASSEMBLY],
             reassemblies: [Reassembly::empty()],
             lookups: [const { LookupRow::FREE }; LOOKUPS],
-            queries: [const { [const { None }; 2] }; LOOKUPS],
+            query: [[0; MAX_QUERY]; LOOKUPS],
+            query_packet: [udp::PacketMetadata::EMPTY],
             wakers: [const { [const { WakerRow::FREE }; 2] }; SOCKETS],
             waiting: [[Link::UNLINKED; 2]; SOCKETS],
             readers_and_writers: [const { [const { List::new() }; 2] }; SOCKETS],
@@ -196,8 +199,9 @@ impl<
             *slot = Slot::for_datagram(SocketSet::new(set), udp::Socket::new(receive, send));
         }
         if let (Some(set), Some(slot)) = (sets.next(), slots.next()) {
-            let socket = dns::Socket::new(&[], self.queries.as_flattened_mut());
-            *slot = Slot::for_resolver(SocketSet::new(set), socket);
+            let query = self.query.as_flattened_mut();
+            let send = udp::PacketBuffer::new(&mut self.query_packet[..], query);
+            *slot = Slot::for_resolver(SocketSet::new(set), send);
         }
         self.reassemblies = [Reassembly::new(&mut self.reassembly[..])];
         let [queue @ .., scratch] = &mut self.loopback;
@@ -243,8 +247,10 @@ impl<'a> Slot<'a> {
         Slot::new(set, kind)
     }
 
-    fn for_resolver(mut set: SocketSet<'a>, socket: dns::Socket<'a>) -> Slot<'a> {
-        set.add(socket);
+    fn for_resolver(mut set: SocketSet<'a>, send: udp::PacketBuffer<'a>) -> Slot<'a> {
+        // What comes in is heard where it lies.
+        let receive = udp::PacketBuffer::new(&mut [][..], &mut [][..]);
+        set.add(udp::Socket::new(receive, send));
         Slot::new(set, Kind::Resolver)
     }
 }
@@ -335,8 +341,9 @@ impl Capacity {
         );
         let lookups = self.lookups.min(most);
         let wakers = self.wakers.clamp(1, most);
-        let queries: Vec<Option<dns::DnsQuery>> = (0..lookups * 2).map(|_| None).collect();
-        slots.push(Slot::for_resolver(set(), dns::Socket::new(&[], queries)));
+        let query = vec![udp::PacketMetadata::EMPTY];
+        let query = udp::PacketBuffer::new(query, vec![0; MAX_QUERY]);
+        slots.push(Slot::for_resolver(set(), query));
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
         let reassembly =
             || Reassembly::new(vec![0; super::fragment::storage_for(usize::from(u16::MAX))]);

@@ -25,4 +25,4 @@ mod tests;
 
 pub(crate) use message::{Family, MAX_QUERY};
 pub(crate) use name::Name;
-pub(crate) use query::{Found, MAX_SERVERS, Outcome, Query};
+pub(crate) use query::{MAX_SERVERS, Outcome, Query};

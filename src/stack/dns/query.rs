@@ -84,6 +84,11 @@ impl Query {
         }
     }
 
+    /// The family of the addresses that it is about.
+    pub(crate) fn family(&self) -> Family {
+        self.question.family
+    }
+
     /// When there is something to [`emit`](Query::emit), or to give up, at the latest.
     pub(crate) fn poll_at(&self) -> Option<Instant> {
         match self.state {
@@ -111,7 +116,9 @@ impl Query {
     ) -> Option<(usize, usize)> {
         match self.state {
             State::Waiting { until } if until <= now => self.next_turn(now),
-            State::Streaming { until, .. } if until <= now => self.stream_failed(now),
+            State::Streaming { until, .. } if until <= now => {
+                self.stream_failed(now);
+            }
             _ => {}
         }
         let State::Asking { since } = self.state else {
@@ -191,32 +198,42 @@ impl Query {
         };
         match self.question.read(message, is_cut) {
             // What is not there may have been cut off.
-            Some(response) if response.answer == Answer::NoData && is_cut => {
-                self.stream_failed(now);
+            Some(response) if !(is_cut && response.answer == Answer::NoData) => {
+                self.conclude(now, server, response.answer, next_id);
+                self.outcome()
             }
-            Some(response) => self.conclude(now, server, response.answer, next_id),
-            None => self.stream_failed(now),
+            _ => self.stream_failed(now),
         }
-        self.outcome()
     }
 
     /// The server did not take the connection, or ended it too soon. The addresses that its truncated answer had are better
     /// than none.
-    pub(crate) fn stream_failed(&mut self, now: Instant) {
+    pub(crate) fn stream_failed(&mut self, now: Instant) -> Outcome {
         let State::Streaming { server, .. } = self.state else {
-            return;
+            return Outcome::Ignored;
         };
         if self.found.is_empty() {
             self.refuse(now, server);
         } else {
             self.state = State::Over(None);
         }
+        self.outcome()
     }
 
     /// There is no way to this server, or nobody at its port.
-    pub(crate) fn unreachable(&mut self, now: Instant, server: usize) {
-        if !matches!(self.state, State::Over(_)) {
-            self.refuse(now, server.min(MAX_SERVERS) as u8);
+    pub(crate) fn unreachable(&mut self, now: Instant, server: usize) -> Outcome {
+        if matches!(self.state, State::Over(_)) {
+            return Outcome::Ignored;
+        }
+        self.refuse(now, server.min(MAX_SERVERS) as u8);
+        self.outcome()
+    }
+
+    /// Nobody takes what is sent to this server at present: if its turn it is, the next one's begins.
+    pub(crate) fn skip(&mut self, now: Instant, server: usize) {
+        let is_asked = matches!(self.state, State::Asking { .. } | State::Waiting { .. });
+        if is_asked && usize::from(self.server()) == server {
+            self.next_turn(now);
         }
     }
 

@@ -555,7 +555,7 @@ proptest! {
 
     #[test]
     fn whatever_is_heard_and_when_it_comes_to_an_end(
-        steps in prop::collection::vec((0..4_usize, 0..9_usize, 0..3_000_u64, octets()), 0..40),
+        steps in prop::collection::vec((0..6_usize, 0..9_usize, 0..3_000_u64, octets()), 0..40),
         servers in 1..=MAX_SERVERS,
     ) {
         let mut query = query(servers);
@@ -570,11 +570,13 @@ proptest! {
             message[7] = 3;
             message.extend(octets);
             match step {
-                0 => { query.hear(now, server, &message, NEXT_ID); }
-                1 => { query.hear_stream(now, &message, server % 2 == 0, NEXT_ID); }
-                2 => { query.hear(now, server, &truncated(&question, &[]), NEXT_ID); }
+                0 => query.hear(now, server, &message, NEXT_ID),
+                1 => query.hear_stream(now, &message, server % 2 == 0, NEXT_ID),
+                2 => query.hear(now, server, &truncated(&question, &[]), NEXT_ID),
+                3 => query.unreachable(now, server),
+                4 => { query.skip(now, server); Outcome::GoesOn }
                 _ => query.stream_failed(now),
-            }
+            };
         }
         let mut polls = 0;
         while let Some(at) = query.poll_at() {
