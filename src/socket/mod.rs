@@ -69,10 +69,12 @@ mod block_on;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub mod blocking;
 pub(crate) mod call;
+
 #[cfg(feature = "embassy")]
 pub mod embassy;
 mod flag;
 mod handle;
+mod happy_eyeballs;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 mod locked;
 mod name;
@@ -91,6 +93,8 @@ pub use crate::stack::{Received, Shutdown, option::CongestionControl};
 pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub(crate) use happy_eyeballs::connect as connect_by_name;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 pub use locked::Locked;
 pub use name::resolve;
