@@ -54,7 +54,6 @@
 //! | `waiting` | who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
-//! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
@@ -63,10 +62,13 @@
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod amend;
+mod answer;
 mod call;
 mod challenge;
+pub(crate) mod checksum;
 mod connection;
 mod countdown;
+mod datagram;
 mod deadline;
 mod destination;
 mod dns;
@@ -77,16 +79,20 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+mod header;
 mod icmp;
 mod ingress;
 mod interface;
+mod link;
 mod list;
 mod listen;
 mod neighbor;
 pub mod option;
+mod outgoing;
 mod persist;
-#[allow(dead_code)] // The order of destinations takes the rest.
+#[allow(dead_code)] // The choice of a source is another part.
 mod policy;
+mod raw;
 mod resolver;
 mod sequence;
 mod slot;
@@ -104,7 +110,6 @@ use core::net::SocketAddr;
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::HardwareAddress;
 
 pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
@@ -116,11 +121,14 @@ pub use resolver::{Addresses, Lookup};
 #[cfg(feature = "alloc")]
 pub use storage::Capacity;
 pub use storage::Storage;
+pub use udp::Message;
 pub use waiting::Waiting;
 pub(crate) use waiting::Woken;
 
 use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
+use answer::RateLimit;
+use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
@@ -236,8 +244,14 @@ pub struct Received {
     pub size: usize,
     /// Who sent it.
     pub from: SocketAddr,
-    /// Which of this host's addresses it was sent to (`IP_PKTINFO`).
+    /// Which of this host's addresses it was sent to, or which group (`IP_PKTINFO`).
     pub to: SocketAddr,
+    /// Which interface it came in by (`IP_PKTINFO`).
+    pub interface: InterfaceId,
+    /// Of a datagram: the hops that it could still have taken (`IP_RECVTTL`).
+    pub hop_limit: u8,
+    /// Of a datagram: its type of service or traffic class (`IP_RECVTOS`).
+    pub traffic_class: u8,
 }
 
 /// What of a stack is in use.
@@ -259,6 +273,17 @@ pub struct Usage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InterfaceId(u8);
 
+impl InterfaceId {
+    /// The internal loopback.
+    pub const LOOPBACK: InterfaceId = InterfaceId(interface::LOOPBACK);
+
+    /// Its number, which is also the scope of the addresses that mean something on its link alone (RFC 4007 §6): from 1 on;
+    /// the loopback's is 0.
+    pub const fn index(self) -> u32 {
+        self.0 as u32
+    }
+}
+
 /// A TCP/IP host. See the [module](self) for how it is driven.
 ///
 /// Its memory is a [`Storage`] (or the heap's, of a `Capacity`); an [`Observer`] hears what it does.
@@ -266,7 +291,7 @@ pub struct Stack<'a, O: Observer = ()> {
     now: Instant,
     secret: Secret,
     descriptors: Descriptors<'a>,
-    /// Connections first, then datagram sockets, then the resolver.
+    /// Connections first, then datagram sockets.
     slots: ManagedSlice<'a, Slot<'a>>,
     /// Where a slot stands among its like: free, half-open, waiting for `accept`, in TIME-WAIT.
     members: ManagedSlice<'a, Link>,
@@ -291,6 +316,12 @@ pub struct Stack<'a, O: Observer = ()> {
     /// A waiting SYN may find room now.
     room: bool,
     reassemblies: Reassemblies<'a>,
+    /// The way of the answer to the packet that has just been put together.
+    echo: Option<Way>,
+    echoes: RateLimit,
+    errors: RateLimit,
+    /// How many raw sockets are open.
+    raw_sockets: u16,
     resolver: Resolver<'a>,
     wakers: Wakers<'a>,
     /// What the heart is doing: the cause of what happens now.
@@ -350,11 +381,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         } = parts;
         let seed = secret.random_u64();
         if let Some(place) = interfaces.first_mut() {
-            let mut interface =
-                NetworkInterface::new(&mut loopback, HardwareAddress::Ip, seed, Instant::ZERO);
-            // Whatever is routed to the loopback is this host's.
-            interface.inner.set_any_ip(true);
-            *place = Some(interface);
+            *place = Some(NetworkInterface::new(
+                &mut loopback,
+                None,
+                seed,
+                Instant::ZERO,
+            ));
         }
         let mut free_connections = List::new();
         let mut free_datagrams = List::new();
@@ -385,6 +417,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             pending: parts.pending,
             room: false,
             reassemblies: parts.reassemblies,
+            echo: None,
+            echoes: RateLimit::ECHOES,
+            errors: RateLimit::ERRORS,
+            raw_sockets: 0,
             resolver: parts.resolver,
             wakers: parts.wakers,
             cause: Cause::Call,
@@ -486,7 +522,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Carries what the host sends to itself, if it does.
     #[inline]
     fn poll_own_loopback(&mut self) {
-        if self.due > 0 || !self.loopback.is_empty() {
+        let is_asking = self.resolver.is_sending_over(LOOPBACK);
+        if self.due > 0 || !self.loopback.is_empty() || is_asking {
             self.poll_own_loopback_until_quiet();
         }
     }
@@ -494,7 +531,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn poll_own_loopback_until_quiet(&mut self) {
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
-            loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
+            loopback.is_empty()
+                && interface.is_none_or(|interface| interface.due.is_empty())
+                && !stack.resolver.is_sending_over(LOOPBACK)
         };
         let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
         for _ in 0..INGRESS_BURST {

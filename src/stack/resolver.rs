@@ -55,7 +55,17 @@ type Servers = Vec<Server, MAX_SERVERS>;
 struct Question {
     query: Query,
     port: u16,
+    unsent: Option<Unsent>,
     stream: Option<Stream>,
+}
+
+/// A datagram that is to leave: whereto, from where, and when it is to be tried again.
+#[derive(Debug, Clone, Copy)]
+struct Unsent {
+    server: IpAddr,
+    source: IpAddr,
+    interface: u8,
+    at: Instant,
 }
 
 #[allow(
@@ -138,13 +148,13 @@ impl LookupRow {
 
 /// The lookups under way, the servers and the static table.
 pub(super) struct Resolver<'a> {
-    /// What sends the queries.
-    pub(super) slot: u16,
     rows: ManagedSlice<'a, LookupRow>,
     servers: Servers,
     names: Vec<(&'static str, IpAddr), NAMES>,
-    /// The question whose datagram waits in the slot, and the server that it is for.
-    sending: Option<(u16, Family, IpAddr)>,
+    /// When the first question is to be asked, or given up.
+    next: Option<Instant>,
+    /// There are datagrams that have not left.
+    is_sending: bool,
     /// Something is asked over TCP.
     is_streaming: bool,
     /// The lookup of those who ask by the name, again and again, and that name's hash.
@@ -153,13 +163,13 @@ pub(super) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(slot: u16, rows: impl Into<ManagedSlice<'a, LookupRow>>) -> Resolver<'a> {
+    pub(super) fn new(rows: impl Into<ManagedSlice<'a, LookupRow>>) -> Resolver<'a> {
         Resolver {
-            slot,
             rows: rows.into(),
             servers: Servers::new(),
             names: Vec::new(),
-            sending: None,
+            next: None,
+            is_sending: false,
             is_streaming: false,
             #[cfg(feature = "embedded-nal")]
             repeated: None,
@@ -170,11 +180,6 @@ impl<'a> Resolver<'a> {
     pub(super) fn is_using(&self, port: u16) -> bool {
         let mut questions = self.rows.iter().flat_map(LookupRow::questions);
         questions.any(|question| question.port == port && question.query.result().is_none())
-    }
-
-    /// The server whose datagram waits in the slot.
-    pub(super) fn server(&self) -> Option<IpAddr> {
-        self.sending.map(|(_, _, server)| server)
     }
 
     /// The lookup and the server that a flow is of.
@@ -195,6 +200,14 @@ impl<'a> Resolver<'a> {
     /// Whether a datagram can be an answer: from a server's port to a query's.
     pub(super) fn expects(&self, flow: &Flow) -> bool {
         self.find(flow).is_some()
+    }
+
+    /// A lookup's question for one family.
+    fn question(&mut self, row: usize, family: usize) -> Option<&mut Question> {
+        match &mut self.rows.get_mut(row)?.state {
+            State::Pending { questions, .. } => questions.get_mut(family)?.as_mut(),
+            _ => None,
+        }
     }
 
     /// How many lookups are under way, or done and not asked for.
@@ -309,7 +322,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let row = &mut self.resolver.rows[index];
         row.state = state;
         let generation = row.generation;
-        self.schedule_queries();
+        self.ask_servers();
         Ok(Lookup {
             index: index as u16,
             generation,
@@ -336,6 +349,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 Ok(Question {
                     query: Query::new(name.clone(), family, id, count, self.now),
                     port: self.query_port()?,
+                    unsent: None,
                     stream: None,
                 })
             };
@@ -436,7 +450,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             for stream in questions.into_iter().flatten().filter_map(|it| it.stream) {
                 self.close_stream(stream);
             }
-            self.schedule_queries();
+            self.resolver.note_times();
         }
     }
 
@@ -456,20 +470,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.wakers.wake(Subject::Lookup(index));
             }
         }
-    }
-
-    /// When a question is to be asked, or given up.
-    pub(super) fn next_query(&self) -> Option<Instant> {
-        if let Some((row, family, _)) = self.resolver.sending {
-            // What waits for its neighbor goes first, until it is too late for it.
-            let row = self.resolver.rows.get(usize::from(row))?;
-            let mut questions = row.questions();
-            let question = questions.find(|it| it.query.family() == family);
-            let at = question.and_then(|question| question.query.poll_at());
-            return Some(at.unwrap_or(self.now));
-        }
-        let questions = self.resolver.rows.iter().flat_map(LookupRow::questions);
-        questions.filter_map(|it| it.query.poll_at()).min()
     }
 }
 

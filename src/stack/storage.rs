@@ -2,19 +2,18 @@
 
 use managed::ManagedSlice;
 use smoltcp::iface::{SocketSet, SocketStorage};
-use smoltcp::socket::{tcp, udp};
+use smoltcp::socket::tcp;
 
 use super::connection::Connection;
+use super::datagram::{Datagrams, Queue, Row};
 use super::deadline::{Deadlines, Entry};
-use super::dns::MAX_QUERY;
 use super::fd::{Descriptor, Descriptors};
-use super::flow::UNSPECIFIED;
 use super::fragment::{Reassemblies, Reassembly};
 use super::interface::NetworkInterface;
 use super::list::{Link, List};
 use super::listen::{Pending, Syn};
 use super::resolver::{LookupRow, Resolver};
-use super::slot::{Kind, Owner, Slot};
+use super::slot::{Kind, Slot};
 use super::table::{Bucket, Table};
 use super::waiting::{WakerRow, Wakers};
 use crate::device::Loopback;
@@ -92,15 +91,13 @@ pub struct Storage<
     ports: [[Bucket; 2]; SOCKETS],
     connections: [[[u8; BUFFER]; 2]; CONNECTIONS],
     datagrams: [[[u8; BUFFER]; 2]; DATAGRAMS],
-    packets: [[[udp::PacketMetadata; PACKETS]; 2]; DATAGRAMS],
+    packets: [[[Row; PACKETS]; 2]; DATAGRAMS],
     interfaces: [Option<NetworkInterface>; INTERFACES],
     syns: [Option<Syn>; SYNS],
     loopback: [[u8; LOOPBACK]; 3],
     reassembly: [u8; REASSEMBLY],
     reassemblies: [Reassembly<'a>; 1],
     lookups: [LookupRow; LOOKUPS],
-    query: [[u8; MAX_QUERY]; LOOKUPS],
-    query_packet: [udp::PacketMetadata; 1],
     wakers: [[WakerRow; 2]; SOCKETS],
     waiting: [[Link; 2]; SOCKETS],
     readers_and_writers: [[List; 2]; SOCKETS],
@@ -158,15 +155,13 @@ impl<
             ports: [[Bucket::EMPTY; 2]; SOCKETS],
             connections: [[[0; BUFFER]; 2]; CONNECTIONS],
             datagrams: [[[0; BUFFER]; 2]; DATAGRAMS],
-            packets: [[[udp::PacketMetadata::EMPTY; PACKETS]; 2]; DATAGRAMS],
+            packets: [const { [const { [const { Row::EMPTY }; PACKETS] }; 2] }; DATAGRAMS],
             interfaces: [const { None }; INTERFACES],
             syns: [const { None }; SYNS],
             loopback: [[0; LOOPBACK]; 3],
             reassembly: [0; REASSEMBLY],
             reassemblies: [Reassembly::empty()],
             lookups: [const { LookupRow::FREE }; LOOKUPS],
-            query: [[0; MAX_QUERY]; LOOKUPS],
-            query_packet: [udp::PacketMetadata::EMPTY],
             wakers: [const { [const { WakerRow::FREE }; 2] }; SOCKETS],
             waiting: [[Link::UNLINKED; 2]; SOCKETS],
             readers_and_writers: [const { [const { List::new() }; 2] }; SOCKETS],
@@ -188,20 +183,15 @@ impl<
             );
             *slot = Slot::for_connection(SocketSet::new(set), socket);
         }
-        for (([receive, send], [received, sent]), (set, slot)) in self
+        for (([receive, send], [received, sent]), slot) in self
             .datagrams
             .iter_mut()
             .zip(self.packets.iter_mut())
-            .zip(sets.by_ref().zip(slots.by_ref()))
+            .zip(slots.by_ref())
         {
-            let receive = udp::PacketBuffer::new(&mut received[..], &mut receive[..]);
-            let send = udp::PacketBuffer::new(&mut sent[..], &mut send[..]);
-            *slot = Slot::for_datagram(SocketSet::new(set), udp::Socket::new(receive, send));
-        }
-        if let (Some(set), Some(slot)) = (sets.next(), slots.next()) {
-            let query = self.query.as_flattened_mut();
-            let send = udp::PacketBuffer::new(&mut self.query_packet[..], query);
-            *slot = Slot::for_resolver(SocketSet::new(set), send);
+            let receive = Queue::new(&mut received[..], &mut receive[..]);
+            let send = Queue::new(&mut sent[..], &mut send[..]);
+            *slot = Slot::for_datagrams(receive, send);
         }
         self.reassemblies = [Reassembly::new(&mut self.reassembly[..])];
         let [queue @ .., scratch] = &mut self.loopback;
@@ -219,7 +209,7 @@ impl<
             pending: Pending::new(&mut self.syns[..]),
             reassemblies: Reassemblies::new(&mut self.reassemblies[..]),
             loopback: Loopback::new(queue.as_flattened_mut(), &mut scratch[..]),
-            resolver: Resolver::new((CONNECTIONS + DATAGRAMS) as u16, &mut self.lookups[..]),
+            resolver: Resolver::new(&mut self.lookups[..]),
             wakers: Wakers::new(
                 self.wakers.as_flattened_mut(),
                 self.waiting.as_flattened_mut(),
@@ -236,22 +226,11 @@ impl<'a> Slot<'a> {
         Slot::new(set, Kind::Connection(Connection::FREE))
     }
 
-    fn for_datagram(mut set: SocketSet<'a>, socket: udp::Socket<'a>) -> Slot<'a> {
-        set.add(socket);
-        let kind = Kind::Datagram {
-            owner: Owner::Free,
-            to: UNSPECIFIED.addr,
-            queued: false,
-            refused: false,
-        };
-        Slot::new(set, kind)
-    }
-
-    fn for_resolver(mut set: SocketSet<'a>, send: udp::PacketBuffer<'a>) -> Slot<'a> {
-        // What comes in is heard where it lies.
-        let receive = udp::PacketBuffer::new(&mut [][..], &mut [][..]);
-        set.add(udp::Socket::new(receive, send));
-        Slot::new(set, Kind::Resolver)
+    fn for_datagrams(receive: Queue<'a>, send: Queue<'a>) -> Slot<'a> {
+        Slot {
+            kind: Kind::Datagram(Datagrams::new(receive, send)),
+            ..Slot::UNUSED
+        }
     }
 }
 
@@ -319,11 +298,11 @@ impl Capacity {
         let sockets = self.sockets.min(most);
         let connections = self.connections.min(most);
         let datagrams = self.datagrams.min(most - connections);
-        let count = connections + datagrams + 1;
+        let count = connections + datagrams;
         let set = || SocketSet::new(vec![SocketStorage::EMPTY]);
         let packets = || {
-            let metadata = vec![udp::PacketMetadata::EMPTY; self.datagram_packets];
-            udp::PacketBuffer::new(metadata, vec![0; self.datagram_buffer])
+            let rows = vec![Row::EMPTY; self.datagram_packets];
+            Queue::new(rows, vec![0; self.datagram_buffer])
         };
         let mut slots = Vec::with_capacity(count);
         // smoltcp takes no receive buffer beyond the largest scaled window.
@@ -335,15 +314,9 @@ impl Capacity {
             );
             Slot::for_connection(set(), socket)
         }));
-        slots.extend(
-            (0..datagrams)
-                .map(|_| Slot::for_datagram(set(), udp::Socket::new(packets(), packets()))),
-        );
+        slots.extend((0..datagrams).map(|_| Slot::for_datagrams(packets(), packets())));
         let lookups = self.lookups.min(most);
         let wakers = self.wakers.clamp(1, most);
-        let query = vec![udp::PacketMetadata::EMPTY];
-        let query = udp::PacketBuffer::new(query, vec![0; MAX_QUERY]);
-        slots.push(Slot::for_resolver(set(), query));
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
         let reassembly =
             || Reassembly::new(vec![0; super::fragment::storage_for(usize::from(u16::MAX))]);
@@ -369,10 +342,7 @@ impl Capacity {
                     .collect::<Vec<_>>(),
             ),
             loopback: Loopback::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
-            resolver: Resolver::new(
-                (connections + datagrams) as u16,
-                (0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>(),
-            ),
+            resolver: Resolver::new((0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>()),
             wakers: Wakers::new(
                 (0..wakers).map(|_| WakerRow::FREE).collect::<Vec<_>>(),
                 vec![Link::UNLINKED; wakers],

@@ -5,11 +5,11 @@
 //! servers by their number alone; who asks on its behalf compares addresses and ports.
 //!
 //! ```text
-//!   new ──▶ Asking ──emit──▶ Waiting ──hear: an answer────────────────▶ Over
-//!             ▲                │  │ hear: an alias without an address: asks for what it stands for
-//!             ├──the next──────┘  │ hear: truncated
-//!             │   1 s … 8 s       ▼
-//!             └──────────────── Streaming ──hear_stream───────────────▶ Over
+//!   new ──▶ Asking ──asked──▶ Waiting ──hear: an answer───────────────▶ Over
+//!             ▲                 │  │ hear: an alias without an address: asks for what it stands for
+//!             ├──the next───────┘  │ hear: truncated
+//!             │   1 s … 8 s        ▼
+//!             └───────────────── Streaming ──hear_stream──────────────▶ Over
 //!                 a failure, 5 s
 //! ```
 //!

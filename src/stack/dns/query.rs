@@ -84,12 +84,7 @@ impl Query {
         }
     }
 
-    /// The family of the addresses that it is about.
-    pub(crate) fn family(&self) -> Family {
-        self.question.family
-    }
-
-    /// When there is something to [`emit`](Query::emit), or to give up, at the latest.
+    /// When a server is to be [asked](Query::next_server), or given up.
     pub(crate) fn poll_at(&self) -> Option<Instant> {
         match self.state {
             State::Asking { since } => Some(since),
@@ -108,12 +103,8 @@ impl Query {
         }
     }
 
-    /// Writes the datagram that is due, if one is: the number of the server that it is for, and its length.
-    pub(crate) fn emit(
-        &mut self,
-        now: Instant,
-        buffer: &mut [u8; MAX_QUERY],
-    ) -> Option<(usize, usize)> {
+    /// Goes on to what is due: the number of the server that is to be [asked](Query::emit) now, if one is.
+    pub(crate) fn next_server(&mut self, now: Instant) -> Option<usize> {
         match self.state {
             State::Waiting { until } if until <= now => self.next_turn(now),
             State::Streaming { until, .. } if until <= now => {
@@ -132,8 +123,12 @@ impl Query {
         };
         let server = self.server();
         self.asked |= bit(server);
-        let len = self.question.write(buffer)?;
-        Some((usize::from(server), len))
+        Some(usize::from(server))
+    }
+
+    /// Writes the question as a datagram carries it; its length.
+    pub(crate) fn emit(&self, buffer: &mut [u8; MAX_QUERY]) -> usize {
+        self.question.write(buffer).unwrap_or(0)
     }
 
     /// Hears a datagram from a server. If the answer leads to another question, that one has the id `next_id`.
@@ -227,14 +222,6 @@ impl Query {
         }
         self.refuse(now, server.min(MAX_SERVERS) as u8);
         self.outcome()
-    }
-
-    /// Nobody takes what is sent to this server at present: if its turn it is, the next one's begins.
-    pub(crate) fn skip(&mut self, now: Instant, server: usize) {
-        let is_asked = matches!(self.state, State::Asking { .. } | State::Waiting { .. });
-        if is_asked && usize::from(self.server()) == server {
-            self.next_turn(now);
-        }
     }
 
     fn outcome(&self) -> Outcome {

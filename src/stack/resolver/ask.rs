@@ -2,177 +2,192 @@
 
 use core::net::IpAddr;
 
-use smoltcp::phy::{Device, PacketMeta};
-use smoltcp::socket::udp::UdpMetadata;
-use smoltcp::wire::IpListenEndpoint;
+use smoltcp::phy::Device;
+use smoltcp::time::Instant;
 
-use super::{DNS_PORT, LookupRow, Server, Subject};
+use super::{DNS_PORT, LookupRow, Question, Resolver, Server, Subject, Unsent};
+use crate::Result;
 use crate::stack::Stack;
-use crate::stack::dns::{Family, MAX_QUERY, Outcome};
-use crate::stack::flow::{Endpoint, Flow, UNSPECIFIED, to_smoltcp};
+use crate::stack::datagram::{Content, DISCOVERY_INTERVAL, Envelope, UDP_HEADER};
+use crate::stack::dns::{MAX_QUERY, Outcome};
+use crate::stack::egress::{DEVICE_RETRY, earlier};
+use crate::stack::flow::{Endpoint, Flow, UNSPECIFIED};
+use crate::stack::header::Part;
 use crate::stack::interface::Route;
+use crate::stack::option::Options;
+use crate::stack::outgoing::Outgoing;
 use crate::trace::Observer;
-use crate::{Error, Result};
+
+impl Resolver<'_> {
+    /// When a question is to be asked or given up, or a datagram to be sent over one of the interfaces that are meant.
+    pub(in crate::stack) fn next_deadline(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
+        if !self.is_sending {
+            return self.next;
+        }
+        let questions = self.rows.iter().flat_map(LookupRow::questions);
+        let unsent = questions.filter_map(|question| question.unsent);
+        let unsent = unsent.filter(|unsent| is_meant(unsent.interface));
+        earlier(self.next, unsent.map(|unsent| unsent.at).min())
+    }
+
+    /// Whether a datagram is to leave by an interface.
+    pub(in crate::stack) fn is_sending_over(&self, interface: u8) -> bool {
+        let is_over = |question: &Question| {
+            let unsent = question.unsent.as_ref();
+            unsent.is_some_and(|unsent| unsent.interface == interface)
+        };
+        let mut questions = self.rows.iter().flat_map(LookupRow::questions);
+        self.is_sending && questions.any(is_over)
+    }
+
+    /// Notes when there is what to do, so that nobody has to look at every question to know.
+    pub(super) fn note_times(&mut self) {
+        let questions = || self.rows.iter().flat_map(LookupRow::questions);
+        let next = questions().filter_map(|it| it.query.poll_at()).min();
+        let is_sending = questions().any(|question| question.unsent.is_some());
+        (self.next, self.is_sending) = (next, is_sending);
+    }
+}
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// The way to a server. A link-local one is on the link that told of it (RFC 8106 §5.1).
     pub(super) fn way_to(&self, server: &Server) -> Result<Route> {
-        if let (IpAddr::V6(v6), Some(interface)) = (server.addr, server.learned_on)
-            && v6.is_unicast_link_local()
-        {
-            let source = self.link_local_of(interface);
-            return self.route(source.ok_or(Error::NetworkUnreachable)?, server.addr);
-        }
-        self.route(UNSPECIFIED.addr, server.addr)
+        let on = match server.addr {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => server.learned_on,
+            _ => None,
+        };
+        self.route_over(on, UNSPECIFIED.addr, server.addr)
     }
 
-    /// Sees to it that the questions are asked when they are to be.
-    pub(super) fn schedule_queries(&mut self) {
-        let slot = self.resolver.slot;
-        match self.next_query() {
-            Some(at) if at <= self.now => self.make_due(slot),
-            at => self.deadlines.set(slot, at),
+    /// Asks the servers whose turn it is, if it is time to.
+    #[inline]
+    pub(in crate::stack) fn expire_queries(&mut self) {
+        if self.resolver.next.is_some_and(|at| at <= self.now) {
+            self.ask_servers();
         }
     }
 
-    /// Sends what is due over an interface; says whether the device refused a frame.
+    /// Sees to it that what is to be asked now leaves with the next frames.
+    pub(super) fn ask_servers(&mut self) {
+        for row in 0..self.resolver.rows.len() {
+            for family in 0..2 {
+                self.ask_server(row, family);
+            }
+        }
+        self.settle_lookups();
+        self.resolver.note_times();
+    }
+
+    fn ask_server(&mut self, row: usize, family: usize) {
+        let now = self.now;
+        while let Some(question) = self.resolver.question(row, family) {
+            // What has not left until now is too late.
+            if question.query.poll_at().is_none_or(|at| at <= now) {
+                question.unsent = None;
+            }
+            let Some(number) = question.query.next_server(now) else {
+                return;
+            };
+            let server = self.resolver.rows[row].servers().get(number).copied();
+            let route = server.and_then(|server| self.way_to(&server).ok());
+            let Some(question) = self.resolver.question(row, family) else {
+                return;
+            };
+            if let (Some(server), Some(route)) = (server, route) {
+                question.unsent = Some(Unsent {
+                    server: server.addr,
+                    source: route.source,
+                    interface: route.interface,
+                    at: now,
+                });
+                return;
+            }
+            question.query.unreachable(now, number);
+        }
+    }
+
+    /// Sends the questions that leave by an interface; says whether the device refused a frame.
     pub(in crate::stack) fn egress_queries<D: Device + ?Sized>(
         &mut self,
         index: u8,
         device: &mut D,
     ) -> bool {
-        let slot = self.resolver.slot;
-        loop {
-            self.drop_late_query();
-            if self.resolver.sending.is_none() && !self.load_query(index) {
-                return false;
-            }
-            let refused = self.egress_slot(index, slot, device);
-            let socket = self.slots[usize::from(slot)].udp();
-            if refused || socket.is_some_and(|socket| socket.send_queue() > 0) {
-                return refused;
-            }
-            self.resolver.sending = None;
-        }
-    }
-
-    /// A datagram that still waits for its neighbor when its question goes on, or ends, need not leave any more.
-    fn drop_late_query(&mut self) {
-        let Some((row, family, server)) = self.resolver.sending else {
-            return;
-        };
-        if self.next_query().is_some_and(|at| at > self.now) {
-            return;
-        }
-        self.unload_query();
-        let is_asked_for = |row: &LookupRow| {
-            let mut questions = row.questions();
-            questions.any(|it| it.query.family() == family && it.query.result().is_none())
-        };
-        let row = self.resolver.rows.get(usize::from(row));
-        if row.is_some_and(is_asked_for) {
-            self.skip_server(server);
-        }
-    }
-
-    fn unload_query(&mut self) {
-        self.resolver.sending = None;
-        let place = &mut self.slots[usize::from(self.resolver.slot)];
-        place.blocked = None;
-        if let Some(socket) = place.udp() {
-            socket.close();
-        }
-        place.forget_neighbor();
-    }
-
-    /// Nobody answers for this server on its link: who was about to ask it asks the next.
-    fn skip_server(&mut self, addr: IpAddr) {
-        let now = self.now;
-        for row in self.resolver.rows.iter_mut() {
-            let server = row.servers().iter().position(|server| server.addr == addr);
-            if let Some(server) = server {
-                row.questions_mut()
-                    .for_each(|question| question.query.skip(now, server));
-            }
-        }
-        self.settle_lookups();
-    }
-
-    /// The neighbor that the question at the head waits for is not there.
-    pub(in crate::stack) fn give_query_up(&mut self) {
-        if let Some((_, _, server)) = self.resolver.sending {
-            self.unload_query();
-            self.skip_server(server);
-            self.schedule_queries();
-        }
-    }
-
-    /// Puts the next datagram that is due into the slot; says whether it leaves by this interface.
-    fn load_query(&mut self, index: u8) -> bool {
-        let slot = self.resolver.slot;
-        let mut buffer = [0; MAX_QUERY];
-        while let Some((row, family, port, server, len)) = self.emit_query(&mut buffer) {
-            let message = buffer.get(..len).unwrap_or_default();
-            let Ok(interface) = self.queue_query(port, &server, message) else {
-                self.skip_server(server.addr);
-                continue;
-            };
-            self.resolver.sending = Some((row, family, server.addr));
-            if interface == index {
-                return true;
-            }
-            self.unschedule(slot);
-            self.slots[usize::from(slot)].interface = interface;
-            self.make_due(slot);
+        if !self.resolver.is_sending {
             return false;
         }
-        self.settle_lookups();
-        self.deadlines.set(slot, self.next_query());
-        false
-    }
-
-    fn queue_query(&mut self, port: u16, server: &Server, message: &[u8]) -> Result<u8> {
-        let route = self.way_to(server)?;
-        let remote = Endpoint {
-            addr: server.addr,
-            port: DNS_PORT,
-        };
-        let metadata = UdpMetadata {
-            endpoint: remote.to_smoltcp().ok_or(Error::NetworkUnreachable)?,
-            local_address: to_smoltcp(route.source),
-            meta: PacketMeta::default(),
-        };
-        let socket = self.slots[usize::from(self.resolver.slot)].udp();
-        let socket = socket.ok_or(Error::NetworkUnreachable)?;
-        socket.close();
-        let queued = socket.bind(IpListenEndpoint { addr: None, port });
-        queued.map_err(|_| Error::NetworkUnreachable)?;
-        let queued = socket.send_slice(message, metadata);
-        queued.map_err(|_| Error::NetworkUnreachable)?;
-        Ok(route.interface)
-    }
-
-    /// The next datagram that is due: whose it is, from which port, for which server, and its length.
-    fn emit_query(
-        &mut self,
-        buffer: &mut [u8; MAX_QUERY],
-    ) -> Option<(u16, Family, u16, Server, usize)> {
-        let now = self.now;
-        for (index, row) in (0..).zip(self.resolver.rows.iter_mut()) {
-            let mut servers = [None; crate::stack::dns::MAX_SERVERS];
-            for (place, server) in servers.iter_mut().zip(row.servers()) {
-                *place = Some(*server);
-            }
-            for question in row.questions_mut() {
-                let Some((server, len)) = question.query.emit(now, buffer) else {
-                    continue;
-                };
-                if let Some(server) = servers.get(server).copied().flatten() {
-                    return Some((index, question.query.family(), question.port, server, len));
-                }
+        let mut refused = false;
+        for row in 0..self.resolver.rows.len() {
+            for family in 0..2 {
+                refused = refused || self.egress_query(index, row, family, device);
             }
         }
-        None
+        self.probe_neighbor(index, device);
+        self.resolver.note_times();
+        refused
+    }
+
+    fn egress_query<D: Device + ?Sized>(
+        &mut self,
+        index: u8,
+        row: usize,
+        family: usize,
+        device: &mut D,
+    ) -> bool {
+        let now = self.now;
+        let Some(question) = self.resolver.question(row, family) else {
+            return false;
+        };
+        let Some(unsent) = question.unsent.filter(|unsent| unsent.interface == index) else {
+            return false;
+        };
+        let mut message = [0; MAX_QUERY];
+        let len = question.query.emit(&mut message);
+        let message = message.get(..len).unwrap_or_default();
+        let port = question.port;
+        let Some(interface) = &mut self.interfaces[usize::from(index)] else {
+            return false;
+        };
+        let Some(link) = interface.link_to(unsent.server, now) else {
+            if unsent.at <= now {
+                self.solicit(index, unsent.server, device);
+                self.put_off(row, family, Some(now + DISCOVERY_INTERVAL));
+            }
+            return false;
+        };
+        let has_checksum = interface.checksums.udp.tx();
+        let envelope = Envelope {
+            from: Endpoint {
+                addr: unsent.source,
+                port,
+            },
+            to: Endpoint {
+                addr: unsent.server,
+                port: DNS_PORT,
+            },
+            interface: index,
+            hop_limit: Options::DEFAULT.hop_limit,
+            traffic_class: Options::DEFAULT.type_of_service,
+            content: Content::Udp,
+        };
+        let outgoing = Outgoing {
+            link,
+            header: envelope.header(Part::Whole),
+            payload_len: UDP_HEADER + len,
+        };
+        let is_sent = self.send_own(index, device, &outgoing, |place| {
+            envelope.write(place, message, 0, has_checksum);
+        });
+        self.put_off(row, family, (!is_sent).then_some(now + DEVICE_RETRY));
+        !is_sent
+    }
+
+    /// A datagram has left, or is to be tried again.
+    fn put_off(&mut self, row: usize, family: usize, until: Option<Instant>) {
+        if let Some(question) = self.resolver.question(row, family) {
+            question.unsent = until
+                .zip(question.unsent)
+                .map(|(at, unsent)| Unsent { at, ..unsent });
+        }
     }
 
     /// Hears what came from a server to a query's port.
@@ -210,10 +225,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         if outcome == Outcome::Ignored {
             return;
         }
-        self.settle_lookups();
         if outcome == Outcome::Over {
             self.wakers.wake(Subject::Lookup(row as u16));
         }
-        self.schedule_queries();
+        self.ask_servers();
     }
 }

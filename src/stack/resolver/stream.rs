@@ -47,7 +47,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     fn poll_stream(&mut self, row: usize, family: usize) {
         let now = self.now;
-        let Some(question) = self.streaming(row, family) else {
+        let Some(question) = self.resolver.question(row, family) else {
             return;
         };
         let mut stream = question.stream.take();
@@ -63,13 +63,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         let outcome = match self.carry_on(row, family, &mut stream, server) {
             Ok(Arrived::InPart) => {
                 self.resolver.is_streaming = true;
-                if let Some(question) = self.streaming(row, family) {
+                if let Some(question) = self.resolver.question(row, family) {
                     question.stream = stream;
                 }
                 return;
             }
             Ok(Arrived::Heard(outcome)) => outcome,
-            Err(_) => match self.streaming(row, family) {
+            Err(_) => match self.resolver.question(row, family) {
                 Some(question) => question.query.stream_failed(now),
                 None => Outcome::Ignored,
             },
@@ -78,13 +78,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.close_stream(stream);
         }
         self.went_on(row, outcome);
-    }
-
-    fn streaming(&mut self, row: usize, family: usize) -> Option<&mut super::Question> {
-        match &mut self.resolver.rows.get_mut(row)?.state {
-            super::State::Pending { questions, .. } => questions.get_mut(family)?.as_mut(),
-            _ => None,
-        }
     }
 
     /// Connects, asks, and hears: as far as that goes now.
@@ -109,7 +102,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             _ => return Err(Error::ConnectionRefused),
         };
         let mut buffer = [0; PREFIX + MAX_QUERY];
-        let question = self.streaming(row, family).ok_or(Error::NameNotFound)?;
+        let question = self
+            .resolver
+            .question(row, family)
+            .ok_or(Error::NameNotFound)?;
         let len = question.query.emit_stream(&mut buffer);
         if let Some(rest) = buffer.get(stream.written..len)
             && !rest.is_empty()
@@ -152,10 +148,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let is_full = socket.recv_queue() >= socket.recv_capacity();
         let is_over = !socket.may_recv() || is_full;
-        let super::State::Pending { questions, .. } = &mut self.resolver.rows[row].state else {
-            return Err(Error::NameNotFound);
-        };
-        let question = questions.get_mut(family).and_then(Option::as_mut);
+        let question = self.resolver.question(row, family);
         let question = question.ok_or(Error::NameNotFound)?;
         // Nothing was taken from the buffer yet: what it holds is in one piece.
         let octets = match socket.can_recv() {
