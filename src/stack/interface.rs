@@ -6,7 +6,9 @@ use heapless::Vec;
 use smoltcp::iface::{Config, Interface};
 use smoltcp::phy::{ChecksumCapabilities, Device, Medium};
 use smoltcp::time::Instant;
-use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
+#[cfg(feature = "ipv4")]
+use smoltcp::wire::IpAddress;
+use smoltcp::wire::{HardwareAddress, IpCidr};
 
 use super::door::Packets;
 use super::flow::to_smoltcp;

@@ -18,8 +18,11 @@ use super::link::{self, BROADCAST, ETHERTYPE_ARP, Hardware, Link, group_hardware
 use super::outgoing::Outgoing;
 use crate::trace::Observer;
 
-/// How long a neighbor counts as reachable after it was heard: twice RFC 4861's `REACHABLE_TIME`.
-const REACHABLE: Duration = Duration::from_secs(60);
+/// How long a neighbor counts as reachable after it was heard (RFC 4861 §10, `REACHABLE_TIME`).
+const REACHABLE: Duration = Duration::from_secs(30);
+
+/// How long what was heard is believed: who has not been spoken to for so long is asked first (RFC 1122 §2.3.2.1).
+const LIFETIME: Duration = Duration::from_secs(60);
 
 /// One question a second for each neighbor (RFC 1122 §2.3.2.1, RFC 4861 §10).
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -90,7 +93,8 @@ impl Neighbors {
         let hardware = neighbor.hardware;
         if now >= neighbor.heard + REACHABLE {
             let is_asked = neighbor.probes > 0 && now < neighbor.probed + INTERVAL;
-            if neighbor.probes >= PROBES && !is_asked {
+            let is_over = now >= neighbor.heard + LIFETIME;
+            if is_over || neighbor.probes >= PROBES && !is_asked {
                 self.known.swap_remove(index);
                 return None;
             }
@@ -519,15 +523,22 @@ mod tests {
     fn who_is_silent_is_asked_and_then_forgotten() {
         let mut neighbors = Neighbors::new();
         neighbors.learn(PEER, MAC, at(0), true);
-        assert_eq!(neighbors.hardware(PEER, at(59)), Some(MAC));
-        assert_eq!(neighbors.probe(at(59)), None);
-        for second in 60..63 {
+        assert_eq!(neighbors.hardware(PEER, at(29)), Some(MAC));
+        assert_eq!(neighbors.probe(at(29)), None);
+        for second in 30..33 {
             assert_eq!(neighbors.hardware(PEER, at(second)), Some(MAC));
             assert_eq!(neighbors.probe(at(second)), Some((PEER, MAC)));
             assert_eq!(neighbors.hardware(PEER, at(second)), Some(MAC));
             assert_eq!(neighbors.probe(at(second)), None);
         }
-        assert_eq!(neighbors.hardware(PEER, at(63)), None);
+        assert_eq!(neighbors.hardware(PEER, at(33)), None);
+    }
+
+    #[test]
+    fn who_was_not_spoken_to_for_long_is_asked_first() {
+        let mut neighbors = Neighbors::new();
+        neighbors.learn(PEER, MAC, at(0), true);
+        assert_eq!(neighbors.hardware(PEER, at(60)), None);
     }
 
     #[test]
