@@ -82,6 +82,8 @@ pub enum Limit {
     NameServers,
     /// Hosts of a simulation.
     Hosts,
+    /// Multicast groups of one interface.
+    Groups,
 }
 
 impl Limit {
@@ -97,6 +99,7 @@ impl Limit {
             Limit::Names => "names in the static table",
             Limit::NameServers => "name servers",
             Limit::Hosts => "hosts in the simulation",
+            Limit::Groups => "multicast groups of the interface",
         }
     }
 }

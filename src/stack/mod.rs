@@ -79,6 +79,8 @@ mod ingress;
 mod interface;
 mod list;
 mod listen;
+#[allow(dead_code)] // not in use yet
+mod multicast;
 mod neighbor;
 pub mod option;
 mod persist;
