@@ -73,7 +73,7 @@ const V3_QUERY_LEN: usize = 12;
 const ADDRESS_LEN: usize = 4;
 
 impl<'f> Igmp<'f> {
-    pub(super) fn parse(octets: &'f [u8]) -> Option<Igmp<'f>> {
+    pub(in crate::trace) fn parse(octets: &'f [u8]) -> Option<Igmp<'f>> {
         let &kind = octets.first()?;
         let message = match (kind, ipv4_at(octets, 4)) {
             (QUERY, Some(group)) => {
@@ -119,7 +119,7 @@ impl<'f> Igmp<'f> {
         }
     }
 
-    pub(super) fn protocol(&self) -> &'static str {
+    pub(in crate::trace) fn protocol(&self) -> &'static str {
         match self.message {
             IgmpMessage::Query { version: 1, .. } | IgmpMessage::Report { version: 1, .. } => {
                 "IGMPv1"
