@@ -13,6 +13,7 @@ use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
+use super::multicast::Memberships;
 use super::neighbor::{Neighbors, solicited_node};
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
@@ -47,6 +48,7 @@ pub(super) struct NetworkInterface {
     /// The default gateways, of IPv4 and of IPv6.
     gateways: [Option<IpAddr>; 2],
     pub(super) neighbors: Neighbors,
+    pub(super) memberships: Memberships,
     pub(super) due: List,
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
@@ -77,6 +79,7 @@ impl NetworkInterface {
             addresses: Vec::new(),
             gateways: [None; 2],
             neighbors: Neighbors::new(),
+            memberships: Memberships::new(),
             due: List::new(),
             blocked: List::new(),
             refused: false,
@@ -121,17 +124,25 @@ impl NetworkInterface {
 
     /// Whether packets for a group are for this interface, too.
     pub(super) fn is_member(&self, group: IpAddr) -> bool {
-        match group {
-            IpAddr::V4(v4) => v4.octets() == [224, 0, 0, 1],
-            IpAddr::V6(v6) => {
-                let all_nodes = [0xff02, 0, 0, 0, 0, 0, 0, 1];
-                let is_solicited = |cidr: &IpCidr| match IpAddr::from(cidr.address()) {
-                    IpAddr::V6(own) => solicited_node(own) == v6,
-                    IpAddr::V4(_) => false,
-                };
-                v6.segments() == all_nodes || self.addresses.iter().any(is_solicited)
-            }
+        self.memberships.is_member(group)
+    }
+
+    /// Joins the group in which neighbors ask for an address (RFC 4291 §2.8); on a link without hardware addresses nobody
+    /// does.
+    fn join_solicited_node(&mut self, address: IpAddr, now: Instant) -> Result<()> {
+        match (address, self.hardware) {
+            (IpAddr::V6(v6), Some(_)) => self.memberships.join(solicited_node(v6).into(), now),
+            _ => Ok(()),
         }
+    }
+
+    /// An address that never leaves the link.
+    pub(super) fn link_local(&self) -> Option<core::net::Ipv6Addr> {
+        let mut addresses = self.addresses.iter().map(|cidr| cidr.address().into());
+        addresses.find_map(|address| match address {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(v6),
+            _ => None,
+        })
     }
 
     fn gateway(&self, addr: IpAddr) -> Option<IpAddr> {
@@ -315,10 +326,15 @@ impl<O: Observer> Stack<'_, O> {
         if self.is_own(addr.into()) {
             return Err(Error::AddrInUse);
         }
+        let now = self.now;
         let interface = self.interface_mut(interface)?;
         if interface.mtu < least_mtu(is_v4) {
             return Err(Error::InvalidArgument);
         }
+        if interface.addresses.is_full() {
+            return Err(Error::Exhausted(Limit::Addresses));
+        }
+        interface.join_solicited_node(addr.into(), now)?;
         let added = interface.addresses.push(IpCidr::new(addr, prefix_len));
         added.map_err(|_| Error::Exhausted(Limit::Addresses))
     }

@@ -57,6 +57,7 @@
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
+//! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
@@ -77,6 +78,7 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+mod group;
 mod header;
 mod icmp;
 mod ingress;
@@ -84,7 +86,6 @@ mod interface;
 mod link;
 mod list;
 mod listen;
-#[allow(dead_code)] // not in use yet
 mod multicast;
 mod neighbor;
 pub mod option;
@@ -130,6 +131,7 @@ use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
+use group::Joined;
 use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
 use list::{Link, List};
@@ -320,6 +322,8 @@ pub struct Stack<'a, O: Observer = ()> {
     errors: RateLimit,
     /// How many raw sockets are open.
     raw_sockets: u16,
+    /// The groups of the sockets.
+    joined: Joined,
     resolver: Resolver<'a>,
     wakers: Wakers<'a>,
     /// What the heart is doing: the cause of what happens now.
@@ -419,6 +423,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,
+            joined: Joined::new(),
             resolver: parts.resolver,
             wakers: parts.wakers,
             cause: Cause::Call,

@@ -7,7 +7,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::checksum;
 
 use super::member::Member;
-use super::{GROUPS, Outgoing, Random};
+use super::{GROUPS, Random, Told};
 use crate::{Error, Limit, Result};
 
 /// Every host is in it, and none reports it (RFC 2236 §3).
@@ -138,7 +138,7 @@ impl Igmp {
         buffer: &mut [u8],
         now: Instant,
         random: Random<'_>,
-    ) -> Option<Outgoing> {
+    ) -> Option<Told> {
         let buffer = buffer.first_chunk_mut::<MESSAGE_LEN>()?;
         let report = match self.is_v1_router_present(now) {
             true => REPORT_V1,
@@ -158,7 +158,7 @@ impl Igmp {
         *buffer = [kind, 0, 0, 0, a, b, c, d];
         let [high, low] = (!checksum::data(buffer)).to_be_bytes();
         *buffer = [kind, 0, high, low, a, b, c, d];
-        Some(Outgoing {
+        Some(Told {
             to: to.into(),
             len: MESSAGE_LEN,
         })

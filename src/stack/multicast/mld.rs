@@ -15,7 +15,7 @@ use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
 
 use super::member::Member;
-use super::{GROUPS, Heard, Outgoing, Random, SOURCES, random_delay};
+use super::{GROUPS, Heard, Random, SOURCES, Told, random_delay};
 use crate::{Error, Limit, Result};
 
 /// Every node is in it, and none reports it (RFC 3810 §6).
@@ -315,7 +315,7 @@ impl Mld {
         buffer: &mut [u8],
         now: Instant,
         random: Random<'_>,
-    ) -> Option<Outgoing> {
+    ) -> Option<Told> {
         self.end_v1(now);
         match self.v1_querier_until {
             Some(_) => self.emit_v1(buffer, now, random),
@@ -323,7 +323,7 @@ impl Mld {
         }
     }
 
-    fn emit_v1(&mut self, buffer: &mut [u8], now: Instant, random: Random<'_>) -> Option<Outgoing> {
+    fn emit_v1(&mut self, buffer: &mut [u8], now: Instant, random: Random<'_>) -> Option<Told> {
         let buffer = buffer.first_chunk_mut::<V1_MESSAGE_LEN>()?;
         let mut members = self.rows.iter_mut().map(|row| &mut row.member);
         let member = members.find(|member| member.is_due(now))?;
@@ -339,14 +339,14 @@ impl Mld {
         head.fill(0);
         head[0] = kind;
         address.copy_from_slice(&group.octets());
-        Some(Outgoing {
+        Some(Told {
             to: to.into(),
             len: V1_MESSAGE_LEN,
         })
     }
 
     /// As many records as there are due and as fit.
-    fn emit_v2(&mut self, buffer: &mut [u8], now: Instant, random: Random<'_>) -> Option<Outgoing> {
+    fn emit_v2(&mut self, buffer: &mut [u8], now: Instant, random: Random<'_>) -> Option<Told> {
         if self.answer_all_at.is_some_and(|at| at <= now) {
             self.answer_all_at = None;
             self.sources.clear();
@@ -388,7 +388,7 @@ impl Mld {
         }
         let [high, low] = records.to_be_bytes();
         *head = [REPORT_V2, 0, 0, 0, 0, 0, high, low];
-        Some(Outgoing {
+        Some(Told {
             to: ALL_MLDV2_ROUTERS.into(),
             len,
         })

@@ -46,7 +46,7 @@ pub(crate) struct Heard<'m> {
 
 /// A message to be sent, with a hop limit of 1 and the Router Alert option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Outgoing {
+pub(crate) struct Told {
     /// To whom.
     pub(crate) to: IpAddr,
     /// Octets written. The checksum of ICMPv6 is left out: the sender's address is not known here.
@@ -169,17 +169,22 @@ impl Memberships {
         buffer: &mut [u8],
         now: Instant,
         random: Random<'_>,
-    ) -> Option<Outgoing> {
+    ) -> Option<Told> {
         #[cfg(feature = "ipv4")]
-        if let Some(outgoing) = self.igmp.emit(buffer, now, random) {
-            return Some(outgoing);
+        if let Some(told) = self.igmp.emit(buffer, now, random) {
+            return Some(told);
         }
         #[cfg(feature = "ipv6")]
-        if let Some(outgoing) = self.mld.emit(buffer, now, random) {
-            return Some(outgoing);
+        if let Some(told) = self.mld.emit(buffer, now, random) {
+            return Some(told);
         }
         None
     }
+}
+
+/// Whether a type of ICMPv6 is MLD's: queries, reports and "done" (RFC 2710 §3, RFC 3810 §5.2).
+pub(crate) const fn is_mld(kind: u8) -> bool {
+    matches!(kind, 130..=132 | 143)
 }
 
 /// A random time, shorter than `longest`.

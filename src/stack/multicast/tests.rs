@@ -15,14 +15,14 @@ fn after(millis: u64) -> Instant {
 }
 
 /// An interface whose every random delay is half of what it may be, and what it says when.
-struct Told {
+struct Interface {
     groups: Memberships,
     now: Instant,
 }
 
-impl Told {
-    fn new() -> Told {
-        Told {
+impl Interface {
+    fn new() -> Interface {
+        Interface {
             groups: Memberships::new(),
             now: START,
         }
@@ -50,8 +50,8 @@ impl Told {
     fn said(&mut self) -> Vec<(IpAddr, Vec<u8>)> {
         let mut said = Vec::new();
         let mut buffer = [0xa5; 1232];
-        while let Some(outgoing) = self.groups.emit(&mut buffer, self.now, &mut middle) {
-            said.push((outgoing.to, buffer[..outgoing.len].to_vec()));
+        while let Some(sent) = self.groups.emit(&mut buffer, self.now, &mut middle) {
+            said.push((sent.to, buffer[..sent.len].to_vec()));
         }
         assert!(self.groups.poll_at().is_none_or(|at| at > self.now));
         said
@@ -129,8 +129,8 @@ mod v4 {
     }
 
     /// A member that has said all that joining makes it say.
-    fn idle(groups: &[&str]) -> Told {
-        let mut told = Told::new();
+    fn idle(groups: &[&str]) -> Interface {
+        let mut told = Interface::new();
         for group in groups {
             told.join(group);
         }
@@ -144,7 +144,7 @@ mod v4 {
 
     #[test]
     fn a_report_is_these_octets() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         told.join(MDNS);
         // RFC 2236 §2, with the checksum counted by hand: 1600 + e000 + 00fb = f6fb.
         let octets = vec![0x16, 0, 0x09, 0x04, 224, 0, 0, 251];
@@ -155,7 +155,7 @@ mod v4 {
 
     #[test]
     fn joining_is_reported_at_once_and_again_within_ten_seconds() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         told.join(MDNS);
         told.says_at(START, &[report(MDNS)]);
         told.says_at(after(5_000), &[report(MDNS)]);
@@ -180,7 +180,7 @@ mod v4 {
 
     #[test]
     fn who_left_before_a_word_was_said_says_none() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         told.join(MDNS);
         told.leave(MDNS);
         told.is_silent();
@@ -228,7 +228,7 @@ mod v4 {
 
     #[test]
     fn nobody_elses_report_holds_the_first_back() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         told.join(MDNS);
         told.hear("10.0.0.2", &report(MDNS).1);
         told.says_at(START, &[report(MDNS)]);
@@ -277,7 +277,7 @@ mod v4 {
 
     #[test]
     fn all_hosts_are_a_group_of_which_nobody_speaks() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         let all = "224.0.0.1";
         assert!(told.groups.is_member(all.parse().unwrap()));
         told.join(all);
@@ -290,7 +290,7 @@ mod v4 {
 
     #[test]
     fn the_table_is_bounded_and_who_left_makes_room() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         let group = |index: usize| IpAddr::from([239, 0, 1, index as u8]);
         for index in 0..GROUPS {
             told.groups.join(group(index), START).unwrap();
@@ -391,8 +391,8 @@ mod v6 {
         (group, message_v1(131, 0, group))
     }
 
-    fn idle(groups: &[&str]) -> Told {
-        let mut told = Told::new();
+    fn idle(groups: &[&str]) -> Interface {
+        let mut told = Interface::new();
         for group in groups {
             told.join(group);
         }
@@ -406,7 +406,7 @@ mod v6 {
 
     #[test]
     fn a_report_is_these_octets() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         told.join(MDNS);
         // RFC 3810 §5.2: type 143, one record, CHANGE_TO_EXCLUDE_MODE, no sources.
         let mut octets = vec![143, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0];
@@ -416,7 +416,7 @@ mod v6 {
 
     #[test]
     fn joining_is_told_at_once_and_again_within_a_second() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         told.join(MDNS);
         told.join(NODE);
         let both = report(&[to_exclude(MDNS), to_exclude(NODE)]);
@@ -470,8 +470,8 @@ mod v6 {
         told.hear(ROUTER, &query(0, "::", &[]));
         let mut said = Vec::new();
         let mut buffer = [0; 50];
-        while let Some(outgoing) = told.groups.emit(&mut buffer, told.now, &mut middle) {
-            said.push(buffer[..outgoing.len].to_vec());
+        while let Some(sent) = told.groups.emit(&mut buffer, told.now, &mut middle) {
+            said.push(buffer[..sent.len].to_vec());
         }
         let two = report(&[is_exclude(MDNS), is_exclude(NODE)]).1;
         assert_eq!(said, [two, report(&[is_exclude("ff02::c")]).1]);
@@ -583,7 +583,7 @@ mod v6 {
 
     #[test]
     fn groups_that_stay_within_are_not_spoken_of() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         for group in ["ff02::1", "ff01::1", "ff01::fb", "ff00::1"] {
             told.join(group);
             assert!(told.groups.is_member(group.parse().unwrap()));
@@ -602,7 +602,7 @@ mod v6 {
 
     #[test]
     fn the_table_is_bounded_and_who_left_makes_room() {
-        let mut told = Told::new();
+        let mut told = Interface::new();
         let group = |index: usize| {
             let address: IpAddr = [0xff02, 0, 0, 0, 0, 0, 1, index as u16].into();
             address
@@ -753,8 +753,8 @@ mod any {
                     Step::Emit(more) => {
                         let mut buffer = std::vec![0; MESSAGE_LEN + more];
                         let mut count = 0;
-                        while let Some(outgoing) = groups.emit(&mut buffer, now, &mut random) {
-                            prop_assert!(outgoing.to.is_multicast() && outgoing.len >= 8);
+                        while let Some(sent) = groups.emit(&mut buffer, now, &mut random) {
+                            prop_assert!(sent.to.is_multicast() && sent.len >= 8);
                             count += 1;
                             prop_assert!(count <= 2 * GROUPS, "it never ends");
                         }
