@@ -138,7 +138,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn egress_answers<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
         let pane = self.pane_of(index, None);
         let now = self.now;
-        let Some(interface) = &self.interfaces[usize::from(index)] else {
+        let Some(Some(interface)) = self.interfaces.get(usize::from(index)) else {
             return false;
         };
         let (mtu, checksums) = (interface.mtu, &interface.checksums);

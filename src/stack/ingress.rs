@@ -220,10 +220,16 @@ impl<'a, O: Observer> Stack<'a, O> {
                     .is_some_and(|interface| interface.is_broadcast(to) || interface.is_member(to)))
     }
 
-    /// Nobody else sends from our addresses, or from or to 127.0.0.0/8 (RFC 1122 §3.2.1.3).
+    /// Nobody else sends from our addresses, from or to 127.0.0.0/8, or from a group's address (RFC 1122 §3.2.1.3).
     fn is_martian(&self, incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
+        let Packet {
+            source,
+            destination,
+            ..
+        } = *packet;
+        let is_group = || source.is_multicast() || self.is_broadcast(source);
         incoming.interface != LOOPBACK
-            && (self.is_own(packet.source) || packet.destination.is_loopback())
+            && (self.is_own(source) || destination.is_loopback() || is_group())
     }
 
     /// A SYN beyond the last connection of a flow in TIME-WAIT begins the next one (RFC 9293 §3.10.7.8).

@@ -127,13 +127,17 @@ impl NetworkInterface {
         self.memberships.is_member(group)
     }
 
-    /// Joins the group in which neighbors ask for an address (RFC 4291 §2.8); on a link without hardware addresses nobody
-    /// does.
+    /// Joins the group in which neighbors ask for an address that comes (RFC 4291 §2.8); on a link without hardware addresses
+    /// nobody does. With the first link-local one routers begin to listen.
     fn join_solicited_node(&mut self, address: IpAddr, now: Instant) -> Result<()> {
-        match (address, self.hardware) {
-            (IpAddr::V6(v6), Some(_)) => self.memberships.join(solicited_node(v6).into(), now),
-            _ => Ok(()),
+        let (IpAddr::V6(v6), Some(_)) = (address, self.hardware) else {
+            return Ok(());
+        };
+        self.memberships.join(solicited_node(v6).into(), now)?;
+        if v6.is_unicast_link_local() && self.link_local().is_none() {
+            self.memberships.announce(false, now);
         }
+        Ok(())
     }
 
     /// An address that never leaves the link.
@@ -335,6 +339,10 @@ impl<O: Observer> Stack<'_, O> {
             return Err(Error::Exhausted(Limit::Addresses));
         }
         interface.join_solicited_node(addr.into(), now)?;
+        // smoltcp's DNS socket asks for one.
+        interface.inner.update_ip_addrs(|addrs| {
+            let _ = addrs.push(IpCidr::new(addr, prefix_len));
+        });
         let added = interface.addresses.push(IpCidr::new(addr, prefix_len));
         added.map_err(|_| Error::Exhausted(Limit::Addresses))
     }

@@ -126,13 +126,17 @@ impl Memberships {
         none
     }
 
-    /// Tells the routers of every group anew: the link has come up, or there is a link-local address to speak from at last
-    /// (RFC 3590 §4: routers do not hear who speaks from `::`).
-    pub(crate) fn announce(&mut self, now: Instant) {
-        #[cfg(feature = "ipv4")]
-        self.igmp.announce(now);
-        #[cfg(feature = "ipv6")]
-        self.mld.announce(now);
+    /// Tells the routers of every group of a family anew: the link has come up, or there is a link-local address to speak from
+    /// at last (RFC 3590 §4: routers do not hear who speaks from `::`).
+    pub(crate) fn announce(&mut self, is_v4: bool, now: Instant) {
+        match is_v4 {
+            #[cfg(feature = "ipv4")]
+            true => self.igmp.announce(now),
+            #[cfg(feature = "ipv6")]
+            false => self.mld.announce(now),
+            #[allow(unreachable_patterns)]
+            _ => {}
+        }
     }
 
     /// Takes in a message; what is none, or is not for a member, changes nothing.

@@ -321,7 +321,7 @@ mod v4 {
     fn a_new_link_hears_of_every_group() {
         let mut told = idle(&[MDNS]);
         told.join("224.0.0.1");
-        told.groups.announce(told.now);
+        told.groups.announce(true, told.now);
         told.says_at(after(60_000), &[report(MDNS)]);
         told.says_at(after(65_000), &[report(MDNS)]);
         told.is_silent();
@@ -592,7 +592,7 @@ mod v6 {
         told.hear(ROUTER, &query(1_000, "::", &[]));
         told.now = after(500);
         assert_eq!(told.said(), []);
-        told.groups.announce(told.now);
+        told.groups.announce(false, told.now);
         told.leave("ff01::fb");
         told.is_silent();
         assert!(!told.groups.is_member("ff01::fb".parse().unwrap()));
@@ -622,7 +622,7 @@ mod v6 {
     #[test]
     fn a_link_local_address_makes_every_group_known_anew() {
         let mut told = idle(&[MDNS]);
-        told.groups.announce(told.now);
+        told.groups.announce(false, told.now);
         told.says_at(after(60_000), &[report(&[to_exclude(MDNS)])]);
         told.says_at(after(60_500), &[report(&[to_exclude(MDNS)])]);
         told.is_silent();
@@ -640,7 +640,7 @@ mod any {
         Join(IpAddr),
         Leave(IpAddr),
         Hear(IpAddr, u8, bool, Vec<u8>),
-        Announce,
+        Announce(bool),
         Wait(u32),
         Emit(usize),
     }
@@ -697,7 +697,7 @@ mod any {
             3 => group().prop_map(Step::Join),
             3 => group().prop_map(Step::Leave),
             4 => hear.prop_map(|(source, hops, alert, message)| Step::Hear(source, hops, alert, message)),
-            1 => Just(Step::Announce),
+            1 => any::<bool>().prop_map(Step::Announce),
             2 => any::<u32>().prop_map(Step::Wait),
             3 => (0..400usize).prop_map(Step::Emit),
         ]
@@ -748,7 +748,7 @@ mod any {
                         let heard = Heard { source, hop_limit, router_alert, message: &message };
                         groups.hear(&heard, now, &mut random);
                     }
-                    Step::Announce => groups.announce(now),
+                    Step::Announce(is_v4) => groups.announce(is_v4, now),
                     Step::Wait(millis) => now += Duration::from_millis(u64::from(millis % 20_000)),
                     Step::Emit(more) => {
                         let mut buffer = std::vec![0; MESSAGE_LEN + more];
