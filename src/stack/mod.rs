@@ -282,6 +282,14 @@ impl InterfaceId {
     pub const fn index(self) -> u32 {
         self.0 as u32
     }
+
+    /// The interface of a number, whether there is one or not.
+    pub const fn from_index(index: u32) -> Option<InterfaceId> {
+        match index <= u8::MAX as u32 {
+            true => Some(InterfaceId(index as u8)),
+            false => None,
+        }
+    }
 }
 
 /// A TCP/IP host. See the [module](self) for how it is driven.
