@@ -4,7 +4,10 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
 use smoltcp::phy::Device;
+use smoltcp::time::Instant;
 
+#[cfg(feature = "ipv6")]
+use super::address::ADDRESSES;
 use super::fd::Socket;
 use super::flow::UNSPECIFIED;
 use super::frame::{ICMPV6, IGMP, Packet};
@@ -13,6 +16,8 @@ use super::ingress::Incoming;
 use super::interface::{LOOPBACK, NetworkInterface};
 use super::link;
 use super::multicast::{self, Heard};
+#[cfg(feature = "ipv6")]
+use super::neighbor::solicited_node;
 use super::outgoing::Outgoing;
 use super::{Domain, Fd, InterfaceId, Stack, glass};
 use crate::trace::{Call, Cause, Observer};
@@ -237,7 +242,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         device: &mut D,
     ) -> bool {
         let now = self.now;
-        let is_due = |row: &NetworkInterface| row.memberships.poll_at().is_some_and(|at| at <= now);
+        let is_due = |row: &NetworkInterface| row.reports_at().is_some_and(|at| at <= now);
         let mut message = [0; REPORT];
         while let Some(Some(row)) = self.interfaces.get(usize::from(index))
             && is_due(row)
@@ -277,7 +282,72 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 }
 
+/// The groups that an interface is in for its addresses: in them neighbors ask for those (RFC 4291 §2.8).
+#[cfg(feature = "ipv6")]
+pub(super) struct SolicitedNodes {
+    /// The addresses whose groups are joined.
+    joined: Vec<Ipv6Addr, ADDRESSES>,
+    /// What routers were told from last.
+    spoken_from: Option<Ipv6Addr>,
+}
+
+#[cfg(feature = "ipv6")]
+impl SolicitedNodes {
+    pub(super) const fn new() -> SolicitedNodes {
+        SolicitedNodes {
+            joined: Vec::new(),
+            spoken_from: None,
+        }
+    }
+}
+
+#[cfg(feature = "ipv6")]
 impl NetworkInterface {
+    /// Joins the groups of addresses that have come, and leaves those of addresses that have gone. A link without hardware
+    /// addresses has none: nobody asks for them.
+    pub(super) fn settle_solicited_nodes(&mut self, now: Instant) {
+        if self.hardware.is_none() {
+            return;
+        }
+        let (addresses, joined) = (&self.addresses, &mut self.solicited.joined);
+        let is_there = |address: &Ipv6Addr| addresses.find(IpAddr::V6(*address)).is_some();
+        while let Some(gone) = joined.iter().position(|address| !is_there(address)) {
+            let address = joined.swap_remove(gone);
+            let _ = self.memberships.leave(solicited_node(address).into(), now);
+        }
+        for row in addresses.rows() {
+            if let IpAddr::V6(address) = row.addr
+                && !joined.contains(&address)
+                // Without room the group is heard all the same, and routers are not told.
+                && self.memberships.join(solicited_node(address).into(), now).is_ok()
+            {
+                let _ = joined.push(address);
+            }
+        }
+        let speaks_from = self.link_local();
+        if speaks_from != self.solicited.spoken_from {
+            self.solicited.spoken_from = speaks_from;
+            if speaks_from.is_some() {
+                self.memberships.announce(false, now);
+            }
+        }
+    }
+
+    /// An address that never leaves the link, and may be used.
+    fn link_local(&self) -> Option<Ipv6Addr> {
+        self.addresses.assigned().find_map(|row| match row.addr {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(v6),
+            _ => None,
+        })
+    }
+}
+
+impl NetworkInterface {
+    /// When there is something to say of groups; over a link that is down there is not.
+    pub(super) fn reports_at(&self) -> Option<Instant> {
+        self.memberships.poll_at().filter(|_| self.is_up)
+    }
+
     /// The header of a report, which no router passes on.
     fn report_header(&self, to: IpAddr) -> Header {
         let (source, protocol) = match to {
@@ -286,10 +356,13 @@ impl NetworkInterface {
                 (own.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), IGMP)
             }
             // RFC 3810 §5.2.13: a link-local address, or none.
+            #[cfg(feature = "ipv6")]
             IpAddr::V6(_) => {
                 let own = self.link_local();
                 (own.unwrap_or(Ipv6Addr::UNSPECIFIED).into(), ICMPV6)
             }
+            #[cfg(not(feature = "ipv6"))]
+            IpAddr::V6(v6) => (v6.into(), ICMPV6),
         };
         Header {
             source,
