@@ -208,6 +208,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.close_datagrams(slot);
             }
         }
+        self.leave_all_groups(fd.index);
         self.unbind(fd.index);
         self.descriptors.close(fd);
         // Whoever waits on it finds it stale.

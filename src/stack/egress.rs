@@ -7,7 +7,7 @@ use smoltcp::time::{Duration, Instant};
 use super::connection::Role;
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
-use super::interface::LOOPBACK;
+use super::interface::{LOOPBACK, NetworkInterface};
 use super::slot::{Agenda, Kind};
 use super::{InterfaceId, Stack};
 use crate::Error;
@@ -102,6 +102,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         #[cfg(feature = "ipv4")]
         if self.egress_client(interface, device) {
+            return;
+        }
+        if self.egress_memberships(interface, device) {
+            if let Some(row) = &mut self.interfaces[usize::from(interface)] {
+                row.refused = true;
+            }
             return;
         }
         for _ in 0..count {
@@ -350,19 +356,22 @@ impl<'a, O: Observer> Stack<'a, O> {
                 at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
             }
         }
+        let rows = (0..).zip(self.interfaces.iter());
+        for (_, row) in rows.filter(|(index, _)| is_meant(*index)) {
+            if let Some(row) = row
+                && let Some(at) = row.reports_at()
+            {
+                let first = self.now + row.pause();
+                at_once = earlier(at_once, Some(at.max(first)));
+            }
+        }
         if self.due > 0 {
             let interfaces = (0..).zip(self.interfaces.iter());
             for (_, row) in interfaces.filter(|(index, _)| is_meant(*index)) {
                 if let Some(row) = row
                     && !row.due.is_empty()
                 {
-                    // A full device is no reason to call at once, and no reason to let the other links wait.
-                    let wait = if row.refused {
-                        DEVICE_RETRY
-                    } else {
-                        Duration::ZERO
-                    };
-                    at_once = earlier(at_once, Some(self.now + wait));
+                    at_once = earlier(at_once, Some(self.now + row.pause()));
                 }
             }
         }
@@ -383,6 +392,16 @@ impl<'a, O: Observer> Stack<'a, O> {
         let waiting = earlier(waiting, self.wakers.next());
         let waiting = earlier(waiting, self.resolver.next_deadline(&is_meant));
         earlier(at_once, waiting)
+    }
+}
+
+impl NetworkInterface {
+    /// How long what is due waits: a full device is no reason to call at once, and no reason to let the other links wait.
+    fn pause(&self) -> Duration {
+        match self.refused {
+            true => DEVICE_RETRY,
+            false => Duration::ZERO,
+        }
     }
 }
 

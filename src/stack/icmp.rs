@@ -12,6 +12,7 @@ use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP};
 use super::ingress::Incoming;
+use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use crate::Error;
 use crate::trace::Observer;
@@ -42,6 +43,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             Some(&(NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT)) if is_v6 => {
                 self.hear_neighbor(incoming, token, packet);
+            }
+            Some(kind) if is_v6 && multicast::is_mld(*kind) => {
+                self.hear_membership(incoming, packet);
             }
             // A redirect (RFC 1122 §3.2.2.2, RFC 4861 §8) is not obeyed: whoever is on the link could send one.
             _ => self.hear_error(incoming.interface, packet),

@@ -15,7 +15,7 @@ use super::door::{DoorIn, Sent, Watch};
 use super::flow::Flow;
 use super::fragment::{self, Outcome};
 use super::frame::is_link_unicast;
-use super::frame::{self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP};
+use super::frame::{self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, IGMP, Packet, Segment, TCP, UDP};
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
 use super::link::Link;
@@ -150,6 +150,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         match packet.protocol {
             UDP => self.ingress_udp(incoming, token, &packet),
             ICMP | ICMPV6 => self.ingress_icmp(incoming, token, &packet),
+            IGMP if packet.source.is_ipv4() => self.hear_membership(incoming, &packet),
             _ if is_copied => {}
             _ => self.refuse_protocol(incoming, token, &packet),
         }

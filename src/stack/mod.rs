@@ -57,6 +57,7 @@
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
+//! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
@@ -87,6 +88,7 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+mod group;
 mod header;
 mod icmp;
 mod ingress;
@@ -96,6 +98,7 @@ mod leasing;
 mod link;
 mod list;
 mod listen;
+mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
@@ -150,6 +153,7 @@ use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
+use group::Joined;
 use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
 use list::{Link, List};
@@ -303,6 +307,14 @@ impl InterfaceId {
     pub const fn index(self) -> u32 {
         self.0 as u32
     }
+
+    /// The interface of a number, whether there is one or not.
+    pub const fn from_index(index: u32) -> Option<InterfaceId> {
+        match index <= u8::MAX as u32 {
+            true => Some(InterfaceId(index as u8)),
+            false => None,
+        }
+    }
 }
 
 /// A TCP/IP host. See the [module](self) for how it is driven.
@@ -343,6 +355,8 @@ pub struct Stack<'a, O: Observer = ()> {
     errors: RateLimit,
     /// How many raw sockets are open.
     raw_sockets: u16,
+    /// The groups of the sockets.
+    joined: Joined,
     resolver: Resolver<'a>,
     wakers: Wakers<'a>,
     /// What the heart is doing: the cause of what happens now.
@@ -442,6 +456,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,
+            joined: Joined::new(),
             resolver: parts.resolver,
             wakers: parts.wakers,
             cause: Cause::Call,

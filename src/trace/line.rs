@@ -205,6 +205,8 @@ impl Display for Called {
             Call::RecvFrom { len } => write!(f, "recvfrom({len})"),
             Call::Peek { len } => write!(f, "peek({len})"),
             Call::Shutdown(how) => write!(f, "shutdown({how:?})"),
+            Call::JoinGroup(group) => write!(f, "join_group({group})"),
+            Call::LeaveGroup(group) => write!(f, "leave_group({group})"),
             Call::Poll { fds } => write!(f, "poll({fds})"),
             Call::Close => write!(f, "close()"),
         }

@@ -195,6 +195,8 @@ pub enum Call {
     RecvFrom { len: usize },
     Peek { len: usize },
     Shutdown(crate::stack::Shutdown),
+    JoinGroup(core::net::IpAddr),
+    LeaveGroup(core::net::IpAddr),
     Poll { fds: usize },
     Close,
 }
