@@ -34,7 +34,7 @@
 //! # The parts
 //!
 //! ```text
-//!   TcpListener · TcpStream · UdpSocket · resolve · sleep      any number of tasks
+//!   TcpListener · TcpStream · UdpSocket · RawSocket · resolve · sleep      any number of tasks
 //!                        │ call
 //!              ┌─────────▼─────────┐
 //!              │ Local / Locked    │  a Network: the Stack, shared, and its clock
@@ -77,6 +77,7 @@ mod handle;
 mod locked;
 mod name;
 mod network;
+mod raw_socket;
 mod runner;
 mod split;
 mod tcp_listener;
@@ -86,7 +87,7 @@ mod time;
 pub mod tokio;
 mod udp_socket;
 
-pub use crate::stack::{Received, Shutdown, option::CongestionControl};
+pub use crate::stack::{Domain, Message, Protocol, Received, Shutdown, option::CongestionControl};
 #[cfg(any(feature = "embedded-io", all(feature = "std", target_os = "linux")))]
 pub(crate) use handle::Handle;
 
@@ -97,6 +98,7 @@ pub use locked::Locked;
 pub(crate) use name::localhost;
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
+pub use raw_socket::RawSocket;
 pub use runner::{Runner, Wait};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use tcp_listener::TcpListener;
