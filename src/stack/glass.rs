@@ -595,8 +595,9 @@ pub(super) fn is_checksum_right(incoming: &Incoming<'_>, packet: &Packet<'_>) ->
             let pseudo = Sum::pseudo_header(source, destination, UDP, len.into());
             pseudo.add(datagram).is_right()
         }
-        ICMP if checksums.icmpv4.rx() => Sum::ZERO.add(transport).is_right(),
-        ICMPV6 if checksums.icmpv6.rx() => pseudo().add(transport).is_right(),
+        // Each is known to its own family alone.
+        ICMP if source.is_ipv4() && checksums.icmpv4.rx() => Sum::ZERO.add(transport).is_right(),
+        ICMPV6 if source.is_ipv6() && checksums.icmpv6.rx() => pseudo().add(transport).is_right(),
         _ => true,
     }
 }

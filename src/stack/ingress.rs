@@ -154,7 +154,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             // Nothing is meant to be behind this header (RFC 8200 §4.7).
             (NO_NEXT_HEADER, IpAddr::V6(_)) => {}
             _ if is_copied => {}
-            _ => self.refuse_protocol(incoming, token, &packet),
+            _ => {
+                self.tell_drop(incoming, DropReason::UnknownProtocol);
+                self.refuse_protocol(incoming, token, &packet);
+            }
         }
     }
 
