@@ -34,7 +34,7 @@
 //! # The parts
 //!
 //! ```text
-//!   TcpListener · TcpStream · UdpSocket · resolve · sleep      any number of tasks
+//!   TcpListener · TcpStream · UdpSocket · RawSocket · resolve · sleep      any number of tasks
 //!                        │ call
 //!              ┌─────────▼─────────┐
 //!              │ Local / Locked    │  a Network: the Stack, shared, and its clock
@@ -82,6 +82,7 @@ mod locked;
 mod name;
 mod network;
 mod poll;
+mod raw_socket;
 mod runner;
 mod split;
 mod tcp_listener;
@@ -91,7 +92,7 @@ mod time;
 pub mod tokio;
 mod udp_socket;
 
-pub use crate::stack::{Received, Shutdown, option::CongestionControl};
+pub use crate::stack::{Domain, Message, Protocol, Received, Shutdown, option::CongestionControl};
 #[cfg(any(feature = "embedded-io", all(feature = "std", target_os = "linux")))]
 pub(crate) use handle::Handle;
 
@@ -104,6 +105,7 @@ pub use locked::Locked;
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
 pub use poll::{Polling, poll};
+pub use raw_socket::RawSocket;
 pub use runner::{Runner, Wait};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use tcp_listener::TcpListener;

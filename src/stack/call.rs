@@ -19,7 +19,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// `socket(2)`: makes a socket. A datagram or raw socket takes its buffers here, a stream socket when it connects.
     ///
     /// [`Error::Exhausted`] where descriptors or datagram sockets are used up, [`Error::AddressFamilyNotSupported`] for a
-    /// family that this build does not have.
+    /// family that this build does not have, [`Error::InvalidArgument`] for a raw socket of protocol 0, which is none.
     pub fn socket(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         self.begin_call();
         let result = self.socket_untold(domain, kind);
@@ -39,6 +39,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let protocol = match kind {
             Type::Stream => return self.descriptors.open(domain, Socket::Idle),
             Type::Datagram => None,
+            Type::Raw(Protocol(0)) => return Err(Error::InvalidArgument),
             Type::Raw(protocol) => Some(protocol),
         };
         if self.descriptors.is_full() {
@@ -95,6 +96,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::InvalidArgument);
         }
         let addr = endpoint.addr;
+        let is_raw = matches!(row.kind(), Type::Raw(_));
+        if is_mapped && is_raw {
+            return Err(Error::AddrNotAvailable); // a raw socket is of one family (as Linux)
+        }
         let is_group = addr.is_multicast() || self.is_broadcast(addr);
         let fits = addr.is_unspecified() || self.is_own(addr);
         if !fits && (row.kind() == Type::Stream || !is_group) {
@@ -104,7 +109,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if is_done {
             return Err(Error::InvalidArgument);
         }
-        if let Type::Raw(_) = row.kind() {
+        if is_raw {
             self.descriptors.row(fd.index).local.addr = addr; // there are no ports
         } else {
             self.bind_to(fd.index, endpoint)?;
@@ -273,10 +278,15 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// `getsockname(2)`: the socket's own address; the wildcard and port 0 while it has none.
+    /// `getsockname(2)`: the socket's own address; the wildcard and port 0 while it has none. A raw socket's port is the
+    /// number of its protocol (as Linux).
     pub fn getsockname(&self, fd: Fd) -> Result<SocketAddr> {
         let row = self.descriptors.get(fd)?;
-        Ok(row.local.to_socket_addr(row.domain))
+        let mut local = row.local;
+        if let Type::Raw(Protocol(protocol)) = row.kind() {
+            local.port = protocol.into();
+        }
+        Ok(local.to_socket_addr(row.domain))
     }
 
     /// `getpeername(2)`: the peer's address, or [`Error::NotConnected`].

@@ -7,13 +7,13 @@
 use smoltcp::phy::TxToken;
 use smoltcp::socket::tcp::State;
 
-use super::Stack;
 use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
-use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP};
+use super::frame::{ICMP, Packet, TCP, UDP};
 use super::ingress::Incoming;
 use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
+use super::{Protocol, Stack};
 use crate::Error;
 use crate::trace::Observer;
 
@@ -32,9 +32,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         packet: &Packet<'_>,
     ) {
         let is_v6 = packet.source.is_ipv6();
-        if is_v6 != (packet.protocol == ICMPV6) {
-            return; // the other family's
-        }
         #[cfg(feature = "ipv6")]
         self.hear_configuration(incoming, packet);
         match packet.transport.first() {
@@ -72,6 +69,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             UDP => self.udp_error(interface, &quote.flow, error),
             _ => {}
         }
+        self.raw_error(interface, Protocol(quote.protocol), &quote.flow, error);
     }
 
     fn tcp_error(&mut self, interface: u8, quote: &Quote, error: Error) {

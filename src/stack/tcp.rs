@@ -11,7 +11,7 @@ use super::glass;
 use super::list::List;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
-use super::{Domain, Fd, Shutdown, Stack, Type};
+use super::{Domain, Fd, Protocol, Shutdown, Stack, Type};
 use crate::trace::{Call, Observer};
 use crate::{Error, Limit, Result};
 
@@ -134,6 +134,17 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         if !fits {
             return Err(Error::AddressFamilyNotSupported);
+        }
+        if let Type::Raw(Protocol(protocol)) = row.kind() {
+            // In IPv6 the port may name the protocol, which is the socket's anyway (as Linux); mapped addresses are for
+            // the other types.
+            if address.is_ipv6() && remote.port != 0 && remote.port != protocol.into() {
+                return Err(Error::InvalidArgument);
+            }
+            if remote.addr.is_ipv4() != address.is_ipv4() {
+                return Err(Error::NetworkUnreachable);
+            }
+            remote.port = 0;
         }
         remote.addr = loopback_if_unspecified(remote.addr);
         Ok(remote)

@@ -5,7 +5,7 @@ use crate::{
     host::{Deadline, Host, Listener, wait},
     socket,
     stack::{
-        Type,
+        Domain, Type,
         option::{HopLimit, SocketOption},
     },
 };
@@ -38,6 +38,15 @@ impl Handle {
         Ok(Handle::of(socket::Handle::open(
             host.clone(),
             address,
+            kind,
+        )?))
+    }
+
+    /// A new socket.
+    pub(super) fn open_domain(host: &Host, domain: Domain, kind: Type) -> io::Result<Handle> {
+        Ok(Handle::of(socket::Handle::open_domain(
+            host.clone(),
+            domain,
             kind,
         )?))
     }

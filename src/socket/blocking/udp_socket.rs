@@ -6,7 +6,7 @@ use crate::{
     host::Host,
     socket::call,
     stack::{
-        InterfaceId, Received, Type,
+        InterfaceId, Message, Received, Type,
         option::{MulticastHopLimit, MulticastInterface, MulticastLoop},
     },
     trace::Observer,
@@ -62,6 +62,15 @@ impl UdpSocket {
         self.0.write(call::send_to(self.0.inner(), data, to))
     }
 
+    /// Sends a datagram in parts, with what else is to be said of it. Not in `std`; `sendmsg(2)`.
+    ///
+    /// # Errors
+    /// Those of [`send_to`](UdpSocket::send_to); `AddrNotAvailable` where the source is not the host's, or the socket is bound
+    /// to another one.
+    pub fn send_msg(&self, message: &Message<'_>) -> io::Result<usize> {
+        self.0.write(call::send_msg(self.0.inner(), message))
+    }
+
     /// Waits for a datagram: how many bytes of it were written into `buffer` (the rest is lost), and its sender.
     ///
     /// # Errors
@@ -78,6 +87,14 @@ impl UdpSocket {
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub fn recv_message(&self, buffer: &mut [u8]) -> io::Result<Received> {
         self.0.read(call::recv_from(self.0.inner(), buffer))
+    }
+
+    /// As [`recv_message`](UdpSocket::recv_message), into several buffers, the first of them first. Not in `std`; `recvmsg(2)`.
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](UdpSocket::recv_from).
+    pub fn recv_msg(&self, buffers: &mut [&mut [u8]]) -> io::Result<Received> {
+        self.0.read(call::recv_msg(self.0.inner(), buffers))
     }
 
     /// As [`recv_from`](UdpSocket::recv_from), leaving the datagram in the queue.
