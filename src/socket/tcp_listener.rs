@@ -5,7 +5,8 @@ use core::net::SocketAddr;
 
 use super::{Network, call, handle::Handle, tcp_stream::TcpStream};
 use crate::Result;
-use crate::stack::{Type, option::V6Only};
+use crate::stack::Type;
+use crate::stack::option::{SettableOption, SocketOption, V6Only};
 
 /// A TCP server's socket. It closes when it is dropped; connections that nobody accepted are then reset.
 ///
@@ -53,6 +54,22 @@ impl<N: Network> TcpListener<N> {
     /// None but [`NetworkDown`](crate::Error::NetworkDown).
     pub fn local_addr(&self) -> Result<SocketAddr> {
         self.0.call(|stack, fd| stack.getsockname(fd))
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option). An accepted connection has its listener's options.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a value out of its range.
+    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<T: SocketOption>(&self, option: T) -> Result<T::Value> {
+        self.0.get(option)
     }
 }
 

@@ -4,7 +4,8 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Network, call, handle::Handle};
-use crate::stack::{Interest, Received, Type, option::HopLimit};
+use crate::stack::option::{HopLimit, SettableOption, SocketOption};
+use crate::stack::{Interest, Received, Type};
 use crate::{Error, Result, Stack};
 
 /// A UDP socket. It closes when it is dropped; what is queued is still sent.
@@ -131,6 +132,22 @@ impl<N: Network> UdpSocket<N> {
     /// [`InvalidArgument`](Error::InvalidArgument) for zero.
     pub fn set_hop_limit(&self, limit: u8) -> Result<()> {
         self.0.set(HopLimit, limit)
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) for a value out of its range.
+    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<T: SocketOption>(&self, option: T) -> Result<T::Value> {
+        self.0.get(option)
     }
 }
 

@@ -5,8 +5,9 @@ use core::net::IpAddr;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use super::frame::{ETHERNET_HEADER, ICMPV6, Segment, TCP};
+use super::frame::{ETHERNET_HEADER, ICMPV6, Segment, TCP, before};
 use super::glass::Pane;
+use super::stamp::Stamp;
 use crate::trace::Observer;
 
 /// ICMPv6's type (RFC 4861 §4.3).
@@ -29,6 +30,11 @@ pub(super) struct Sent {
     pub(super) first: Option<u32>,
     /// smoltcp keeps to the window that it has sent: not to a probe's, which it forgets.
     pub(super) offers: bool,
+    /// The window that went with the latest acknowledgment.
+    pub(super) window: u16,
+    /// What was sent before ended here; and how many segments were sent again.
+    pub(super) horizon: Option<u32>,
+    pub(super) again: u32,
 }
 
 impl Sent {
@@ -45,6 +51,9 @@ impl Sent {
             sequence: None,
             first: None,
             offers: false,
+            window: 0,
+            horizon: None,
+            again: 0,
         }
     }
 
@@ -66,7 +75,14 @@ impl Sent {
             self.first.get_or_insert(segment.seq);
             let ack = segment.has_ack().then_some(segment.ack);
             self.offers |= segment.octets() != 1;
-            self.sequence = Some((segment.seq.wrapping_add(segment.len), ack));
+            self.window = segment.window;
+            let next = segment.seq.wrapping_add(segment.len);
+            // A keep-alive's octet was sent before, and is no data.
+            let is_again = self
+                .horizon
+                .is_some_and(|horizon| before(segment.seq, horizon));
+            self.again += u32::from(is_again && segment.len > 0);
+            self.sequence = Some((next, ack));
         }
     }
 
@@ -96,6 +112,8 @@ impl Sent {
 pub(super) struct Watch<'o, O> {
     pub(super) sent: &'o mut Sent,
     pub(super) pane: Option<Pane>,
+    /// What is written into them beside what smoltcp writes.
+    pub(super) stamp: Stamp,
     pub(super) observer: &'o mut O,
 }
 
@@ -115,6 +133,9 @@ impl<T: TxToken, O: Observer> TxToken for Watched<'_, '_, T, O> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         self.token.consume(len, |frame| {
             let result = f(frame);
+            if let Some(packet) = frame.get_mut(self.watch.sent.link_len..) {
+                self.watch.stamp.press(packet);
+            }
             if let Some(pane) = &mut self.watch.pane {
                 pane.tell_out(self.watch.observer, frame);
             }

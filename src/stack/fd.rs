@@ -53,6 +53,8 @@ pub(super) struct Descriptor {
     pub(super) domain: Domain,
     /// Bound here; port 0 while unbound.
     pub(super) local: Endpoint,
+    /// The how manieth binding that was.
+    pub(super) bound: u32,
     /// Where `bind` put it, which outlives a failed `connect`.
     pub(super) named: Option<IpAddr>,
     pub(super) options: Options,
@@ -69,6 +71,7 @@ impl Descriptor {
         socket: Socket::Free { next: NONE },
         domain: Domain::Inet,
         local: UNSPECIFIED,
+        bound: 0,
         named: None,
         options: Options::DEFAULT,
         error: None,

@@ -18,6 +18,7 @@ use super::interface::LOOPBACK;
 use super::listen::{Arrival, Syn};
 use super::resolver::Step;
 use super::slot::{Kind, Slot};
+use super::stamp::Stamp;
 use crate::trace::{Cause, DropReason, Observer};
 
 /// A frame on its way in. The device's token for an answer goes beside it: it is given away, this is only looked at.
@@ -281,7 +282,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The datagram socket that fits best: connected to the sender, then bound to the address, then any.
     pub(super) fn find_datagram_socket(&self, flow: &Flow) -> Option<u16> {
         let hash = self.secret.port_hash(false, flow.local.port);
-        let mut best: Option<(u8, u16)> = None;
+        let mut best: Option<(u8, u32, u16)> = None;
         for index in self.ports.candidates(hash) {
             let row = self.descriptors.peek(index);
             let Socket::Datagram { slot, peer } = row.socket else {
@@ -294,11 +295,12 @@ impl<'a, O: Observer> Stack<'a, O> {
                 continue;
             }
             let fit = row.scope().precision() + if peer.is_some() { 4 } else { 0 };
-            if best.is_none_or(|(so_far, _)| fit > so_far) {
-                best = Some((fit, slot));
+            let rank = self.rank(index, flow);
+            if best.is_none_or(|(so_far, highest, _)| (fit, rank) > (so_far, highest)) {
+                best = Some((fit, rank, slot));
             }
         }
-        best.map(|(_, slot)| slot)
+        best.map(|(_, _, slot)| slot)
     }
 
     /// Hands a frame to smoltcp, with the socket it is for or with none.
@@ -310,6 +312,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     ) {
         let medium = incoming.capabilities.medium;
         let pane = self.pane(incoming.interface, medium, to.map(|(slot, _)| slot));
+        let place = to.and_then(|(slot, _)| self.slots[usize::from(slot)].tcp_ref());
+        let stamp = place.map_or(Stamp::NONE, |(socket, connection)| connection.stamp(socket));
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
@@ -317,6 +321,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut watch = Watch {
             sent: &mut sent,
             pane,
+            stamp,
             observer: &mut self.observer,
         };
         let mut door = DoorIn {

@@ -71,6 +71,20 @@ impl NetworkInterface {
         }
     }
 
+    /// Writes the link header of a frame that a neighbor might have sent to it; how long that is.
+    pub(super) fn write_link_header(&self, frame: &mut [u8], from: IpAddr) -> usize {
+        let HardwareAddress::Ethernet(own) = self.inner.hardware_addr() else {
+            return 0;
+        };
+        let Some(header) = frame.first_chunk_mut::<ETHERNET_HEADER>() else {
+            return 0;
+        };
+        header[..6].copy_from_slice(&own.0);
+        let kind: u16 = if from.is_ipv4() { 0x0800 } else { 0x86dd };
+        header[12..].copy_from_slice(&kind.to_be_bytes());
+        ETHERNET_HEADER
+    }
+
     /// How well it leads to an address: the prefix length where it is on the link, 0 for a gateway.
     fn reach(&self, addr: &IpAddress) -> Option<u8> {
         let on_link = |cidr: &&IpCidr| cidr.contains_addr(addr);
@@ -214,6 +228,11 @@ impl<O: Observer> Stack<'_, O> {
         {
             *place = None;
         }
+    }
+
+    pub(super) fn medium_of(&self, interface: u8) -> Option<Medium> {
+        let interface = self.interfaces.get(usize::from(interface))?;
+        interface.as_ref().map(|interface| interface.medium)
     }
 
     fn interface_mut(&mut self, interface: InterfaceId) -> Result<&mut NetworkInterface> {

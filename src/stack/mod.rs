@@ -54,6 +54,9 @@
 //! | `waiting` | who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
+//! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
+//! | `path`, `round_trip` | how much the way to a host takes, and how long |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
@@ -65,6 +68,7 @@ mod amend;
 mod call;
 mod challenge;
 mod connection;
+mod cork;
 mod countdown;
 mod deadline;
 mod door;
@@ -76,22 +80,29 @@ pub(crate) mod frame;
 mod glass;
 mod icmp;
 mod ingress;
+mod inquiry;
 mod interface;
+mod keep_alive;
 mod list;
 mod listen;
 mod neighbor;
 pub mod option;
+mod path;
 mod persist;
 mod resolver;
+mod reuse;
+mod round_trip;
 mod sequence;
 mod slot;
 mod snapshot;
+mod stamp;
 mod storage;
 mod stream;
 mod table;
 mod tcp;
 mod udp;
 mod waiting;
+mod window;
 
 use core::mem;
 use core::net::SocketAddr;
@@ -123,6 +134,7 @@ use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
 use list::{Link, List};
 use listen::Pending;
+use path::Paths;
 use resolver::Resolver;
 use sequence::Secret;
 use slot::Slot;
@@ -280,6 +292,10 @@ pub struct Stack<'a, O: Observer = ()> {
     recent: u16,
     /// From ports to the descriptors that are bound to them.
     ports: Table<'a>,
+    /// How often a socket was bound.
+    binds: u32,
+    /// What is known of the ways to other hosts.
+    paths: Paths,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
@@ -375,6 +391,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             flows: parts.flows,
             recent: 0,
             ports: parts.ports,
+            binds: 0,
+            paths: Paths::new(),
             interfaces,
             loopback,
             pending: parts.pending,

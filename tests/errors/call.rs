@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use glasstack::stack::option::{
-    Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout, V6Only,
+    Congestion, CongestionControl, HopLimit, KeepAliveIdle, NoDelay, UserTimeout, V6Only,
 };
 use glasstack::stack::{Domain, Interest, Shutdown, Type};
 use glasstack::{Error, Result};
@@ -175,10 +175,10 @@ impl Call {
             Call::Getpeername => ok(stack.getpeername(fd)),
             Call::SetNoDelay => ok(stack.setsockopt(fd, NoDelay, true)),
             Call::GetNoDelay => ok(stack.getsockopt(fd, NoDelay)),
-            Call::SetKeepAlive => ok(stack.setsockopt(fd, KeepAlive, Some(Duration::from_secs(1)))),
-            Call::SetKeepAliveEndless => ok(stack.setsockopt(fd, KeepAlive, Some(Duration::MAX))),
-            Call::SetKeepAliveZero => ok(stack.setsockopt(fd, KeepAlive, Some(Duration::ZERO))),
-            Call::GetKeepAlive => ok(stack.getsockopt(fd, KeepAlive)),
+            Call::SetKeepAlive => ok(stack.setsockopt(fd, KeepAliveIdle, Duration::from_secs(1))),
+            Call::SetKeepAliveEndless => ok(stack.setsockopt(fd, KeepAliveIdle, Duration::MAX)),
+            Call::SetKeepAliveZero => ok(stack.setsockopt(fd, KeepAliveIdle, Duration::ZERO)),
+            Call::GetKeepAlive => ok(stack.getsockopt(fd, KeepAliveIdle)),
             Call::SetHopLimit => ok(stack.setsockopt(fd, HopLimit, 1)),
             Call::SetHopLimitZero => ok(stack.setsockopt(fd, HopLimit, 0)),
             Call::GetHopLimit => ok(stack.getsockopt(fd, HopLimit)),

@@ -4,7 +4,10 @@ use super::{ToSocketAddrs, address::each, handle::Handle};
 use crate::{
     host::Host,
     socket::call,
-    stack::{Received, Type},
+    stack::{
+        Received, Type,
+        option::{ReceiveTimeout, SendTimeout, SettableOption, SocketOption},
+    },
 };
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -142,7 +145,7 @@ impl UdpSocket {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.read_timeout().set(timeout)
+        self.0.set_timeout(ReceiveTimeout, timeout)
     }
 
     /// See [`set_read_timeout`](UdpSocket::set_read_timeout).
@@ -150,7 +153,7 @@ impl UdpSocket {
     /// # Errors
     /// None; the `Result` is `std`'s.
     pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.read_timeout().get())
+        self.0.get(ReceiveTimeout)
     }
 
     /// How long a send waits for room before it fails with `WouldBlock` (as `std`'s on Unix); `None` is forever.
@@ -158,7 +161,7 @@ impl UdpSocket {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.write_timeout().set(timeout)
+        self.0.set_timeout(SendTimeout, timeout)
     }
 
     /// See [`set_write_timeout`](UdpSocket::set_write_timeout).
@@ -166,7 +169,7 @@ impl UdpSocket {
     /// # Errors
     /// None; the `Result` is `std`'s.
     pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.write_timeout().get())
+        self.0.get(SendTimeout)
     }
 
     /// Whether calls fail with `WouldBlock` where they would wait, for all clones.
@@ -200,6 +203,22 @@ impl UdpSocket {
     /// None but that of a host that ended.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.0.take_error()
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value out of its range.
+    pub fn setsockopt<O: SettableOption>(&self, option: O, value: O::Value) -> io::Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<O: SocketOption>(&self, option: O) -> io::Result<O::Value> {
+        self.0.get(option)
     }
 }
 
