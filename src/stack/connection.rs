@@ -238,6 +238,10 @@ impl Connection {
             if segment.window == 0 || self.unacknowledged == 0 {
                 self.countdown.answered();
             }
+        } else if self.state == State::SynSent && segment.has_syn() && segment.ack == self.next {
+            // The peer's numbers begin with it; its window is not scaled yet (RFC 7323 §2.2).
+            self.heard = now;
+            self.round_trip.acknowledged(segment.ack, now);
         }
         is_heard
     }
