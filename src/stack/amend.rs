@@ -9,7 +9,7 @@
 //! | repeats an acknowledgment, with a window for less than a segment | sends a whole one again, beyond the window | it is not heard |
 //! | repeats an acknowledgment, where the FIN alone is under way | stops the FIN's timer at the third | it is not heard |
 
-use smoltcp::phy::{ChecksumCapabilities, Device, Medium, PacketMeta};
+use smoltcp::phy::{ChecksumCapabilities, Device, PacketMeta};
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::wire::{IpProtocol, IpRepr, TcpControl, TcpOption, TcpPacket, TcpRepr, TcpSeqNumber};
 
@@ -20,6 +20,7 @@ use super::door::{DoorIn, Sent, Void, VoidToken, Watch};
 use super::flow::Flow;
 use super::frame::{Packet, Segment, before};
 use super::ingress::Incoming;
+use super::link::Link;
 use super::sequence::throw_away;
 use super::slot::{Kind, Slot};
 use super::stamp::Stamp;
@@ -281,15 +282,16 @@ impl Slot<'_> {
         let len = self
             .connection()
             .and_then(|connection| acknowledgment.emit(&mut buffer, &connection.flow, &[]));
-        let mut sent = Sent::nothing_yet(Medium::Ip);
+        let mut sent = Sent::default();
         let mut watch = Watch {
             sent: &mut sent,
+            link: Some(Link::Ip),
             pane: None,
             stamp: Stamp::NONE,
             observer: &mut (),
         };
         let mut door = DoorIn {
-            frame: len.and_then(|len| buffer.get(..len)),
+            packet: len.and_then(|len| buffer.get(..len)),
             meta: PacketMeta::default(),
             token: Some(VoidToken),
             capabilities: &Void.capabilities(),

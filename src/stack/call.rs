@@ -6,19 +6,20 @@ use core::time::Duration;
 use smoltcp::socket::tcp::{self, State};
 
 use super::connection::Role;
+use super::datagram::Owner;
 use super::fd::Socket;
 use super::flow::{Endpoint, Scope, unspecified};
 use super::glass;
 use super::option::{SettableOption, SocketOption};
-use super::slot::{Kind, Owner};
-use super::{Domain, Fd, Readiness, Stack, Type};
+use super::slot::Kind;
+use super::{Domain, Fd, Protocol, Readiness, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Limit, Result};
 
 impl<'a, O: Observer> Stack<'a, O> {
-    /// `socket(2)`: makes a socket. A datagram socket takes its buffers here, a stream socket when it connects.
+    /// `socket(2)`: makes a socket. A datagram or raw socket takes its buffers here, a stream socket when it connects.
     ///
-    /// [`Error::Exhausted`] where descriptors or UDP sockets are used up, [`Error::AddressFamilyNotSupported`] for a
+    /// [`Error::Exhausted`] where descriptors or datagram sockets are used up, [`Error::AddressFamilyNotSupported`] for a
     /// family that this build does not have.
     pub fn socket(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         self.begin_call();
@@ -36,20 +37,29 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !is_built {
             return Err(Error::AddressFamilyNotSupported);
         }
-        match kind {
+        let protocol = match kind {
             Type::Stream => return self.descriptors.open(domain, Socket::Idle),
-            Type::Datagram => {}
-            Type::Raw(_) => return Err(Error::NotSupported),
-        }
+            Type::Datagram => None,
+            Type::Raw(protocol) => Some(protocol),
+        };
         if self.descriptors.is_full() {
             return Err(Error::Exhausted(Limit::Sockets));
         }
         let slot = self.free_datagrams.pop_front(&mut self.members);
         let slot = slot.ok_or(Error::Exhausted(Limit::Datagrams))?;
-        let fd = self
-            .descriptors
-            .open(domain, Socket::Datagram { slot, peer: None })?;
-        self.open_datagram(slot, fd.index);
+        let socket = Socket::Datagram {
+            slot,
+            peer: None,
+            protocol,
+        };
+        let fd = self.descriptors.open(domain, socket)?;
+        if let Some(datagrams) = self.slots[usize::from(slot)].datagrams() {
+            datagrams.belong_to(Owner::Descriptor(fd.index));
+        }
+        if let Some(protocol) = protocol {
+            self.raw_sockets += 1;
+            self.descriptors.row(fd.index).options.header_included = protocol == Protocol::RAW;
+        }
         Ok(fd)
     }
 
@@ -72,7 +82,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Socket::Datagram { peer, .. } => peer.is_none(),
             _ => false,
         };
-        let is_done = row.is_bound() || !is_fresh;
+        let is_done = row.is_bound() || row.named.is_some() || !is_fresh;
         let domain_fits = match row.domain {
             Domain::Inet => address.is_ipv4(),
             Domain::Inet6 => address.is_ipv6(),
@@ -85,15 +95,22 @@ impl<'a, O: Observer> Stack<'a, O> {
         if is_mapped && row.options.v6_only {
             return Err(Error::InvalidArgument);
         }
-        if !endpoint.addr.is_unspecified() && !self.is_own(endpoint.addr) {
+        let addr = endpoint.addr;
+        let is_group = addr.is_multicast() || self.is_broadcast(addr);
+        let fits = addr.is_unspecified() || self.is_own(addr);
+        if !fits && (row.kind() == Type::Stream || !is_group) {
             return Err(Error::AddrNotAvailable);
         }
         // Last, as on Linux: an address that can never be right is told as that.
         if is_done {
             return Err(Error::InvalidArgument);
         }
-        self.bind_to(fd.index, endpoint)?;
-        self.descriptors.row(fd.index).named = Some(endpoint.addr);
+        if let Type::Raw(_) = row.kind() {
+            self.descriptors.row(fd.index).local.addr = addr; // there are no ports
+        } else {
+            self.bind_to(fd.index, endpoint)?;
+        }
+        self.descriptors.row(fd.index).named = Some(addr);
         Ok(())
     }
 
@@ -125,9 +142,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         row.local = endpoint;
         self.binds = self.binds.wrapping_add(1);
         row.bound = self.binds;
-        if let Socket::Datagram { slot, .. } = row.socket {
-            self.bind_datagram(slot, endpoint.port);
-        }
         Ok(())
     }
 
@@ -195,7 +209,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                 let lingers = self.descriptors.peek(fd.index).options.linger;
                 self.close_connection(slot, lingers == Some(Duration::ZERO));
             }
-            Socket::Datagram { slot, .. } => self.close_datagram(slot),
+            Socket::Datagram { slot, protocol, .. } => {
+                self.raw_sockets -= u16::from(protocol.is_some());
+                self.close_datagrams(slot);
+            }
         }
         self.unbind(fd.index);
         self.descriptors.close(fd);
@@ -283,7 +300,9 @@ impl<'a, O: Observer> Stack<'a, O> {
                 .filter(|connection| !connection.is_over())
                 .map(|connection| connection.flow.remote),
             // Connected to port 0 is connected to nobody (as Linux).
-            Socket::Datagram { peer, .. } => peer.filter(|peer| peer.port != 0),
+            Socket::Datagram { peer, protocol, .. } => {
+                peer.filter(|peer| peer.port != 0 || protocol.is_some())
+            }
             _ => None,
         };
         peer.map(|peer| peer.to_socket_addr(row.domain))
@@ -312,11 +331,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 }
                 self.set_keep_alive(slot, &options);
                 self.make_due(slot);
-            }
-            Socket::Datagram { slot, .. } => {
-                if let Some(socket) = self.slots[usize::from(slot)].udp() {
-                    socket.set_hop_limit(Some(options.hop_limit));
-                }
             }
             _ => {}
         }
@@ -402,7 +416,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             Kind::Connection(connection) => {
                 connection.role != Role::Orphan || !connection.is_sending()
             }
-            Kind::Datagram { owner, queued, .. } => *owner != Owner::Orphan || !queued,
+            Kind::Datagram(datagrams) => {
+                datagrams.owner != Owner::Orphan || datagrams.sending.is_empty()
+            }
             Kind::Unused | Kind::Resolver => true,
         })
     }
@@ -441,7 +457,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             sockets: self.descriptors.open_count(),
             connections: count(|kind| matches!(kind, Kind::Connection(c) if c.role != Role::Free)),
             datagrams: count(
-                |kind| matches!(kind, Kind::Datagram { owner, .. } if *owner != Owner::Free),
+                |kind| matches!(kind, Kind::Datagram(datagrams) if datagrams.owner != Owner::Free),
             ),
             wakers: self.wakers.count(),
             lookups: self.resolver.count(),

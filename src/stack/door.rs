@@ -1,27 +1,21 @@
 //! The door between smoltcp and a device: frames are handed in one at a time, and those that leave are seen.
 
-use core::net::IpAddr;
-
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use super::frame::{ETHERNET_HEADER, ICMPV6, Segment, TCP, before};
+use super::frame::{Segment, TCP, before};
 use super::glass::Pane;
+use super::link::Link;
 use super::stamp::Stamp;
 use crate::trace::Observer;
 
-/// ICMPv6's type (RFC 4861 §4.3).
-const NEIGHBOR_SOLICITATION: u8 = 135;
-
 /// What left through the door during one call into smoltcp.
+#[derive(Default)]
 pub(super) struct Sent {
-    link_len: usize,
-    /// Packets of the socket itself.
+    /// Packets that left.
     pub(super) packets: u32,
-    /// The neighbor whose hardware address was asked for.
-    pub(super) solicited: Option<IpAddr>,
-    /// smoltcp wanted to send, whether or not it knew the hardware address.
-    pub(super) attempted: bool,
+    /// smoltcp wanted to send, and where to on the link is not known.
+    pub(super) unresolved: bool,
     /// The device had no room for another frame.
     pub(super) exhausted: bool,
     /// The furthest TCP sequence number taken up, and the latest acknowledgment.
@@ -38,39 +32,15 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    pub(super) fn nothing_yet(medium: Medium) -> Sent {
-        Sent {
-            link_len: match medium {
-                Medium::Ethernet => ETHERNET_HEADER,
-                _ => 0,
-            },
-            packets: 0,
-            solicited: None,
-            attempted: false,
-            exhausted: false,
-            sequence: None,
-            first: None,
-            offers: false,
-            window: 0,
-            horizon: None,
-            again: 0,
-        }
-    }
-
-    /// Looks at a finished frame. smoltcp writes its IP headers without options, so the places are fixed.
+    /// Looks at a finished packet. smoltcp writes its IP headers without options, so the places are fixed.
     #[inline]
-    fn note(&mut self, frame: &[u8]) {
-        let packet = frame.get(self.link_len..).unwrap_or_default();
-        match packet {
-            [0x45, _, _, _, _, _, _, _, _, TCP, ..] => self.note_segment(packet.get(20..)),
-            [0x60..0x70, _, _, _, _, _, TCP, ..] => self.note_segment(packet.get(40..)),
-            _ => self.note_other(packet),
-        }
-    }
-
-    #[inline]
-    fn note_segment(&mut self, transport: Option<&[u8]>) {
+    fn note(&mut self, packet: &[u8]) {
         self.packets += 1;
+        let transport = match packet {
+            [0x45, _, _, _, _, _, _, _, _, TCP, ..] => packet.get(20..),
+            [0x60..0x70, _, _, _, _, _, TCP, ..] => packet.get(40..),
+            _ => None,
+        };
         if let Some(segment) = transport.and_then(Segment::parse) {
             self.first.get_or_insert(segment.seq);
             let ack = segment.has_ack().then_some(segment.ack);
@@ -85,39 +55,21 @@ impl Sent {
             self.sequence = Some((next, ack));
         }
     }
-
-    /// A datagram, or a question for a neighbor: smoltcp wants to know whom it sends to first.
-    fn note_other(&mut self, packet: &[u8]) {
-        let target = match packet {
-            [0x40..0x50, ..] => None,
-            [0x60..0x70, _, _, _, _, _, ICMPV6, ..] => packet
-                .get(40..)
-                .filter(|message| message.first() == Some(&NEIGHBOR_SOLICITATION))
-                .and_then(|message| message.get(8..)?.first_chunk::<16>())
-                .map(|target| IpAddr::from(*target)),
-            [0x60..0x70, ..] => None,
-            _ => packet
-                .get(24..)
-                .and_then(<[u8]>::first_chunk::<4>)
-                .map(|target| IpAddr::from(*target)),
-        };
-        match target {
-            Some(target) => self.solicited = Some(target),
-            None => self.packets += 1,
-        }
-    }
 }
 
 /// Who looks at the frames that leave: the heart, and its observer if that listens.
 pub(super) struct Watch<'o, O> {
     pub(super) sent: &'o mut Sent,
+    /// The way over the link, where it is known.
+    pub(super) link: Option<Link>,
     pub(super) pane: Option<Pane>,
     /// What is written into them beside what smoltcp writes.
     pub(super) stamp: Stamp,
     pub(super) observer: &'o mut O,
 }
 
-/// A transmit token that looks at the finished frame. smoltcp passes tokens by value, often: a small one is a fast one.
+/// A transmit token that puts the link's header before the packet, and looks at the finished frame. smoltcp passes tokens by
+/// value, often: a small one is a fast one.
 pub(super) struct Watched<'w, 'o, T, O> {
     token: T,
     watch: &'w mut Watch<'o, O>,
@@ -131,15 +83,19 @@ impl<'w, 'o, T, O> Watched<'w, 'o, T, O> {
 
 impl<T: TxToken, O: Observer> TxToken for Watched<'_, '_, T, O> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        self.token.consume(len, |frame| {
-            let result = f(frame);
-            if let Some(packet) = frame.get_mut(self.watch.sent.link_len..) {
-                self.watch.stamp.press(packet);
-            }
+        let link = self.watch.link.unwrap_or(Link::Ip);
+        let header_len = link.header_len();
+        self.token.consume(header_len + len, |frame| {
+            let Some(packet) = frame.get_mut(header_len..) else {
+                return f(&mut []);
+            };
+            let result = f(packet);
+            self.watch.stamp.press(packet);
+            self.watch.sent.note(packet);
+            link.write_around_packet(frame);
             if let Some(pane) = &mut self.watch.pane {
                 pane.tell_out(self.watch.observer, frame);
             }
-            self.watch.sent.note(frame);
             result
         })
     }
@@ -165,9 +121,9 @@ impl RxToken for Lent<'_> {
     }
 }
 
-/// Hands one frame in, with the device's own transmit token for the answer.
+/// Hands one packet in, with the device's own transmit token for the answer.
 pub(super) struct DoorIn<'f, 'o, T, O> {
-    pub(super) frame: Option<&'f [u8]>,
+    pub(super) packet: Option<&'f [u8]>,
     pub(super) meta: PacketMeta,
     pub(super) token: Option<T>,
     pub(super) capabilities: &'f DeviceCapabilities,
@@ -185,7 +141,7 @@ impl<'f, 'o, T: TxToken, O: Observer> Device for DoorIn<'f, 'o, T, O> {
         Self: 'a;
 
     fn receive(&mut self, _: Instant) -> Option<(Lent<'f>, Self::TxToken<'_>)> {
-        let frame = self.frame.take()?;
+        let frame = self.packet.take()?;
         let token = self.token.take()?;
         let lent = Lent {
             frame,
@@ -224,11 +180,14 @@ impl<'o, D: Device + ?Sized, O: Observer> Device for DoorOut<'_, 'o, D, O> {
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        if self.watch.link.is_none() {
+            self.watch.sent.unresolved = true;
+            return None;
+        }
         let Some(token) = self.device.transmit(now) else {
             self.watch.sent.exhausted = true;
             return None;
         };
-        self.watch.sent.attempted = true;
         Some(Watched::new(token, self.watch))
     }
 
@@ -237,7 +196,41 @@ impl<'o, D: Device + ?Sized, O: Observer> Device for DoorOut<'_, 'o, D, O> {
     }
 }
 
-/// Swallows every frame: for a datagram whose next hop does not answer.
+/// What smoltcp takes a device for: one that carries packets, whatever stands before them on the link.
+pub(super) struct Packets(DeviceCapabilities);
+
+impl Packets {
+    pub(super) fn of(device: &DeviceCapabilities) -> Packets {
+        Packets::of_size(device, device.ip_mtu())
+    }
+
+    /// The same, and none of them longer than this.
+    pub(super) fn of_size(device: &DeviceCapabilities, mtu: usize) -> Packets {
+        let mut capabilities = device.clone();
+        capabilities.max_transmission_unit = mtu;
+        capabilities.medium = Medium::Ip;
+        Packets(capabilities)
+    }
+}
+
+impl Device for Packets {
+    type RxToken<'a> = Lent<'a>;
+    type TxToken<'a> = VoidToken;
+
+    fn receive(&mut self, _: Instant) -> Option<(Lent<'_>, VoidToken)> {
+        None
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<VoidToken> {
+        None
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.0.clone()
+    }
+}
+
+/// Swallows every frame: for what smoltcp is told without an answer that counts.
 pub(super) struct Void;
 
 /// A transmit token to nowhere; the octets are written to a buffer of one MTU at most, then forgotten.

@@ -1,14 +1,13 @@
 //! What goes out: slots that were touched, or whose deadline came, are polled; no others.
 
-use smoltcp::iface::{Config, Interface};
-use smoltcp::phy::{Device, Medium};
+use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::HardwareAddress;
 
 use super::Stack;
 use super::connection::{Connection, Role};
-use super::door::{DoorOut, Sent, Void, Watch};
+use super::datagram::DISCOVERY_TIMEOUT;
+use super::door::{DoorOut, Sent, Watch};
 use super::interface::LOOPBACK;
 use super::resolver::Step;
 use super::slot::{Agenda, Kind};
@@ -18,12 +17,6 @@ use crate::trace::{Cause, Observer};
 
 /// Frames that one slot may send before the others get their turn.
 const BURST: usize = 64;
-
-/// How long smoltcp keeps a socket quiet after it asked for a neighbor's hardware address.
-const DISCOVERY_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long a neighbor may stay silent before its host counts as unreachable: three requests (RFC 4861 §10).
-const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// When to try again after the device had no room, if nothing else happens before.
 pub(super) const DEVICE_RETRY: Duration = Duration::from_millis(1);
@@ -99,6 +92,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             // Another stack's interface, for all that can be known.
             _ => 0,
         };
+        if self.egress_answers(interface, device) {
+            return;
+        }
         for _ in 0..count {
             let Some(row) = &mut self.interfaces[usize::from(interface)] else {
                 return;
@@ -128,18 +124,22 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.give_up(slot) {
             return false;
         }
+        let now = self.now;
+        if let Kind::Datagram(_) = self.slots[usize::from(slot)].kind {
+            return self.egress_datagrams(index, slot, device);
+        }
         if self.is_held_back(index, slot, device) {
             return false;
         }
         self.probe(slot);
         self.forget_path(slot);
-        let now = self.now;
-        let mut narrow = self.narrowed(index, slot, &device.capabilities());
+        let mut narrow = self.narrowed(index, slot, device);
         let resends_at = self.resends_at(index, slot);
-        let medium = self.interfaces[usize::from(index)]
-            .as_ref()
-            .map(|i| i.medium);
-        let pane = medium.and_then(|medium| self.pane(index, medium, Some(slot)));
+        let to = match &self.slots[usize::from(slot)].kind {
+            Kind::Connection(connection) => Some(connection.flow.remote.addr),
+            _ => self.resolver.server(),
+        };
+        let pane = self.pane_of(index, Some(slot));
         let place = &mut self.slots[usize::from(slot)];
         let stamp = place
             .tcp_ref()
@@ -150,10 +150,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         else {
             return false;
         };
-        let mut sent = Sent::nothing_yet(interface.medium);
-        sent.horizon = horizon;
+        let mut sent = Sent {
+            horizon,
+            ..Sent::default()
+        };
         let mut watch = Watch {
             sent: &mut sent,
+            link: to.and_then(|to| interface.link_to(to, now)),
             pane,
             stamp,
             observer: &mut self.observer,
@@ -175,37 +178,15 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
         }
         let mut next = inner.poll_at(now, set);
-        place.blocked = match next {
-            // It wanted to send, and smoltcp keeps it quiet until the neighbor's address is known.
-            Some(until) if sent.packets == 0 && !sent.exhausted => {
-                // A timer of the socket's own may be a second away, too.
-                let asked = sent.attempted && until == now + DISCOVERY_INTERVAL;
-                let waits = place
-                    .blocked
-                    .filter(|(_, quiet_until)| asked || until == *quiet_until);
-                match waits {
-                    Some((since, _)) => Some((since, until)),
-                    None if asked && interface.medium == Medium::Ethernet => Some((now, until)),
-                    None => None,
-                }
-            }
-            _ => None,
-        };
-        let is_blocked = place.blocked.is_some();
-        if is_blocked && !self.solicit(index, slot, sent.solicited, device) {
-            // Too many are asked for: the wait begins with its next turn.
-            let blocked = &mut self.slots[usize::from(slot)].blocked;
-            *blocked = blocked.map(|(_, until)| (until, until));
-        }
+        self.probe_neighbor(index, device);
+        let blocked = sent.unresolved.then(|| self.block(index, slot, device));
+        self.slots[usize::from(slot)].blocked = blocked;
+        let is_blocked = blocked.is_some();
         self.note_sent(slot, &sent);
         match self.slots[usize::from(slot)].kind {
             Kind::Connection(_) => self.settle(slot, None),
-            Kind::Datagram { .. } => {
-                let drained = !more && !sent.exhausted && !is_blocked;
-                self.settle_datagram(slot, sent.packets > 0, drained);
-            }
             Kind::Resolver => self.settle_lookups(Step::Timer),
-            Kind::Unused => return false,
+            Kind::Datagram(_) | Kind::Unused => return false,
         }
         if !self.is_live(slot) {
             return sent.exhausted;
@@ -222,14 +203,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.make_due(slot);
             // It is due already; a deadline that has passed would call for a poll without end.
             next = next.filter(|next| *next > now);
-        } else if is_blocked {
-            let place = &mut self.slots[usize::from(slot)];
-            if let (Agenda::Idle, Some(interface)) =
-                (place.agenda, &mut self.interfaces[usize::from(index)])
-            {
-                place.agenda = Agenda::Blocked;
-                interface.blocked.push_back(&mut self.agenda, slot);
-            }
+        } else if let Some((_, until)) = blocked {
+            self.wait_for_neighbor(index, slot);
+            // A timer of the connection's own may be due before.
+            next = earlier(Some(until), next.filter(|next| *next > now));
         } else if next.is_some_and(|next| next <= now) {
             // smoltcp says "now" and does nothing: look again soon, never in a loop.
             next = Some(now + DEVICE_RETRY);
@@ -246,6 +223,17 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.deadlines.set(slot, next);
         self.tell_connect_timer(slot);
         sent.exhausted
+    }
+
+    /// Puts a slot on the list of those that wait for a neighbor's hardware address.
+    pub(super) fn wait_for_neighbor(&mut self, index: u8, slot: u16) {
+        let place = &mut self.slots[usize::from(slot)];
+        if let (Agenda::Idle, Some(interface)) =
+            (place.agenda, &mut self.interfaces[usize::from(index)])
+        {
+            place.agenda = Agenda::Blocked;
+            interface.blocked.push_back(&mut self.agenda, slot);
+        }
     }
 
     /// When smoltcp wants a slot to be polled.
@@ -329,27 +317,11 @@ impl<'a, O: Observer> Stack<'a, O> {
                 }
                 false
             }
-            Kind::Datagram { .. } if unreachable => {
-                self.drop_datagram(slot);
-                self.tell_undeliverable(slot);
-                self.datagram_error(slot, Error::HostUnreachable);
+            Kind::Datagram(_) if unreachable => {
+                self.give_up_first(slot);
                 false
             }
             _ => false,
-        }
-    }
-
-    /// Forgets the datagram at the head of a slot's queue: its next hop does not answer.
-    fn drop_datagram(&mut self, slot: u16) {
-        let mut config = Config::new(HardwareAddress::Ip);
-        config.random_seed = 1;
-        let mut interface = Interface::new(config, &mut Void, self.now);
-        let place = &mut self.slots[usize::from(slot)];
-        place.blocked = None;
-        // smoltcp keeps the socket quiet until this time, and so must the poll that drops it.
-        let later = self.now + DISCOVERY_INTERVAL;
-        if let Some(set) = &mut place.set {
-            interface.poll_egress(later, &mut Void, set);
         }
     }
 
@@ -372,6 +344,11 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
+        // An answer that the device had no room for.
+        let mut answers = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
+        if answers.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
+            at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
+        }
         if self.due > 0 {
             let interfaces = (0..).zip(self.interfaces.iter());
             for (_, row) in interfaces.filter(|(index, _)| is_meant(*index)) {

@@ -8,7 +8,7 @@ use managed::ManagedSlice;
 use super::flow::{Endpoint, Scope, UNSPECIFIED, unspecified};
 use super::list::{List, NONE};
 use super::option::Options;
-use super::{Domain, Type};
+use super::{Domain, Protocol, Type};
 use crate::{Error, Limit, Result};
 
 /// A socket descriptor, valid until [`close`](super::Stack::close).
@@ -42,8 +42,12 @@ pub(super) enum Socket {
     Connecting(u16),
     /// A connection; `fresh` until `connect` has said `Ok` to the application.
     Connected { slot: u16, fresh: bool },
-    /// A datagram socket.
-    Datagram { slot: u16, peer: Option<Endpoint> },
+    /// A datagram socket, or a raw one of a protocol.
+    Datagram {
+        slot: u16,
+        peer: Option<Endpoint>,
+        protocol: Option<Protocol>,
+    },
 }
 
 /// A descriptor's row.
@@ -84,6 +88,10 @@ impl Descriptor {
 
     pub(super) fn kind(&self) -> Type {
         match self.socket {
+            Socket::Datagram {
+                protocol: Some(protocol),
+                ..
+            } => Type::Raw(protocol),
             Socket::Datagram { .. } => Type::Datagram,
             _ => Type::Stream,
         }
@@ -185,6 +193,11 @@ impl<'a> Descriptors<'a> {
 
     pub(super) fn peek(&self, index: u16) -> &Descriptor {
         &self.rows[usize::from(index)]
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> u16 {
+        self.rows.len().min(usize::from(NONE)) as u16
     }
 
     /// The open sockets with their indices.

@@ -43,6 +43,17 @@ impl Endpoint {
         SocketAddr::new(addr, self.port)
     }
 
+    /// The same; an address of a link's own says which interface leads to that link (RFC 4007 §6).
+    pub(crate) fn to_socket_addr_on(self, domain: Domain, interface: u8) -> SocketAddr {
+        let mut address = self.to_socket_addr(domain);
+        if let SocketAddr::V6(v6) = &mut address
+            && is_link_local(IpAddr::V6(*v6.ip()))
+        {
+            v6.set_scope_id(interface.into());
+        }
+        address
+    }
+
     pub(crate) fn pair(self) -> (IpAddr, u16) {
         (self.addr, self.port)
     }
@@ -132,6 +143,17 @@ impl Scope {
             Scope::Only(_) => 2,
             Scope::Any { v4: true, v6: true } => 0,
             Scope::Any { .. } => 1,
+        }
+    }
+}
+
+/// Whether an address means something on one link alone (RFC 4291 §2.5.6, §2.7): which link that is it does not say.
+pub(crate) fn is_link_local(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => {
+            let [first, ..] = v6.segments();
+            v6.is_unicast_link_local() || first & 0xff0f == 0xff02
         }
     }
 }

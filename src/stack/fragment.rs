@@ -23,6 +23,8 @@ use managed::ManagedSlice;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpProtocol;
 
+use super::datagram::Way;
+
 mod packet;
 pub(crate) use packet::is_fragment;
 use packet::{Fragment, Key, rewrite};
@@ -135,6 +137,12 @@ enum State {
     Gathering(Datagram),
     /// The storage is with the caller, in a [`Complete`].
     Taken,
+    /// The storage holds an answer that leaves in fragments: what of it has left.
+    Leaving {
+        way: Way,
+        message: Range<usize>,
+        sent: usize,
+    },
 }
 
 /// Room for one datagram.
@@ -164,7 +172,7 @@ impl<'a> Reassembly<'a> {
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Gathering(datagram) => Some(datagram.deadline),
-            State::Free | State::Taken => None,
+            State::Free | State::Taken | State::Leaving { .. } => None,
         }
     }
 
@@ -265,6 +273,13 @@ impl Complete<'_> {
     pub(crate) fn frame(&self) -> &[u8] {
         &self.storage[self.frame.clone()]
     }
+
+    /// What is behind its IP header.
+    pub(crate) fn payload_mut(&mut self) -> &mut [u8] {
+        self.storage
+            .get_mut(HEAD..self.frame.end)
+            .unwrap_or_default()
+    }
 }
 
 /// The datagrams under way.
@@ -274,6 +289,8 @@ pub(crate) struct Reassemblies<'a> {
     pub(crate) abandoned: u32,
     /// When the first of them is given up: every `poll` asks, and there is hardly ever one.
     earliest: Option<Instant>,
+    /// How many answers wait to leave.
+    leaving: usize,
 }
 
 impl<'a> Reassemblies<'a> {
@@ -283,6 +300,7 @@ impl<'a> Reassemblies<'a> {
             slots: slots.into(),
             abandoned: 0,
             earliest: None,
+            leaving: 0,
         }
     }
 
@@ -338,12 +356,12 @@ impl<'a> Reassemblies<'a> {
         {
             return Some(slot);
         }
-        // A free slot has no deadline, and None comes before any.
+        // A free one has no deadline, and None comes before any.
         let (slot, _) = self
             .slots
             .iter()
             .enumerate()
-            .filter(|(_, reassembly)| !matches!(reassembly.state, State::Taken))
+            .filter(|(_, reassembly)| matches!(reassembly.state, State::Free | State::Gathering(_)))
             .min_by_key(|(_, reassembly)| reassembly.deadline())?;
         self.abandon(slot);
         self.slots[slot].begin(fragment.key, now + TIMEOUT);
@@ -357,6 +375,48 @@ impl<'a> Reassemblies<'a> {
             reassembly.state = State::Free;
         }
         self.note_earliest();
+    }
+
+    /// Keeps the storage of a datagram whose payload is an answer by now, until that has left.
+    pub(super) fn send(&mut self, complete: Complete<'a>, way: Way) {
+        if let Some(reassembly) = self.slots.get_mut(complete.slot) {
+            reassembly.storage = complete.storage;
+            reassembly.state = State::Leaving {
+                way,
+                message: HEAD..complete.frame.end,
+                sent: 0,
+            };
+            self.leaving += 1;
+        }
+    }
+
+    /// The answer that leaves next by an interface, and how much of it has left.
+    pub(super) fn leaving(&self, interface: u8) -> Option<(Way, &[u8], usize)> {
+        if self.leaving == 0 {
+            return None;
+        }
+        self.slots.iter().find_map(|slot| match &slot.state {
+            State::Leaving { way, message, sent } if way.interface == interface => {
+                Some((*way, slot.storage.get(message.clone())?, *sent))
+            }
+            _ => None,
+        })
+    }
+
+    /// So many octets more of it have left.
+    pub(super) fn left(&mut self, interface: u8, octets: usize) {
+        for slot in self.slots.iter_mut() {
+            if let State::Leaving { way, message, sent } = &mut slot.state
+                && way.interface == interface
+            {
+                *sent += octets;
+                if *sent >= message.len() {
+                    slot.state = State::Free;
+                    self.leaving -= 1;
+                }
+                return;
+            }
+        }
     }
 
     fn note_earliest(&mut self) {

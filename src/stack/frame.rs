@@ -17,6 +17,10 @@ pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const ICMPV6: u8 = 58;
 const HOP_BY_HOP: u8 = 0;
+/// Hop-by-hop options (RFC 8200 §4.2, RFC 2711).
+const PAD1: u8 = 0;
+const PADN: u8 = 1;
+const ROUTER_ALERT: u8 = 5;
 
 /// A frame's link header (empty on an IP medium) and what follows it.
 #[derive(Clone, Copy)]
@@ -57,6 +61,10 @@ pub(crate) struct Packet<'f> {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
     pub(crate) protocol: u8,
+    pub(crate) hop_limit: u8,
+    pub(crate) traffic_class: u8,
+    /// The IP header with its options or extensions.
+    pub(crate) header: &'f [u8],
     /// Where the transport header starts.
     pub(crate) transport: &'f [u8],
 }
@@ -67,14 +75,17 @@ impl<'f> Packet<'f> {
     pub(crate) fn parse(packet: &'f [u8]) -> Option<Packet<'f>> {
         match packet.first()? >> 4 {
             4 if cfg!(feature = "ipv4") => {
-                let header_len = usize::from(packet[0] & 0x0f) * 4;
+                let header_len = (usize::from(packet[0] & 0x0f) * 4).max(20);
                 let fixed = packet.first_chunk::<20>()?;
                 let total = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
                 Some(Packet {
                     source: ipv4(&fixed[12..16])?,
                     destination: ipv4(&fixed[16..20])?,
                     protocol: fixed[9],
-                    transport: packet.get(header_len.max(20)..total)?,
+                    hop_limit: fixed[8],
+                    traffic_class: fixed[1],
+                    header: packet.get(..header_len)?,
+                    transport: packet.get(header_len..total)?,
                 })
             }
             6 if cfg!(feature = "ipv6") => {
@@ -82,16 +93,21 @@ impl<'f> Packet<'f> {
                 let total = 40 + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
                 let mut protocol = fixed[6];
                 let mut transport = packet.get(40..total)?;
+                let mut header_len = 40;
                 // smoltcp walks over this one extension header and no other.
                 if protocol == HOP_BY_HOP {
                     protocol = *transport.first()?;
                     let len = 8 + usize::from(*transport.get(1)?) * 8;
                     transport = transport.get(len..)?;
+                    header_len += len;
                 }
                 Some(Packet {
                     source: ipv6(&fixed[8..24])?,
                     destination: ipv6(&fixed[24..40])?,
                     protocol,
+                    hop_limit: fixed[7],
+                    traffic_class: fixed[0] << 4 | fixed[1] >> 4,
+                    header: packet.get(..header_len)?,
                     transport,
                 })
             }
@@ -99,9 +115,29 @@ impl<'f> Packet<'f> {
         }
     }
 
-    /// A neighbor solicitation or advertisement, from which a hardware address can be learned (RFC 4861 §4.3, §4.4).
-    pub(crate) fn is_neighbor_discovery(&self) -> bool {
-        self.protocol == ICMPV6 && matches!(self.transport.first(), Some(135 | 136))
+    /// The UDP datagram in this packet, seen from its receiver (RFC 768).
+    pub(crate) fn datagram(&self) -> Option<(Flow, &'f [u8])> {
+        let flow = self.flow()?;
+        let [_, _, _, _, l0, l1, ..] = *self.transport.first_chunk::<8>()?;
+        let len = usize::from(u16::from_be_bytes([l0, l1]));
+        // A "jumbogram" (RFC 2675) has 0 here; nobody sends one over a link of ours.
+        Some((flow, self.transport.get(8..len)?))
+    }
+
+    /// Where in the packet an option of its header stands that forbids to take the packet without knowing the option
+    /// (RFC 8200 §4.2), and which it is.
+    pub(crate) fn refused_option(&self) -> Option<(usize, u8)> {
+        let mut at = 42; // behind the IPv6 header and the first two octets of its options
+        while self.source.is_ipv6() && at < self.header.len() {
+            let kind = *self.header.get(at)?;
+            match kind {
+                PAD1 => at += 1,
+                PADN | ROUTER_ALERT => at += 2 + usize::from(*self.header.get(at + 1)?),
+                _ if kind >> 6 != 0 => return Some((at, kind)),
+                _ => at += 2 + usize::from(*self.header.get(at + 1)?),
+            }
+        }
+        None
     }
 
     /// Whether this packet belongs to a flow. Compared where it lies: most packets belong to the flow of the last one.

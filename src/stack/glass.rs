@@ -7,15 +7,17 @@
 use smoltcp::phy::Medium;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
-use smoltcp::wire::{TcpPacket, UdpPacket};
+use smoltcp::wire::TcpPacket;
 
+use super::checksum::Sum;
 use super::connection::{Connection, Role, control_len};
 use super::countdown::ACK_DELAY;
+use super::datagram::Owner;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
-use super::frame::{Frame, Packet, Segment, TCP, UDP, before};
+use super::frame::{Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP, before};
 use super::ingress::Incoming;
-use super::slot::{Kind, Owner};
+use super::slot::Kind;
 use super::{Fd, Stack, flow, fragment};
 use crate::Result;
 use crate::trace::{
@@ -185,6 +187,9 @@ pub(super) fn flow_of(direction: Direction, medium: Medium, frame: &[u8]) -> Opt
     let Frame::Ip { packet, .. } = Frame::parse(medium, frame) else {
         return None;
     };
+    if fragment::is_fragment(packet) {
+        return None; // of most the ports are in another frame
+    }
     let packet = Packet::parse(packet)?;
     let protocol = match packet.protocol {
         TCP => Protocol::Tcp,
@@ -248,7 +253,9 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.slots[usize::from(slot)].connection()?.flow,
             ),
             Socket::Datagram {
-                peer: Some(remote), ..
+                peer: Some(remote),
+                protocol: None,
+                ..
             } => {
                 let local = row.local;
                 (Protocol::Udp, flow::Flow { local, remote })
@@ -280,6 +287,15 @@ impl<'a, O: Observer> Stack<'a, O> {
             socket,
             recovery,
         })
+    }
+
+    /// The same by the interface alone.
+    pub(super) fn pane_of(&self, interface: u8, slot: Option<u16>) -> Option<Pane> {
+        if !self.observer.is_listening() {
+            return None;
+        }
+        let row = self.interfaces.get(usize::from(interface))?.as_ref()?;
+        self.pane(interface, row.medium, slot)
     }
 
     /// Tells of a frame that came in.
@@ -344,11 +360,11 @@ impl<'a, O: Observer> Stack<'a, O> {
                 Role::HalfOpen(listener) | Role::Queued(listener) => Some(listener),
                 Role::Free | Role::Orphan => None,
             },
-            Kind::Datagram {
-                owner: Owner::Descriptor(descriptor),
-                ..
-            } => Some(*descriptor),
-            _ => None,
+            Kind::Datagram(datagrams) => match datagrams.owner {
+                Owner::Descriptor(descriptor) => Some(descriptor),
+                Owner::Free | Owner::Orphan => None,
+            },
+            Kind::Resolver | Kind::Unused => None,
         }
     }
 
@@ -547,16 +563,40 @@ pub(super) fn done((): ()) -> Outcome {
 /// Whether a packet's transport checksum is right, or the device has seen to it.
 pub(super) fn is_checksum_right(incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
     let checksums = &incoming.capabilities.checksum;
-    let (Some(source), Some(destination)) =
-        (to_smoltcp(packet.source), to_smoltcp(packet.destination))
-    else {
-        return true;
-    };
-    match packet.protocol {
-        TCP if checksums.tcp.rx() => TcpPacket::new_checked(packet.transport)
-            .is_ok_and(|segment| segment.verify_checksum(&source, &destination)),
-        UDP if checksums.udp.rx() => UdpPacket::new_checked(packet.transport)
-            .is_ok_and(|datagram| datagram.verify_checksum(&source, &destination)),
+    let Packet {
+        source,
+        destination,
+        protocol,
+        transport,
+        ..
+    } = *packet;
+    let pseudo = || Sum::pseudo_header(source, destination, protocol, transport.len() as u32);
+    match protocol {
+        TCP if checksums.tcp.rx() => {
+            let (Some(source), Some(destination)) = (to_smoltcp(source), to_smoltcp(destination))
+            else {
+                return true;
+            };
+            TcpPacket::new_checked(transport)
+                .is_ok_and(|segment| segment.verify_checksum(&source, &destination))
+        }
+        UDP if checksums.udp.rx() => {
+            let Some(&[_, _, _, _, l0, l1, c0, c1]) = transport.first_chunk() else {
+                return true; // malformed, which is another matter
+            };
+            // In IPv4 a datagram need not have one (RFC 768); in IPv6 it does (RFC 8200 §8.1).
+            if [c0, c1] == [0; 2] {
+                return source.is_ipv4();
+            }
+            let len = u16::from_be_bytes([l0, l1]);
+            let Some(datagram) = transport.get(..usize::from(len)) else {
+                return true;
+            };
+            let pseudo = Sum::pseudo_header(source, destination, UDP, len.into());
+            pseudo.add(datagram).is_right()
+        }
+        ICMP if checksums.icmpv4.rx() => Sum::ZERO.add(transport).is_right(),
+        ICMPV6 if checksums.icmpv6.rx() => pseudo().add(transport).is_right(),
         _ => true,
     }
 }

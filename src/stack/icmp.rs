@@ -9,41 +9,56 @@
 //! | "fragmentation needed", "packet too big" | | shorter packets, and what was lost is sent again (RFC 1191, RFC 8201) | shorter packets |
 //! | source quench (RFC 6633), redirect, parameter problem | | | |
 
-use smoltcp::phy::DeviceCapabilities;
+use smoltcp::phy::TxToken;
 use smoltcp::socket::tcp::State;
-#[cfg(feature = "ipv4")]
-use smoltcp::wire::Icmpv4Packet;
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::Icmpv6Packet;
-use smoltcp::wire::IpAddress;
 
 use super::Stack;
 use super::amend::unacknowledged;
 use super::fd::Socket;
-use super::flow::{Endpoint, Flow, to_smoltcp};
-use super::frame::{ICMP, Packet, TCP, UDP, before};
+use super::flow::{Endpoint, Flow};
+use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP, before};
+use super::ingress::Incoming;
+use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use super::path::mtu_of;
 use super::slot::Kind;
 use crate::Error;
 use crate::trace::Observer;
 
+/// Echo requests (RFC 792, RFC 4443 §4.1).
+const ECHO_REQUEST: [u8; 2] = [8, 128];
+
 /// Octets before the quoted packet: type, code, checksum and a word of the message's own.
 const HEADER: usize = 8;
 
 impl<'a, O: Observer> Stack<'a, O> {
-    /// Hears an ICMP or ICMPv6 message, if it is an error.
-    pub(super) fn hear_icmp(
+    /// Takes an ICMP message in, whose checksum is right.
+    pub(super) fn ingress_icmp<T: TxToken>(
         &mut self,
-        interface: u8,
-        capabilities: &DeviceCapabilities,
+        incoming: &Incoming<'_>,
+        token: T,
         packet: &Packet<'_>,
     ) {
+        let is_v6 = packet.source.is_ipv6();
+        if is_v6 != (packet.protocol == ICMPV6) {
+            return; // the other family's
+        }
+        match packet.transport.first() {
+            Some(kind) if *kind == ECHO_REQUEST[usize::from(is_v6)] => {
+                self.answer_echo(incoming, token, packet);
+            }
+            Some(&(NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT)) if is_v6 => {
+                self.hear_neighbor(incoming, token, packet);
+            }
+            // A redirect (RFC 1122 §3.2.2.2, RFC 4861 §8) is not obeyed: whoever is on the link could send one.
+            _ => self.hear_error(incoming.interface, packet),
+        }
+    }
+
+    /// Hears an ICMP or ICMPv6 message, if it is an error.
+    fn hear_error(&mut self, interface: u8, packet: &Packet<'_>) {
         let Some(message) = Message::parse(packet.protocol == ICMP, packet.transport) else {
             return;
         };
-        if !is_checksum_right(capabilities, packet) {
-            return;
-        }
         let Some(quote) = packet.transport.get(HEADER..).and_then(Quote::parse) else {
             return;
         };
@@ -121,7 +136,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let connected = self.ports.candidates(hash).find_map(|index| {
             let row = self.descriptors.peek(index);
             match row.socket {
-                Socket::Datagram { slot, peer }
+                Socket::Datagram { slot, peer, .. }
                     if peer == Some(flow.remote) && row.local == flow.local =>
                 {
                     Some(slot)
@@ -169,23 +184,6 @@ impl Message {
             _ => return None,
         };
         Some(Message::Unreachable(error))
-    }
-}
-
-fn is_checksum_right(capabilities: &DeviceCapabilities, packet: &Packet<'_>) -> bool {
-    match (to_smoltcp(packet.source), to_smoltcp(packet.destination)) {
-        #[cfg(feature = "ipv4")]
-        (Some(IpAddress::Ipv4(_)), Some(IpAddress::Ipv4(_))) => {
-            let message = Icmpv4Packet::new_checked(packet.transport);
-            !capabilities.checksum.icmpv4.rx() || message.is_ok_and(|m| m.verify_checksum())
-        }
-        #[cfg(feature = "ipv6")]
-        (Some(IpAddress::Ipv6(source)), Some(IpAddress::Ipv6(destination))) => {
-            let message = Icmpv6Packet::new_checked(packet.transport);
-            !capabilities.checksum.icmpv6.rx()
-                || message.is_ok_and(|m| m.verify_checksum(&source, &destination))
-        }
-        _ => false,
     }
 }
 

@@ -1,20 +1,24 @@
 //! What comes in: each frame finds the one socket it is for and is handed to smoltcp with that socket alone.
 
+use core::net::IpAddr;
+
 use smoltcp::iface::SocketSet;
-use smoltcp::phy::{DeviceCapabilities, PacketMeta, TxToken};
+use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta, TxToken};
 use smoltcp::socket::tcp::State;
-use smoltcp::wire::HardwareAddress;
 
 use super::Stack;
 use super::challenge::Verdict;
+use super::checksum::Sum;
 use super::connection::Role;
+use super::datagram::{Content, Envelope, Posted};
 use super::door::{DoorIn, Sent, Watch};
-use super::fd::Socket;
-use super::flow::{Flow, to_smoltcp};
+use super::flow::Flow;
 use super::fragment::{self, Outcome};
-use super::frame::{self, Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP, is_link_unicast};
+use super::frame::is_link_unicast;
+use super::frame::{self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP};
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
+use super::link::Link;
 use super::listen::{Arrival, Syn};
 use super::resolver::Step;
 use super::slot::{Kind, Slot};
@@ -29,6 +33,26 @@ pub(super) struct Incoming<'f> {
     pub(super) capabilities: &'f DeviceCapabilities,
 }
 
+impl<'f> Incoming<'f> {
+    fn parts(&self) -> (&'f [u8], &'f [u8]) {
+        let header_len = match self.capabilities.medium {
+            Medium::Ethernet => ETHERNET_HEADER,
+            _ => 0,
+        };
+        self.frame.split_at_checked(header_len).unwrap_or_default()
+    }
+
+    /// The link's header.
+    pub(super) fn link(&self) -> &'f [u8] {
+        self.parts().0
+    }
+
+    /// What is behind it.
+    pub(super) fn packet(&self) -> &'f [u8] {
+        self.parts().1
+    }
+}
+
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes one frame in.
     #[inline]
@@ -40,13 +64,8 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.ingress_fragment(incoming, token, link, packet);
             }
             Frame::Ip { link, packet } => self.ingress_packet(incoming, token, link, packet),
-            Frame::Other => {
-                // ARP, or nothing we know.
-                self.deliver(incoming, token, None);
-                if frame::is_arp(incoming.frame) {
-                    self.unblock(incoming.interface);
-                }
-            }
+            Frame::Other if frame::is_arp(incoming.frame) => self.hear_arp(incoming, token),
+            Frame::Other => {}
         }
     }
 
@@ -75,7 +94,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 if let Frame::Ip { link, packet } = parts {
                     self.ingress_packet(&whole, token, link, packet);
                 }
-                self.reassemblies.restore(complete);
+                self.put_back(complete);
             }
             Outcome::Dropped(reason) => self.tell_drop(incoming, reason.into()),
         }
@@ -93,33 +112,34 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(packet) = Packet::parse(packet) else {
             return self.tell_drop(incoming, DropReason::Malformed);
         };
-        if self.observer.is_listening() && !is_checksum_right(incoming, &packet) {
-            // smoltcp drops it without a word.
-            self.tell_drop(incoming, DropReason::Checksum);
-        }
         if packet.protocol == TCP {
+            if self.observer.is_listening() && !is_checksum_right(incoming, &packet) {
+                // smoltcp drops it without a word.
+                self.tell_drop(incoming, DropReason::Checksum);
+            }
+            if self.raw_sockets > 0 && self.is_for_this_host(incoming, link, &packet) {
+                self.copy_to_raw_sockets(incoming, &packet);
+            }
             return self.ingress_tcp(incoming, token, link, &packet);
         }
-        if !self.is_for_us(incoming.interface, link) {
+        if !self.is_for_this_host(incoming, link, &packet) {
             return self.tell_drop(incoming, DropReason::NotForUs);
         }
         if self.is_martian(incoming, &packet) {
             return self.tell_drop(incoming, DropReason::Martian);
         }
-        // What went to a group must not be answered by all its members (RFC 1122 §3.2.2, §3.2.2.6, RFC 4443 §2.4, e.3).
-        let is_to_group = || !is_link_unicast(link) || !self.is_own(packet.destination);
+        if !is_header_right(incoming, &packet) || !is_checksum_right(incoming, &packet) {
+            return self.tell_drop(incoming, DropReason::Checksum);
+        }
+        if let Some(pointer) = packet.refused_option() {
+            return self.refuse_option(incoming, token, &packet, pointer);
+        }
+        let is_copied = self.raw_sockets > 0 && self.copy_to_raw_sockets(incoming, &packet);
         match packet.protocol {
-            UDP => self.ingress_udp(incoming, token, link, &packet),
-            ICMP if !self.is_own(packet.destination) => {}
-            ICMP | ICMPV6 => {
-                self.hear_icmp(incoming.interface, incoming.capabilities, &packet);
-                self.deliver(incoming, token, None);
-                if packet.is_neighbor_discovery() {
-                    self.unblock(incoming.interface);
-                }
-            }
-            _ if is_to_group() => {}
-            _ => self.deliver(incoming, token, None),
+            UDP => self.ingress_udp(incoming, token, &packet),
+            ICMP | ICMPV6 => self.ingress_icmp(incoming, token, &packet),
+            _ if is_copied => {}
+            _ => self.refuse_protocol(incoming, token, &packet),
         }
     }
 
@@ -158,10 +178,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(flow) = packet.flow() else {
             return;
         };
-        // An address belongs to its link: the strong host model (RFC 1122 §3.3.4.2), smoltcp's too.
         if !is_link_unicast(link)
             || !self.is_for_us(incoming.interface, link)
-            || !self.is_local_to(incoming.interface, &flow)
+            || !self.is_local_to(incoming.interface, flow.local.addr)
             || self.is_martian(incoming, packet)
             || self.is_broadcast(flow.remote.addr)
         {
@@ -182,21 +201,35 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Whether a link header names this station, or a group: a device may hear what is for others, too.
-    fn is_for_us(&self, interface: u8, link: &[u8]) -> bool {
+    pub(super) fn is_for_us(&self, interface: u8, link: &[u8]) -> bool {
         let Some(to) = link.first_chunk().filter(|_| is_link_unicast(link)) else {
             return true;
         };
         let interface = self.interfaces[usize::from(interface)].as_ref();
-        interface.is_some_and(|interface| match interface.inner.hardware_addr() {
-            HardwareAddress::Ethernet(own) => own.0 == *to,
-            HardwareAddress::Ip => true,
-        })
+        interface.is_some_and(|interface| interface.hardware.is_none_or(|own| own == *to))
     }
 
-    /// Nobody else sends from our addresses, or from or to 127.0.0.0/8 (RFC 1122 §3.2.1.3).
+    /// Whether a packet is for one of the interface's own addresses, or for a group that it is in. An address belongs to its
+    /// link: the strong host model (RFC 1122 §3.3.4.2).
+    fn is_for_this_host(&self, incoming: &Incoming<'_>, link: &[u8], packet: &Packet<'_>) -> bool {
+        let to = packet.destination;
+        self.is_for_us(incoming.interface, link)
+            && (self.is_local_to(incoming.interface, to)
+                || self.interfaces[usize::from(incoming.interface)]
+                    .as_ref()
+                    .is_some_and(|interface| interface.is_broadcast(to) || interface.is_member(to)))
+    }
+
+    /// Nobody else sends from our addresses, from or to 127.0.0.0/8, or from a group's address (RFC 1122 §3.2.1.3).
     fn is_martian(&self, incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
+        let Packet {
+            source,
+            destination,
+            ..
+        } = *packet;
+        let is_group = || source.is_multicast() || self.is_broadcast(source);
         incoming.interface != LOOPBACK
-            && (self.is_own(packet.source) || packet.destination.is_loopback())
+            && (self.is_own(source) || destination.is_loopback() || is_group())
     }
 
     /// A SYN beyond the last connection of a flow in TIME-WAIT begins the next one (RFC 9293 §3.10.7.8).
@@ -210,50 +243,32 @@ impl<'a, O: Observer> Stack<'a, O> {
             })
     }
 
-    fn ingress_udp<T: TxToken>(
-        &mut self,
-        incoming: &Incoming<'_>,
-        token: T,
-        link: &[u8],
-        packet: &Packet<'_>,
-    ) {
-        let Some(flow) = packet.flow() else {
+    fn ingress_udp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T, packet: &Packet<'_>) {
+        let Some((flow, payload)) = packet.datagram() else {
+            return self.tell_drop(incoming, DropReason::Malformed);
+        };
+        if self.resolver.expects(&flow) && self.find_datagram_socket(&flow).is_none() {
+            if self.hear_server(&flow, payload) {
+                self.deliver(incoming, token, Some((self.resolver.slot, None)));
+            }
             return;
-        };
-        let slot = match self.find_datagram_socket(&flow) {
-            Some(slot) => Some(slot),
-            None if self.resolver.expects(&flow) => {
-                let message = packet.transport.get(8..).unwrap_or_default();
-                if !self.hear_server(&flow, message) {
-                    return;
-                }
-                Some(self.resolver.slot)
-            }
-            // "Port unreachable" is never the answer to a group (RFC 1122 §3.2.2, RFC 4443 §2.4, e.3).
-            None => {
-                self.tell_drop(incoming, DropReason::NoSocket);
-                if !is_link_unicast(link) || !self.is_own(flow.local.addr) {
-                    return;
-                }
-                None
-            }
-        };
-        let queued = self.queued_octets(slot);
-        self.deliver(incoming, token, slot.map(|slot| (slot, None)));
-        if self.observer.is_listening()
-            && packet.transport.len() > 8
-            && queued.is_some()
-            && queued == self.queued_octets(slot)
-            && is_checksum_right(incoming, packet)
-        {
-            self.tell_drop(incoming, DropReason::ReceiveQueueFull);
         }
-    }
-
-    /// Octets that wait to be received from a datagram socket.
-    fn queued_octets(&self, slot: Option<u16>) -> Option<usize> {
-        let place = &self.slots[usize::from(slot?)];
-        place.udp_ref().map(|socket| socket.recv_queue())
+        let envelope = Envelope {
+            from: flow.remote,
+            to: flow.local,
+            interface: incoming.interface,
+            hop_limit: packet.hop_limit,
+            traffic_class: packet.traffic_class,
+            content: Content::Udp,
+        };
+        match self.post(&envelope, &[payload]) {
+            Posted::Delivered => {}
+            Posted::Full => self.tell_drop(incoming, DropReason::ReceiveQueueFull),
+            Posted::Unknown => {
+                self.tell_drop(incoming, DropReason::NoSocket);
+                self.refuse_port(incoming, token, packet);
+            }
+        }
     }
 
     /// The connection of a packet; the one that the last segment was for comes first, as frames come in trains.
@@ -279,30 +294,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.flows.candidates(hash).find(is_it)
     }
 
-    /// The datagram socket that fits best: connected to the sender, then bound to the address, then any.
-    pub(super) fn find_datagram_socket(&self, flow: &Flow) -> Option<u16> {
-        let hash = self.secret.port_hash(false, flow.local.port);
-        let mut best: Option<(u8, u32, u16)> = None;
-        for index in self.ports.candidates(hash) {
-            let row = self.descriptors.peek(index);
-            let Socket::Datagram { slot, peer } = row.socket else {
-                continue;
-            };
-            if row.local.port != flow.local.port
-                || !row.scope().contains(flow.local.addr)
-                || peer.is_some_and(|peer| peer != flow.remote)
-            {
-                continue;
-            }
-            let fit = row.scope().precision() + if peer.is_some() { 4 } else { 0 };
-            let rank = self.rank(index, flow);
-            if best.is_none_or(|(so_far, highest, _)| (fit, rank) > (so_far, highest)) {
-                best = Some((fit, rank, slot));
-            }
-        }
-        best.map(|(_, _, slot)| slot)
-    }
-
     /// Hands a frame to smoltcp, with the socket it is for or with none.
     pub(super) fn deliver<T: TxToken>(
         &mut self,
@@ -310,22 +301,26 @@ impl<'a, O: Observer> Stack<'a, O> {
         token: T,
         to: Option<(u16, Option<Segment>)>,
     ) {
-        let medium = incoming.capabilities.medium;
-        let pane = self.pane(incoming.interface, medium, to.map(|(slot, _)| slot));
+        let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
         let place = to.and_then(|(slot, _)| self.slots[usize::from(slot)].tcp_ref());
         let stamp = place.map_or(Stamp::NONE, |(socket, connection)| connection.stamp(socket));
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
-        let mut sent = Sent::nothing_yet(incoming.capabilities.medium);
+        // smoltcp answers to where the frame came from.
+        let Some(link) = Link::back(interface.hardware, incoming.link()) else {
+            return;
+        };
+        let mut sent = Sent::default();
         let mut watch = Watch {
             sent: &mut sent,
+            link: Some(link),
             pane,
             stamp,
             observer: &mut self.observer,
         };
         let mut door = DoorIn {
-            frame: Some(incoming.frame),
+            packet: Some(incoming.packet()),
             meta: incoming.meta,
             token: Some(token),
             capabilities: incoming.capabilities,
@@ -361,19 +356,26 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             (Some(segment), _) => self.settle(slot, Some(segment)),
             (None, Kind::Resolver) => self.settle_lookups(Step::Answer),
-            (None, _) => return self.settle_datagram(slot, false, false),
+            (None, _) => {}
         }
         if self.is_live(slot) {
             self.make_due(slot);
         }
     }
 
-    /// Whether smoltcp may speak from `flow.local` on this interface.
-    pub(super) fn is_local_to(&self, interface: u8, flow: &Flow) -> bool {
-        interface == LOOPBACK
-            || self.interfaces[usize::from(interface)]
+    /// Whether an address is one of an interface's own.
+    pub(super) fn is_local_to(&self, interface: u8, addr: IpAddr) -> bool {
+        match interface {
+            LOOPBACK => addr.is_loopback() || self.is_own(addr),
+            _ => self.interfaces[usize::from(interface)]
                 .as_ref()
-                .zip(to_smoltcp(flow.local.addr))
-                .is_some_and(|(interface, addr)| interface.inner.has_ip_addr(addr))
+                .is_some_and(|interface| interface.has(addr)),
+        }
     }
+}
+
+/// Whether an IPv4 header is as it was sent, or the device has seen to it.
+fn is_header_right(incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
+    let is_checked = packet.source.is_ipv4() && incoming.capabilities.checksum.ipv4.rx();
+    !is_checked || Sum::ZERO.add(packet.header).is_right()
 }

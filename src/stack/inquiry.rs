@@ -39,10 +39,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             true => slot
                 .tcp_ref()
                 .map(|(socket, _)| (socket.send_capacity(), socket.recv_capacity())),
-            false => slot.udp_ref().map(|socket| {
+            false => slot.datagrams_ref().map(|datagrams| {
                 (
-                    socket.payload_send_capacity(),
-                    socket.payload_recv_capacity(),
+                    datagrams.sending.payload_capacity(),
+                    datagrams.received.payload_capacity(),
                 )
             }),
         };
@@ -71,9 +71,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             let stream = self.slot_of(fd).and_then(Slot::tcp_ref);
             return Ok(stream.map_or(0, |(socket, _)| socket.recv_queue()));
         };
-        let socket = self.slots[usize::from(slot)].udp();
-        let first = socket.and_then(|socket| socket.peek().ok().map(|(payload, _)| payload.len()));
-        Ok(first.unwrap_or(0))
+        let datagrams = self.slots[usize::from(slot)].datagrams();
+        let first = datagrams.and_then(|datagrams| datagrams.received.peek().ok());
+        Ok(first.map_or(0, |(_, payload)| payload.len()))
     }
 
     pub(super) fn send_queued(&mut self, fd: Fd) -> Result<usize> {
@@ -88,7 +88,9 @@ impl<'a, O: Observer> Stack<'a, O> {
                 let fin = usize::from(connection.is_waiting_to_end());
                 socket.send_queue() + control_len(socket.state()) + fin
             }
-            None => slot.udp_ref().map_or(0, |socket| socket.send_queue()),
+            None => slot
+                .datagrams_ref()
+                .map_or(0, |datagrams| datagrams.sending.payload_bytes_count()),
         })
     }
 

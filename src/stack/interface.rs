@@ -4,13 +4,16 @@ use core::net::IpAddr;
 
 use heapless::Vec;
 use smoltcp::iface::{Config, Interface};
-use smoltcp::phy::{Device, Medium};
+use smoltcp::phy::{ChecksumCapabilities, Device, Medium};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
+use super::door::Packets;
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
+use super::link::{Hardware, is_unicast};
 use super::list::List;
+use super::neighbor::{Neighbors, solicited_node};
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
@@ -27,88 +30,148 @@ const fn least_mtu(is_v4: bool) -> usize {
     if is_v4 { 68 } else { 1_280 }
 }
 
-/// Neighbors that are asked for within a second; further ones wait for the next.
-const QUESTIONS: usize = if cfg!(feature = "std") { 64 } else { 4 };
+/// Addresses of an interface.
+const ADDRESSES: usize = if cfg!(feature = "std") { 8 } else { 4 };
 
-/// Who was asked for, and when.
-type Questions = Vec<(IpAddress, Instant), QUESTIONS>;
-
-/// An interface: smoltcp's, and the slots that have work on it.
+/// An interface: its addresses, its neighbors, and the slots that have work on it.
 pub(super) struct NetworkInterface {
+    /// smoltcp's, which TCP's segments go through: it carries packets and knows no link, and takes all addresses for its own.
     pub(super) inner: Interface,
     pub(super) medium: Medium,
+    /// Its own hardware address, on an Ethernet.
+    pub(super) hardware: Option<Hardware>,
     /// The largest IP packet that it sends.
     pub(super) mtu: usize,
+    pub(super) checksums: ChecksumCapabilities,
+    addresses: Vec<IpCidr, ADDRESSES>,
+    /// The default gateways, of IPv4 and of IPv6.
+    gateways: [Option<IpAddr>; 2],
+    pub(super) neighbors: Neighbors,
     pub(super) due: List,
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
     pub(super) refused: bool,
     /// The device may have more frames than the last poll took in.
     pub(super) has_unread: bool,
-    /// Neighbors asked for within the last second.
-    pub(super) questions: Questions,
 }
 
 impl NetworkInterface {
     pub(super) fn new<D: Device>(
         device: &mut D,
-        hardware_address: HardwareAddress,
+        hardware: Option<Hardware>,
         random_seed: u64,
         now: Instant,
     ) -> NetworkInterface {
         let capabilities = device.capabilities();
-        let mut config = Config::new(hardware_address);
+        let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = random_seed;
+        let mut packets = Packets::of(&capabilities);
+        let mut inner = Interface::new(config, &mut packets, now);
+        inner.set_any_ip(true);
         NetworkInterface {
-            inner: Interface::new(config, device, now),
+            inner,
             medium: capabilities.medium,
+            hardware,
             mtu: capabilities.ip_mtu(),
+            checksums: capabilities.checksum,
+            addresses: Vec::new(),
+            gateways: [None; 2],
+            neighbors: Neighbors::new(),
             due: List::new(),
             blocked: List::new(),
             refused: false,
             has_unread: false,
-            questions: Questions::new(),
         }
     }
 
-    /// Writes the link header of a frame that a neighbor might have sent to it; how long that is.
-    pub(super) fn write_link_header(&self, frame: &mut [u8], from: IpAddr) -> usize {
-        let HardwareAddress::Ethernet(own) = self.inner.hardware_addr() else {
-            return 0;
-        };
-        let Some(header) = frame.first_chunk_mut::<ETHERNET_HEADER>() else {
-            return 0;
-        };
-        header[..6].copy_from_slice(&own.0);
-        let kind: u16 = if from.is_ipv4() { 0x0800 } else { 0x86dd };
-        header[12..].copy_from_slice(&kind.to_be_bytes());
-        ETHERNET_HEADER
+    /// Whether an address is one of this interface's own.
+    pub(super) fn has(&self, addr: IpAddr) -> bool {
+        let is_it = |cidr: &IpCidr| IpAddr::from(cidr.address()) == addr;
+        self.addresses.iter().any(is_it)
+    }
+
+    /// Whether an address is in a network that this interface has an address of.
+    pub(super) fn is_on_link(&self, addr: IpAddr) -> bool {
+        self.prefix_of(addr).is_some()
+    }
+
+    /// The longest prefix of this interface's networks that an address is in.
+    fn prefix_of(&self, addr: IpAddr) -> Option<u8> {
+        let addr = to_smoltcp(addr)?;
+        let on_link = |cidr: &&IpCidr| cidr.contains_addr(&addr);
+        let networks = self.addresses.iter().filter(on_link);
+        networks.map(IpCidr::prefix_len).max()
+    }
+
+    /// Whether an address is a broadcast address on this interface's link.
+    pub(super) fn is_broadcast(&self, addr: IpAddr) -> bool {
+        match to_smoltcp(addr) {
+            #[cfg(feature = "ipv4")]
+            Some(IpAddress::Ipv4(v4)) => {
+                let is_of = |cidr: &IpCidr| match cidr {
+                    IpCidr::Ipv4(cidr) => cidr.broadcast() == Some(v4),
+                    #[cfg(feature = "ipv6")]
+                    IpCidr::Ipv6(_) => false,
+                };
+                v4.is_broadcast() || self.addresses.iter().any(is_of)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether packets for a group are for this interface, too.
+    pub(super) fn is_member(&self, group: IpAddr) -> bool {
+        match group {
+            IpAddr::V4(v4) => v4.octets() == [224, 0, 0, 1],
+            IpAddr::V6(v6) => {
+                let all_nodes = [0xff02, 0, 0, 0, 0, 0, 0, 1];
+                let is_solicited = |cidr: &IpCidr| match IpAddr::from(cidr.address()) {
+                    IpAddr::V6(own) => solicited_node(own) == v6,
+                    IpAddr::V4(_) => false,
+                };
+                v6.segments() == all_nodes || self.addresses.iter().any(is_solicited)
+            }
+        }
+    }
+
+    fn gateway(&self, addr: IpAddr) -> Option<IpAddr> {
+        self.gateways[usize::from(addr.is_ipv6())]
+    }
+
+    /// Who is asked to carry a packet: the destination itself, or the gateway.
+    pub(super) fn next_hop(&self, destination: IpAddr) -> IpAddr {
+        match self.gateway(destination) {
+            Some(gateway) if !self.is_on_link(destination) => gateway,
+            _ => destination,
+        }
     }
 
     /// How well it leads to an address: the prefix length where it is on the link, 0 for a gateway.
-    fn reach(&self, addr: &IpAddress) -> Option<u8> {
-        let on_link = |cidr: &&IpCidr| cidr.contains_addr(addr);
-        let direct = self.inner.ip_addrs().iter().filter(on_link);
-        let routed = || {
-            // smoltcp keeps its look-up to itself; the routes that we set are the default gateways.
-            let gateway = match addr {
-                #[cfg(feature = "ipv4")]
-                IpAddress::Ipv4(_) => self.inner.routes().get_default_ipv4_route(),
-                #[cfg(feature = "ipv6")]
-                IpAddress::Ipv6(_) => self.inner.routes().get_default_ipv6_route(),
-            };
-            gateway.map(|_| 0)
-        };
-        direct.map(IpCidr::prefix_len).max().or_else(routed)
+    fn reach(&self, addr: IpAddr) -> Option<u8> {
+        let routed = || self.gateway(addr).map(|_| 0);
+        self.prefix_of(addr).or_else(routed)
     }
 
-    /// The address to speak from (RFC 6724 for IPv6).
-    fn source(&self, remote: &IpAddress) -> Option<IpAddr> {
-        let has_family = |cidr: &IpCidr| cidr.address().version() == remote.version();
-        if !self.inner.ip_addrs().iter().any(has_family) {
-            return None;
-        }
-        self.inner.get_source_address(remote).map(Into::into)
+    /// The address to speak from.
+    pub(super) fn source(&self, remote: IpAddr) -> Option<IpAddr> {
+        let own = self
+            .addresses
+            .iter()
+            .map(|cidr| IpAddr::from(cidr.address()));
+        let mut of_family = own.filter(|own| own.is_ipv4() == remote.is_ipv4());
+        let near = self
+            .addresses
+            .iter()
+            .filter(|cidr| to_smoltcp(remote).is_some_and(|remote| cidr.contains_addr(&remote)));
+        let near = near.max_by_key(|cidr| cidr.prefix_len());
+        let is_link_local = |addr: IpAddr| match addr {
+            IpAddr::V4(v4) => v4.is_link_local(),
+            IpAddr::V6(v6) => v6.is_unicast_link_local(),
+        };
+        near.map(|cidr| IpAddr::from(cidr.address())).or_else(|| {
+            let first = of_family.clone().next();
+            of_family.find(|own| !is_link_local(*own)).or(first)
+        })
     }
 }
 
@@ -200,14 +263,8 @@ impl<O: Observer> Stack<'_, O> {
             return Err(Error::InvalidArgument);
         }
         let hardware_address = match (capabilities.medium, hardware_address) {
-            (Medium::Ethernet, Some(octets)) => {
-                let address = EthernetAddress(octets);
-                if !address.is_unicast() {
-                    return Err(Error::InvalidArgument);
-                }
-                HardwareAddress::Ethernet(address)
-            }
-            (Medium::Ip, None) => HardwareAddress::Ip,
+            (Medium::Ethernet, Some(octets)) if is_unicast(octets) => Some(octets),
+            (Medium::Ip, None) => None,
             _ => return Err(Error::InvalidArgument),
         };
         let seed = self.secret.random_u64();
@@ -228,11 +285,6 @@ impl<O: Observer> Stack<'_, O> {
         {
             *place = None;
         }
-    }
-
-    pub(super) fn medium_of(&self, interface: u8) -> Option<Medium> {
-        let interface = self.interfaces.get(usize::from(interface))?;
-        interface.as_ref().map(|interface| interface.medium)
     }
 
     fn interface_mut(&mut self, interface: InterfaceId) -> Result<&mut NetworkInterface> {
@@ -267,40 +319,31 @@ impl<O: Observer> Stack<'_, O> {
         if interface.mtu < least_mtu(is_v4) {
             return Err(Error::InvalidArgument);
         }
-        let mut fits = false;
+        // smoltcp's DNS socket asks for one.
         interface.inner.update_ip_addrs(|addrs| {
-            fits = addrs.push(IpCidr::new(addr, prefix_len)).is_ok();
+            let _ = addrs.push(IpCidr::new(addr, prefix_len));
         });
-        fits.then_some(()).ok_or(Error::Exhausted(Limit::Addresses))
+        let added = interface.addresses.push(IpCidr::new(addr, prefix_len));
+        added.map_err(|_| Error::Exhausted(Limit::Addresses))
     }
 
     /// Sends what is for no link of this host to a router on this interface's link; one gateway a family.
     pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> {
         let router = to_smoltcp(gateway).ok_or(Error::AddressFamilyNotSupported)?;
         let interface = self.interface_mut(interface)?;
-        let on_link = |cidr: &IpCidr| cidr.contains_addr(&router);
-        if !router.is_unicast() || !interface.inner.ip_addrs().iter().any(on_link) {
+        if !router.is_unicast() || !interface.is_on_link(gateway) {
             return Err(Error::NetworkUnreachable);
         }
-        let routes = interface.inner.routes_mut();
-        let result = match router {
-            #[cfg(feature = "ipv4")]
-            IpAddress::Ipv4(v4) => routes.add_default_ipv4_route(v4),
-            #[cfg(feature = "ipv6")]
-            IpAddress::Ipv6(v6) => routes.add_default_ipv6_route(v6),
-        };
-        result
-            .map(|_| ())
-            .map_err(|_| Error::Exhausted(Limit::Routes))
+        interface.gateways[usize::from(gateway.is_ipv6())] = Some(gateway);
+        Ok(())
     }
 
     /// Whether an address is one of this host's.
     pub(super) fn is_own(&self, addr: IpAddr) -> bool {
-        addr.is_loopback()
-            || to_smoltcp(addr).is_some_and(|addr| {
-                let own = |interface: &NetworkInterface| interface.inner.has_ip_addr(addr);
-                self.interfaces.iter().skip(1).flatten().any(own)
-            })
+        addr.is_loopback() || {
+            let mut interfaces = self.interfaces.iter().skip(1).flatten();
+            interfaces.any(|interface| interface.has(addr))
+        }
     }
 
     /// An address of this host's to be known by: of an interface, else the loopback's. Never a link-local one (RFC 4291
@@ -313,7 +356,7 @@ impl<O: Observer> Stack<'_, O> {
         };
         let interfaces = self.interfaces.iter().skip(1).flatten();
         interfaces
-            .flat_map(|interface| interface.inner.ip_addrs())
+            .flat_map(|interface| &interface.addresses)
             .map(|cidr| IpAddr::from(cidr.address()))
             .find(|address| match address {
                 IpAddr::V4(_) => is_v4,
@@ -330,31 +373,32 @@ impl<O: Observer> Stack<'_, O> {
 
     /// Whether an address is a broadcast address of some link.
     pub(super) fn is_broadcast(&self, addr: IpAddr) -> bool {
-        match to_smoltcp(addr) {
+        let mut interfaces = self.interfaces.iter().flatten();
+        match addr {
             #[cfg(feature = "ipv4")]
-            Some(IpAddress::Ipv4(v4)) => {
-                let is_of = |cidr: &IpCidr| match cidr {
-                    IpCidr::Ipv4(cidr) => cidr.broadcast() == Some(v4),
-                    #[cfg(feature = "ipv6")]
-                    IpCidr::Ipv6(_) => false,
-                };
-                let mut interfaces = self.interfaces.iter().flatten();
-                v4.is_broadcast()
-                    || v4 == LOOPBACK_BROADCAST
-                    || interfaces.any(|interface| interface.inner.ip_addrs().iter().any(is_of))
-            }
-            _ => false,
+            IpAddr::V4(LOOPBACK_BROADCAST | core::net::Ipv4Addr::BROADCAST) => true,
+            _ => interfaces.any(|interface| interface.is_broadcast(addr)),
         }
     }
 
     /// The way to `remote`, from `bound` if that is an address and not a wildcard.
     pub(super) fn route(&self, bound: IpAddr, remote: IpAddr) -> Result<Route> {
-        let to = to_smoltcp(remote).ok_or(Error::AddressFamilyNotSupported)?;
+        self.route_over(None, bound, remote)
+    }
+
+    /// The same, over an interface that somebody chose.
+    pub(super) fn route_over(
+        &self,
+        on: Option<u8>,
+        bound: IpAddr,
+        remote: IpAddr,
+    ) -> Result<Route> {
+        to_smoltcp(remote).ok_or(Error::AddressFamilyNotSupported)?;
         let bound = (!bound.is_unspecified()).then_some(bound);
         if bound.is_some_and(|bound| bound.is_ipv4() != remote.is_ipv4()) {
             return Err(Error::NetworkUnreachable);
         }
-        if self.is_own(remote) {
+        if self.is_own(remote) && on.is_none_or(|on| on == LOOPBACK) {
             if self.loopback.mtu() < least_mtu(remote.is_ipv4()) {
                 return Err(Error::NetworkUnreachable); // no memory was given to it
             }
@@ -375,12 +419,20 @@ impl<O: Observer> Stack<'_, O> {
         let mut best: Option<(u8, Route)> = None;
         for (index, interface) in self.interfaces.iter().enumerate().skip(1) {
             let Some(interface) = interface else { continue };
-            if let Some(bound) = bound.and_then(to_smoltcp)
-                && !interface.inner.has_ip_addr(bound)
-            {
+            if on.is_some_and(|on| usize::from(on) != index) {
                 continue;
             }
-            let (Some(reach), Some(source)) = (interface.reach(&to), interface.source(&to)) else {
+            if bound.is_some_and(|bound| !interface.has(bound)) {
+                continue;
+            }
+            let reach = match interface.reach(remote) {
+                // A link leads to its own groups and to all of its hosts, if there is no better one (RFC 1112 §6.1).
+                None if remote.is_multicast() || interface.is_broadcast(remote) || on.is_some() => {
+                    Some(0)
+                }
+                reach => reach,
+            };
+            let (Some(reach), Some(source)) = (reach, interface.source(remote)) else {
                 continue;
             };
             if best.is_none_or(|(so_far, _)| reach > so_far) {

@@ -4,7 +4,7 @@
 //! that nobody listens on.
 
 use managed::ManagedSlice;
-use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities, Medium, PacketMeta};
+use smoltcp::phy::{ChecksumCapabilities, DeviceCapabilities, PacketMeta};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
@@ -17,6 +17,7 @@ use super::door::{DoorIn, Sent, VoidToken, Watch};
 use super::fd::Socket;
 use super::flow::{Flow, to_smoltcp};
 use super::frame::Packet;
+use super::link::Link;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
 use super::stamp::Stamp;
@@ -240,7 +241,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut index = 0;
         while let Some(syn) = self.pending.get(index) {
             let done = match self.find_listener(&syn.flow) {
-                Some(listener) if self.is_local_to(syn.interface, &syn.flow) => {
+                Some(listener) if self.is_local_to(syn.interface, syn.flow.local.addr) => {
                     self.find_flow(&syn.flow).is_some()
                         || self.hear_syn(listener, syn, Arrival::Queue)
                 }
@@ -274,16 +275,17 @@ impl<'a, O: Observer> Stack<'a, O> {
             &options,
         ));
         let mut buffer = [0; SYN_LEN];
-        let mut sent = Sent::nothing_yet(Medium::Ip);
+        let mut sent = Sent::default();
         let mut watch = Watch {
             sent: &mut sent,
+            link: Some(Link::Ip),
             pane: None,
             stamp: Stamp::NONE,
             observer: &mut (),
         };
         let capabilities = smoltcp::phy::Device::capabilities(&super::door::Void);
         let mut door = DoorIn {
-            frame: syn.emit(&mut buffer),
+            packet: syn.emit(&mut buffer),
             meta: PacketMeta::default(),
             token: Some(VoidToken),
             capabilities: &capabilities,

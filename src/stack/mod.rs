@@ -65,11 +65,14 @@
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod amend;
+mod answer;
 mod call;
 mod challenge;
+pub(crate) mod checksum;
 mod connection;
 mod cork;
 mod countdown;
+mod datagram;
 mod deadline;
 mod door;
 mod egress;
@@ -78,17 +81,21 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+mod header;
 mod icmp;
 mod ingress;
 mod inquiry;
 mod interface;
 mod keep_alive;
+mod link;
 mod list;
 mod listen;
 mod neighbor;
 pub mod option;
+mod outgoing;
 mod path;
 mod persist;
+mod raw;
 mod resolver;
 mod reuse;
 mod round_trip;
@@ -110,7 +117,6 @@ use core::net::SocketAddr;
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::HardwareAddress;
 
 pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
@@ -122,11 +128,14 @@ pub use resolver::{Addresses, Lookup};
 #[cfg(feature = "alloc")]
 pub use storage::Capacity;
 pub use storage::Storage;
+pub use udp::Message;
 pub use waiting::Waiting;
 pub(crate) use waiting::Woken;
 
 use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
+use answer::RateLimit;
+use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
@@ -243,8 +252,14 @@ pub struct Received {
     pub size: usize,
     /// Who sent it.
     pub from: SocketAddr,
-    /// Which of this host's addresses it was sent to (`IP_PKTINFO`).
+    /// Which of this host's addresses it was sent to, or which group (`IP_PKTINFO`).
     pub to: SocketAddr,
+    /// Which interface it came in by (`IP_PKTINFO`).
+    pub interface: InterfaceId,
+    /// Of a datagram: the hops that it could still have taken (`IP_RECVTTL`).
+    pub hop_limit: u8,
+    /// Of a datagram: its type of service or traffic class (`IP_RECVTOS`).
+    pub traffic_class: u8,
 }
 
 /// What of a stack is in use.
@@ -265,6 +280,17 @@ pub struct Usage {
 /// Names an interface of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InterfaceId(u8);
+
+impl InterfaceId {
+    /// The internal loopback.
+    pub const LOOPBACK: InterfaceId = InterfaceId(interface::LOOPBACK);
+
+    /// Its number, which is also the scope of the addresses that mean something on its link alone (RFC 4007 §6): from 1 on;
+    /// the loopback's is 0.
+    pub const fn index(self) -> u32 {
+        self.0 as u32
+    }
+}
 
 /// A TCP/IP host. See the [module](self) for how it is driven.
 ///
@@ -302,6 +328,12 @@ pub struct Stack<'a, O: Observer = ()> {
     /// A waiting SYN may find room now.
     room: bool,
     reassemblies: Reassemblies<'a>,
+    /// The way of the answer to the packet that has just been put together.
+    echo: Option<Way>,
+    echoes: RateLimit,
+    errors: RateLimit,
+    /// How many raw sockets are open.
+    raw_sockets: u16,
     resolver: Resolver<'a>,
     wakers: Wakers<'a>,
     /// What the heart is doing: the cause of what happens now.
@@ -361,11 +393,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         } = parts;
         let seed = secret.random_u64();
         if let Some(place) = interfaces.first_mut() {
-            let mut interface =
-                NetworkInterface::new(&mut loopback, HardwareAddress::Ip, seed, Instant::ZERO);
-            // Whatever is routed to the loopback is this host's.
-            interface.inner.set_any_ip(true);
-            *place = Some(interface);
+            *place = Some(NetworkInterface::new(
+                &mut loopback,
+                None,
+                seed,
+                Instant::ZERO,
+            ));
         }
         let mut free_connections = List::new();
         let mut free_datagrams = List::new();
@@ -398,6 +431,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             pending: parts.pending,
             room: false,
             reassemblies: parts.reassemblies,
+            echo: None,
+            echoes: RateLimit::ECHOES,
+            errors: RateLimit::ERRORS,
+            raw_sockets: 0,
             resolver: parts.resolver,
             wakers: parts.wakers,
             cause: Cause::Call,

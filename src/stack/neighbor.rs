@@ -1,190 +1,544 @@
-//! Neighbors. smoltcp asks for one hardware address a second on each interface, whoever waits: the second host of a
-//! link would be spoken to a second late, and the fiftieth almost a minute. For those the heart asks itself; the answer
-//! fills smoltcp's cache, as any answer does.
+//! Neighbors: whose hardware address is known, and who is asked for it (RFC 826, RFC 4861 §7).
+//!
+//! Who has been silent for long is asked again while it is still spoken to (RFC 4861 §7.3), so that a conversation does not
+//! stop each minute. Any number of neighbors is asked for at once, each of them once a second.
 
 use core::net::IpAddr;
 
-#[cfg(feature = "ipv6")]
-use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::phy::{Device, Medium, TxToken};
+use heapless::Vec;
+use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
-#[cfg(feature = "ipv4")]
-use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr};
-use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, HardwareAddress, IpAddress, IpCidr,
-};
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::{Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv6Packet, Ipv6Repr, NdiscRepr};
 
 use super::Stack;
-use super::flow::to_smoltcp;
+use super::frame::{ETHERNET_HEADER, ICMPV6, Packet};
+use super::header::{Header, Part};
+use super::ingress::Incoming;
 use super::interface::NetworkInterface;
-use super::slot::Kind;
+use super::link::{self, BROADCAST, ETHERTYPE_ARP, Hardware, Link, group_hardware, is_unicast};
+use super::outgoing::Outgoing;
 use crate::trace::Observer;
+
+/// How long a neighbor counts as reachable after it was heard: twice RFC 4861's `REACHABLE_TIME`.
+const REACHABLE: Duration = Duration::from_secs(60);
 
 /// One question a second for each neighbor (RFC 1122 §2.3.2.1, RFC 4861 §10).
 const INTERVAL: Duration = Duration::from_secs(1);
 
-impl<'a, O: Observer> Stack<'a, O> {
-    /// Asks for the neighbor that a slot waits for, unless it has just been asked for.
-    /// Says whether it is being asked for: a neighbor that was not has had no chance to answer.
-    /// `asked`: whom smoltcp has asked for itself. That need not be whom a datagram socket wrote to last.
-    pub(super) fn solicit<D: Device + ?Sized>(
-        &mut self,
-        interface: u8,
-        slot: u16,
-        asked: Option<IpAddr>,
-        device: &mut D,
-    ) -> bool {
-        let waits_for = match &self.slots[usize::from(slot)].kind {
-            Kind::Connection(connection) => Some(connection.flow.remote.addr),
-            Kind::Datagram { to, .. } => Some(*to),
-            Kind::Resolver => self.resolver.server(),
-            Kind::Unused => None,
-        };
-        match (
-            asked.or(waits_for),
-            self.interfaces.get_mut(usize::from(interface)),
-        ) {
-            (Some(remote), Some(Some(interface))) => {
-                interface.solicit(remote, asked.is_some(), self.now, device)
+/// Questions without an answer after which a neighbor is forgotten (RFC 4861 §10, `MAX_UNICAST_SOLICIT`).
+const PROBES: u8 = 3;
+
+/// Neighbors that are known; a further one takes the place of who has been silent the longest.
+const NEIGHBORS: usize = if cfg!(feature = "std") { 64 } else { 8 };
+
+/// Neighbors that are asked for within a second; further ones wait for the next.
+const QUESTIONS: usize = if cfg!(feature = "std") { 64 } else { 4 };
+
+/// An ARP packet for IPv4 on Ethernet.
+const ARP_LEN: usize = 28;
+const ARP_KIND: [u8; 6] = [0, 1, 0x08, 0, 6, 4];
+const ARP_REQUEST: u8 = 1;
+const ARP_REPLY: u8 = 2;
+
+pub(super) const NEIGHBOR_SOLICITATION: u8 = 135;
+pub(super) const NEIGHBOR_ADVERTISEMENT: u8 = 136;
+const SOURCE_LINK_LAYER: u8 = 1;
+const TARGET_LINK_LAYER: u8 = 2;
+/// A solicitation or an advertisement up to its target, and with a hardware address behind it.
+const TARGET_LEN: usize = 24;
+const WITH_HARDWARE_LEN: usize = TARGET_LEN + 8;
+const SOLICITED: u8 = 0x40;
+const OVERRIDE: u8 = 0x20;
+
+/// A neighbor whose hardware address is known.
+struct Neighbor {
+    address: IpAddr,
+    hardware: Hardware,
+    /// When it was heard last.
+    heard: Instant,
+    /// Questions since then, and the time of the last of them.
+    probes: u8,
+    probed: Instant,
+}
+
+/// Who is asked for, and when that was done.
+struct Question {
+    address: IpAddr,
+    asked: Instant,
+}
+
+/// The neighbors of an interface.
+pub(super) struct Neighbors {
+    known: Vec<Neighbor, NEIGHBORS>,
+    questions: Vec<Question, QUESTIONS>,
+    /// One that was spoken to and has been silent for long.
+    silent: Option<IpAddr>,
+}
+
+impl Neighbors {
+    pub(super) const fn new() -> Neighbors {
+        Neighbors {
+            known: Vec::new(),
+            questions: Vec::new(),
+            silent: None,
+        }
+    }
+
+    /// A neighbor's hardware address.
+    pub(super) fn hardware(&mut self, address: IpAddr, now: Instant) -> Option<Hardware> {
+        let index = self.known.iter().position(|n| n.address == address)?;
+        let neighbor = self.known.get(index)?;
+        let hardware = neighbor.hardware;
+        if now >= neighbor.heard + REACHABLE {
+            let is_asked = neighbor.probes > 0 && now < neighbor.probed + INTERVAL;
+            if neighbor.probes >= PROBES && !is_asked {
+                self.known.swap_remove(index);
+                return None;
             }
-            _ => true,
+            if !is_asked {
+                self.silent = Some(address);
+            }
+        }
+        Some(hardware)
+    }
+
+    /// Whom to ask whether it is still there, and at which hardware address.
+    fn probe(&mut self, now: Instant) -> Option<(IpAddr, Hardware)> {
+        let address = self.silent.take()?;
+        let neighbor = self.known.iter_mut().find(|n| n.address == address)?;
+        neighbor.probes = neighbor.probes.saturating_add(1);
+        neighbor.probed = now;
+        Some((address, neighbor.hardware))
+    }
+
+    /// Notes that a neighbor is asked for now; says whether it has to be done, or has been within this second.
+    /// None where too many are asked for.
+    fn ask(&mut self, address: IpAddr, now: Instant) -> Option<bool> {
+        self.questions.retain(|q| now < q.asked + INTERVAL);
+        if self.questions.iter().any(|q| q.address == address) {
+            return Some(false);
+        }
+        let question = Question {
+            address,
+            asked: now,
+        };
+        self.questions.push(question).ok().map(|()| true)
+    }
+
+    /// A neighbor's hardware address was heard. One that nobody knows, and nobody asked for, is not worth a place, unless it
+    /// `speaks` to this host.
+    fn learn(&mut self, address: IpAddr, hardware: Hardware, now: Instant, speaks: bool) {
+        if !is_unicast(hardware) {
+            return;
+        }
+        let is_asked_for = self.questions.iter().any(|q| q.address == address);
+        let learned = Neighbor {
+            address,
+            hardware,
+            heard: now,
+            probes: 0,
+            probed: now,
+        };
+        if let Some(known) = self.known.iter_mut().find(|n| n.address == address) {
+            *known = learned;
+        } else if is_asked_for || speaks {
+            if self.known.is_full()
+                && let Some((oldest, _)) = (0..).zip(&self.known).min_by_key(|(_, n)| n.heard)
+            {
+                self.known.swap_remove(oldest);
+            }
+            let _ = self.known.push(learned);
         }
     }
 }
 
 impl NetworkInterface {
-    fn solicit<D: Device + ?Sized>(
-        &mut self,
-        remote: IpAddr,
-        asked: bool,
-        now: Instant,
-        device: &mut D,
-    ) -> bool {
-        let Some(neighbor) = to_smoltcp(remote).and_then(|remote| self.next_hop(remote)) else {
-            return true;
-        };
-        let HardwareAddress::Ethernet(own) = self.inner.hardware_addr() else {
-            return true;
-        };
-        self.questions.retain(|(_, asked)| now < *asked + INTERVAL);
-        if self
-            .questions
-            .iter()
-            .any(|(asked_for, _)| *asked_for == neighbor)
-        {
-            return true;
+    /// The way over the link towards a destination, if it is known.
+    #[inline]
+    pub(super) fn link_to(&mut self, destination: IpAddr, now: Instant) -> Option<Link> {
+        match self.hardware {
+            None => Some(Link::Ip),
+            Some(from) => self.ethernet_to(from, destination, now),
         }
-        let is_noted = self.questions.push((neighbor, now)).is_ok();
-        if asked || !is_noted {
-            return asked;
-        }
-        match neighbor {
-            #[cfg(feature = "ipv4")]
-            IpAddress::Ipv4(target) => {
-                let Some(source) = self.inner.get_source_address_ipv4(&target) else {
-                    return true;
-                };
-                let request = ArpRepr::EthernetIpv4 {
-                    operation: ArpOperation::Request,
-                    source_hardware_addr: own,
-                    source_protocol_addr: source,
-                    target_hardware_addr: EthernetAddress::BROADCAST,
-                    target_protocol_addr: target,
-                };
-                let len = request.buffer_len();
-                let to = EthernetAddress::BROADCAST;
-                transmit(
-                    device,
-                    now,
-                    own,
-                    to,
-                    EthernetProtocol::Arp,
-                    len,
-                    |payload| {
-                        request.emit(&mut ArpPacket::new_unchecked(payload));
-                    },
-                );
-            }
-            #[cfg(feature = "ipv6")]
-            IpAddress::Ipv6(target) => {
-                let solicitation = Icmpv6Repr::Ndisc(NdiscRepr::NeighborSolicit {
-                    target_addr: target,
-                    lladdr: Some(own.into()),
-                });
-                let group = target.segments();
-                let group = [0xff02, 0, 0, 0, 0, 1, 0xff00 | group[6] & 0xff, group[7]].into();
-                let header = Ipv6Repr {
-                    src_addr: self.inner.get_source_address_ipv6(&target),
-                    dst_addr: group,
-                    next_header: IpProtocol::Icmpv6,
-                    payload_len: solicitation.buffer_len(),
-                    hop_limit: 255,
-                };
-                // RFC 2464 §7.
-                let [.., a, b, c, d] = group.octets();
-                let to = EthernetAddress([0x33, 0x33, a, b, c, d]);
-                let len = header.buffer_len() + header.payload_len;
-                transmit(
-                    device,
-                    now,
-                    own,
-                    to,
-                    EthernetProtocol::Ipv6,
-                    len,
-                    |payload| {
-                        let (ip, icmp) = payload.split_at_mut(header.buffer_len());
-                        header.emit(&mut Ipv6Packet::new_unchecked(ip));
-                        solicitation.emit(
-                            &header.src_addr,
-                            &header.dst_addr,
-                            &mut Icmpv6Packet::new_unchecked(icmp),
-                            &ChecksumCapabilities::default(),
-                        );
-                    },
-                );
-            }
-        }
-        true
     }
 
-    /// Who is asked to carry a packet: the destination itself, or the gateway.
-    fn next_hop(&self, remote: IpAddress) -> Option<IpAddress> {
-        if self.medium != Medium::Ethernet {
-            return None;
-        }
-        let on_link = |cidr: &IpCidr| cidr.contains_addr(&remote);
-        if self.inner.ip_addrs().iter().any(on_link) {
-            return Some(remote);
-        }
-        let gateway = match remote {
-            #[cfg(feature = "ipv4")]
-            IpAddress::Ipv4(_) => self.inner.routes().get_default_ipv4_route(),
-            #[cfg(feature = "ipv6")]
-            IpAddress::Ipv6(_) => self.inner.routes().get_default_ipv6_route(),
+    fn ethernet_to(&mut self, from: Hardware, destination: IpAddr, now: Instant) -> Option<Link> {
+        let to = if destination.is_multicast() {
+            group_hardware(destination)
+        } else if self.is_broadcast(destination) {
+            BROADCAST
+        } else {
+            let next_hop = self.next_hop(destination);
+            self.neighbors.hardware(next_hop, now)?
         };
-        gateway.map(|route| route.via_router)
+        Some(Link::Ethernet { from, to })
     }
 }
 
-fn transmit<D: Device + ?Sized>(
-    device: &mut D,
-    now: Instant,
-    own: EthernetAddress,
-    to: EthernetAddress,
-    protocol: EthernetProtocol,
-    len: usize,
-    emit: impl FnOnce(&mut [u8]),
-) {
-    // Without room the question is asked again with the slot's next turn.
-    if let Some(token) = device.transmit(now) {
-        token.consume(EthernetFrame::<&[u8]>::buffer_len(len), |frame| {
-            let mut frame = EthernetFrame::new_unchecked(frame);
-            frame.set_src_addr(own);
-            frame.set_dst_addr(to);
-            frame.set_ethertype(protocol);
-            emit(frame.payload_mut());
+impl<'a, O: Observer> Stack<'a, O> {
+    /// Asks for the neighbor that leads to a destination, unless it has just been asked for. Says whether it is being asked
+    /// for: a neighbor that was not has had no chance to answer.
+    pub(super) fn solicit<D: Device + ?Sized>(
+        &mut self,
+        index: u8,
+        destination: IpAddr,
+        device: &mut D,
+    ) -> bool {
+        let now = self.now;
+        let Some(interface) = &mut self.interfaces[usize::from(index)] else {
+            return true;
+        };
+        let next_hop = interface.next_hop(destination);
+        match interface.neighbors.ask(next_hop, now) {
+            Some(true) => {
+                self.ask_for(index, next_hop, None, device);
+                true
+            }
+            Some(false) => true,
+            None => false,
+        }
+    }
+
+    /// Asks the neighbor that was spoken to and has been silent for long, if there is one.
+    #[inline]
+    pub(super) fn probe_neighbor<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) {
+        let now = self.now;
+        if let Some(interface) = &mut self.interfaces[usize::from(index)]
+            && interface.neighbors.silent.is_some()
+            && let Some((address, hardware)) = interface.neighbors.probe(now)
+        {
+            self.ask_for(index, address, Some(hardware), device);
+        }
+    }
+
+    /// Sends an ARP request or a neighbor solicitation: to all, or to where the neighbor was last.
+    fn ask_for<D: Device + ?Sized>(
+        &mut self,
+        index: u8,
+        address: IpAddr,
+        at: Option<Hardware>,
+        device: &mut D,
+    ) {
+        let Some(interface) = &self.interfaces[usize::from(index)] else {
+            return;
+        };
+        let (Some(own), Some(source)) = (interface.hardware, interface.source(address)) else {
+            return;
+        };
+        match (source, address) {
+            (IpAddr::V4(source), IpAddr::V4(target)) => {
+                let to = at.unwrap_or(BROADCAST);
+                let arp = Arp {
+                    operation: ARP_REQUEST,
+                    sender: (own, source.octets()),
+                    target: (at.unwrap_or([0; 6]), target.octets()),
+                };
+                self.send_arp(index, device, Link::Ethernet { from: own, to }, &arp);
+            }
+            (IpAddr::V6(_), IpAddr::V6(target)) => {
+                let group = solicited_node(target);
+                let to = at.unwrap_or(group_hardware(group.into()));
+                let destination = if at.is_some() { target } else { group };
+                let outgoing = Outgoing {
+                    link: Link::Ethernet { from: own, to },
+                    header: neighbor_discovery(source, destination.into()),
+                    payload_len: WITH_HARDWARE_LEN,
+                };
+                self.send_own(index, device, &outgoing, |payload| {
+                    let kind = NEIGHBOR_SOLICITATION;
+                    write_neighbor(payload, kind, 0, target.octets(), Some(own));
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn send_arp<D: Device + ?Sized>(&mut self, index: u8, device: &mut D, link: Link, arp: &Arp) {
+        let pane = self.pane_of(index, None);
+        let len = ETHERNET_HEADER + ARP_LEN;
+        // Without room the question is asked again with the slot's next turn.
+        link::transmit(device, self.now, len, pane, &mut self.observer, |frame| {
+            link.write(frame, ETHERTYPE_ARP);
+            arp.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
         });
+    }
+
+    /// Hears an ARP packet: learns who sent it, and answers if it asks for an address of this interface.
+    pub(super) fn hear_arp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
+        let now = self.now;
+        let Some((link, payload)) = incoming.frame.split_at_checked(ETHERNET_HEADER) else {
+            return;
+        };
+        if !self.is_for_us(incoming.interface, link) {
+            return;
+        }
+        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+            return;
+        };
+        let (Some(own), Some(arp)) = (interface.hardware, Arp::parse(payload)) else {
+            return;
+        };
+        let (sender, target) = (IpAddr::from(arp.sender.1), IpAddr::from(arp.target.1));
+        let is_for_us = interface.has(target);
+        // A probe for a conflict has no sender (RFC 5227 §1.1); nobody else has our address, or one of another network.
+        if interface.is_on_link(sender) && !interface.has(sender) && !interface.is_broadcast(sender)
+        {
+            let hardware = arp.sender.0;
+            interface.neighbors.learn(sender, hardware, now, is_for_us);
+        }
+        if arp.operation == ARP_REQUEST && is_for_us && is_unicast(arp.sender.0) {
+            let reply = Arp {
+                operation: ARP_REPLY,
+                sender: (own, arp.target.1),
+                target: arp.sender,
+            };
+            let to = arp.sender.0;
+            let link = Link::Ethernet { from: own, to };
+            let pane = self.pane_of(incoming.interface, None);
+            let len = ETHERNET_HEADER + ARP_LEN;
+            link::fill(token, len, pane, &mut self.observer, |frame| {
+                link.write(frame, ETHERTYPE_ARP);
+                reply.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
+            });
+        }
+        self.unblock(incoming.interface);
+    }
+
+    /// Hears a neighbor solicitation or advertisement (RFC 4861 §7.1), whose checksum is right.
+    pub(super) fn hear_neighbor<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        packet: &Packet<'_>,
+    ) {
+        let now = self.now;
+        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+            return;
+        };
+        let (Some(own), Some(message)) = (interface.hardware, Message::parse(packet)) else {
+            return;
+        };
+        let target = IpAddr::from(message.target);
+        if message.kind == NEIGHBOR_ADVERTISEMENT {
+            if let Some(hardware) = message.target_hardware
+                && !interface.has(target)
+            {
+                interface.neighbors.learn(target, hardware, now, false);
+                self.unblock(incoming.interface);
+            }
+            return;
+        }
+        if !interface.has(target) {
+            return;
+        }
+        let is_anonymous = packet.source.is_unspecified();
+        if !is_anonymous && let Some(hardware) = message.source_hardware {
+            interface
+                .neighbors
+                .learn(packet.source, hardware, now, true);
+        }
+        let all_nodes = IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 1]);
+        let to_all = Link::Ethernet {
+            from: own,
+            to: group_hardware(all_nodes),
+        };
+        // Who has no address yet asks whether somebody has this one (RFC 4862 §5.4): all may know.
+        let (flags, destination, link) = match is_anonymous {
+            true => (OVERRIDE, all_nodes, Some(to_all)),
+            false => (
+                OVERRIDE | SOLICITED,
+                packet.source,
+                Link::back(Some(own), incoming.link()),
+            ),
+        };
+        let Some(link) = link else { return };
+        let outgoing = Outgoing {
+            link,
+            header: neighbor_discovery(target, destination),
+            payload_len: WITH_HARDWARE_LEN,
+        };
+        self.answer(incoming, token, &outgoing, |payload| {
+            let kind = NEIGHBOR_ADVERTISEMENT;
+            write_neighbor(payload, kind, flags, message.target, Some(own));
+        });
+        self.unblock(incoming.interface);
+    }
+}
+
+/// The header of a message that no router may have passed on (RFC 4861 §4).
+fn neighbor_discovery(source: IpAddr, destination: IpAddr) -> Header {
+    Header {
+        source,
+        destination,
+        protocol: ICMPV6,
+        hop_limit: 255,
+        traffic_class: 0,
+        router_alert: false,
+        part: Part::Whole,
+    }
+}
+
+/// The group in which whoever has the address listens (RFC 4291 §2.7.1).
+pub(super) fn solicited_node(address: core::net::Ipv6Addr) -> core::net::Ipv6Addr {
+    let [.., high, low] = address.segments();
+    [0xff02, 0, 0, 0, 0, 1, 0xff00 | high & 0xff, low].into()
+}
+
+/// Writes a solicitation or an advertisement, but for its checksum.
+pub(super) fn write_neighbor(
+    payload: &mut [u8],
+    kind: u8,
+    flags: u8,
+    target: [u8; 16],
+    hardware: Option<Hardware>,
+) {
+    let Some((message, option)) = payload.split_at_mut_checked(TARGET_LEN) else {
+        return;
+    };
+    message[..8].copy_from_slice(&[kind, 0, 0, 0, flags, 0, 0, 0]);
+    message[8..].copy_from_slice(&target);
+    if let (Some(hardware), Some(option)) = (hardware, option.first_chunk_mut::<8>()) {
+        option[0] = match kind {
+            NEIGHBOR_SOLICITATION => SOURCE_LINK_LAYER,
+            _ => TARGET_LINK_LAYER,
+        };
+        option[1] = 1;
+        option[2..].copy_from_slice(&hardware);
+    }
+}
+
+/// A neighbor solicitation or advertisement.
+struct Message {
+    kind: u8,
+    target: [u8; 16],
+    source_hardware: Option<Hardware>,
+    target_hardware: Option<Hardware>,
+}
+
+impl Message {
+    /// Reads one, and refuses what RFC 4861 §7.1 refuses.
+    fn parse(packet: &Packet<'_>) -> Option<Message> {
+        let (fixed, mut options) = packet.transport.split_first_chunk::<TARGET_LEN>()?;
+        let target: [u8; 16] = *fixed.last_chunk()?;
+        let is_to_group = packet.destination.is_multicast();
+        let is_anonymous = packet.source.is_unspecified();
+        if packet.hop_limit != 255 || fixed[1] != 0 || IpAddr::from(target).is_multicast() {
+            return None;
+        }
+        let mut message = Message {
+            kind: fixed[0],
+            target,
+            source_hardware: None,
+            target_hardware: None,
+        };
+        while let Some(&[kind, len, ..]) = options.first_chunk::<2>() {
+            let option = options.split_at_checked(usize::from(len) * 8);
+            let (option, rest) = option.filter(|_| len > 0)?;
+            let hardware = option.get(2..).and_then(|rest| rest.first_chunk::<6>());
+            match kind {
+                SOURCE_LINK_LAYER => message.source_hardware = hardware.copied(),
+                TARGET_LINK_LAYER => message.target_hardware = hardware.copied(),
+                _ => {}
+            }
+            options = rest;
+        }
+        let is_advertisement = message.kind == NEIGHBOR_ADVERTISEMENT;
+        let refused = match is_advertisement {
+            true => is_to_group && fixed[4] & SOLICITED != 0 || is_anonymous,
+            false => is_anonymous && (!is_to_group || message.source_hardware.is_some()),
+        };
+        (!refused).then_some(message)
+    }
+}
+
+/// An ARP packet for IPv4 on Ethernet: the operation, and who is who.
+struct Arp {
+    operation: u8,
+    sender: (Hardware, [u8; 4]),
+    target: (Hardware, [u8; 4]),
+}
+
+impl Arp {
+    fn parse(payload: &[u8]) -> Option<Arp> {
+        let (kind, rest) = payload.split_first_chunk::<6>()?;
+        let (&[high, operation], rest) = rest.split_first_chunk::<2>()?;
+        let (sender_hardware, rest) = rest.split_first_chunk::<6>()?;
+        let (sender, rest) = rest.split_first_chunk::<4>()?;
+        let (target_hardware, rest) = rest.split_first_chunk::<6>()?;
+        let target = rest.first_chunk::<4>()?;
+        let is_ours = *kind == ARP_KIND && high == 0 && cfg!(feature = "ipv4");
+        is_ours.then_some(Arp {
+            operation,
+            sender: (*sender_hardware, *sender),
+            target: (*target_hardware, *target),
+        })
+    }
+
+    fn write(&self, payload: &mut [u8]) {
+        let parts: [&[u8]; 6] = [
+            &ARP_KIND,
+            &[0, self.operation],
+            &self.sender.0,
+            &self.sender.1,
+            &self.target.0,
+            &self.target.1,
+        ];
+        let octets = parts.into_iter().flatten();
+        for (place, octet) in payload.iter_mut().zip(octets) {
+            *place = *octet;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+    const MAC: Hardware = [2, 0, 0, 0, 0, 2];
+
+    fn at(seconds: i64) -> Instant {
+        Instant::from_secs(seconds)
+    }
+
+    #[test]
+    fn only_who_was_asked_for_or_speaks_is_learned() {
+        let mut neighbors = Neighbors::new();
+        neighbors.learn(PEER, MAC, at(0), false);
+        assert_eq!(neighbors.hardware(PEER, at(0)), None);
+        assert_eq!(neighbors.ask(PEER, at(0)), Some(true));
+        assert_eq!(neighbors.ask(PEER, at(0)), Some(false));
+        neighbors.learn(PEER, [1, 0, 0, 0, 0, 2], at(0), true); // a group's
+        assert_eq!(neighbors.hardware(PEER, at(0)), None);
+        neighbors.learn(PEER, MAC, at(0), false);
+        assert_eq!(neighbors.hardware(PEER, at(0)), Some(MAC));
+    }
+
+    #[test]
+    fn who_is_silent_is_asked_and_then_forgotten() {
+        let mut neighbors = Neighbors::new();
+        neighbors.learn(PEER, MAC, at(0), true);
+        assert_eq!(neighbors.hardware(PEER, at(59)), Some(MAC));
+        assert_eq!(neighbors.probe(at(59)), None);
+        for second in 60..63 {
+            assert_eq!(neighbors.hardware(PEER, at(second)), Some(MAC));
+            assert_eq!(neighbors.probe(at(second)), Some((PEER, MAC)));
+            assert_eq!(neighbors.hardware(PEER, at(second)), Some(MAC));
+            assert_eq!(neighbors.probe(at(second)), None);
+        }
+        assert_eq!(neighbors.hardware(PEER, at(63)), None);
+    }
+
+    #[test]
+    fn the_table_keeps_who_was_heard_last() {
+        let mut neighbors = Neighbors::new();
+        let address = |n: usize| IpAddr::from([10, 0, 0, n as u8]);
+        for n in 0..=NEIGHBORS {
+            neighbors.learn(address(n), MAC, at(n as i64), true);
+        }
+        assert_eq!(neighbors.hardware(address(0), at(1)), None);
+        assert_eq!(neighbors.hardware(address(NEIGHBORS), at(1)), Some(MAC));
+        assert_eq!(neighbors.known.len(), NEIGHBORS);
     }
 }

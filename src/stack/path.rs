@@ -5,7 +5,7 @@ use core::net::IpAddr;
 
 use heapless::Vec;
 use smoltcp::iface::{Config, Interface};
-use smoltcp::phy::{Device, DeviceCapabilities};
+use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::HardwareAddress;
@@ -13,9 +13,9 @@ use smoltcp::wire::HardwareAddress;
 use super::Stack;
 use super::amend::unacknowledged;
 use super::connection::Connection;
+use super::door::Packets;
 use super::frame::before;
 use super::slot::Kind;
-use crate::device::absent::Never;
 use crate::trace::Observer;
 
 /// Destinations that are remembered; further ones take the place of the one that is forgotten next.
@@ -189,25 +189,22 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// An interface that sends no longer packets than a connection may, where that is less than its own takes. smoltcp has one
     /// size for all.
     #[inline]
-    pub(super) fn narrowed(
+    pub(super) fn narrowed<D: Device + ?Sized>(
         &self,
         index: u8,
         slot: u16,
-        capabilities: &DeviceCapabilities,
+        device: &D,
     ) -> Option<Interface> {
         let connection = self.slots[usize::from(slot)].connection()?;
         let interface = self.interfaces[usize::from(index)].as_ref()?;
-        let is_narrow = usize::from(connection.mtu) < interface.mtu;
-        // smoltcp ends a connection whose address has gone, if it is let.
-        let local = connection.flow.local.to_smoltcp()?.addr;
-        if !is_narrow || !interface.inner.has_ip_addr(local) {
+        let mtu = usize::from(connection.mtu);
+        if mtu >= interface.mtu {
             return None;
         }
-        let mut capabilities = capabilities.clone();
-        capabilities.max_transmission_unit = usize::from(connection.mtu);
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = 1; // nothing is drawn from it
-        let mut narrow = Interface::new(config, &mut Narrow(capabilities), self.now);
+        let mut packets = Packets::of_size(&device.capabilities(), mtu);
+        let mut narrow = Interface::new(config, &mut packets, self.now);
         narrow.set_any_ip(true);
         Some(narrow)
     }
@@ -223,26 +220,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let at = self.poll_at(index, slot)?;
         (at > self.now).then_some(at)
-    }
-}
-
-/// A device that only says what it can do.
-struct Narrow(DeviceCapabilities);
-
-impl Device for Narrow {
-    type RxToken<'a> = Never;
-    type TxToken<'a> = Never;
-
-    fn receive(&mut self, _: Instant) -> Option<(Never, Never)> {
-        None
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Never> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.0.clone()
     }
 }
 

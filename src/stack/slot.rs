@@ -1,13 +1,12 @@
 //! Slots: what the wire talks to. A slot has its buffers, a smoltcp socket in a set of its own, and a place on the
 //! agenda. One set a socket is why a frame costs the same among ten sockets as among ten thousand.
 
-use core::net::IpAddr;
-
 use smoltcp::iface::SocketSet;
-use smoltcp::socket::{Socket, dns, tcp, udp};
+use smoltcp::socket::{Socket, dns, tcp};
 use smoltcp::time::Instant;
 
 use super::connection::Connection;
+use super::datagram::Datagrams;
 
 /// Where a slot stands with its interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,47 +19,30 @@ pub(super) enum Agenda {
     Blocked,
 }
 
-/// Who a datagram slot works for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// Nobody.
-    Free,
-    /// The descriptor.
-    Descriptor(u16),
-    /// Its descriptor is closed; what is queued is still sent.
-    Orphan,
-}
-
 /// The part of a slot that differs between protocols.
 #[allow(
     clippy::large_enum_variant,
     reason = "there is no heap to put it on, and most slots are connections"
 )]
-pub(super) enum Kind {
+pub(super) enum Kind<'a> {
     /// Memory that no socket was put into.
     Unused,
+    /// smoltcp's socket in the slot's set, and what the heart knows beside it.
     Connection(Connection),
-    Datagram {
-        owner: Owner,
-        /// Whom the last datagram was for.
-        to: IpAddr,
-        /// Something waits to be sent; smoltcp counts octets, and an empty datagram is a datagram.
-        queued: bool,
-        /// The last `sendto` did not fit.
-        refused: bool,
-    },
+    /// The queues of a datagram or raw socket.
+    Datagram(Datagrams<'a>),
     Resolver,
 }
 
-/// Memory and state of one smoltcp socket.
+/// Memory and state of one socket at the wire's end.
 pub(super) struct Slot<'a> {
     /// The set that the socket is alone in; none where no socket was put into the slot.
     pub(super) set: Option<SocketSet<'a>>,
     pub(super) interface: u8,
     pub(super) agenda: Agenda,
-    /// Since when, and until when smoltcp keeps quiet, where a neighbor does not answer.
+    /// Where a neighbor does not answer: since when, and until when it is not asked again.
     pub(super) blocked: Option<(Instant, Instant)>,
-    pub(super) kind: Kind,
+    pub(super) kind: Kind<'a>,
 }
 
 impl<'a> Slot<'a> {
@@ -73,21 +55,11 @@ impl<'a> Slot<'a> {
         kind: Kind::Unused,
     };
 
-    pub(super) fn new(set: SocketSet<'a>, kind: Kind) -> Slot<'a> {
+    pub(super) fn new(set: SocketSet<'a>, kind: Kind<'a>) -> Slot<'a> {
         Slot {
             set: Some(set),
             kind,
             ..Slot::UNUSED
-        }
-    }
-
-    /// smoltcp keeps beside the socket which neighbor it waits for; the slot's next connection waits for none.
-    pub(super) fn forget_neighbor(&mut self) {
-        let Some(set) = &mut self.set else { return };
-        let handle = set.iter().next().map(|(handle, _)| handle);
-        if let Some(handle) = handle {
-            let socket = set.remove(handle);
-            set.add(socket);
         }
     }
 
@@ -120,16 +92,17 @@ impl<'a> Slot<'a> {
         }
     }
 
-    pub(super) fn udp(&mut self) -> Option<&mut udp::Socket<'a>> {
-        match self.set.as_mut()?.iter_mut().next() {
-            Some((_, Socket::Udp(socket))) => Some(socket),
+    pub(super) fn datagrams(&mut self) -> Option<&mut Datagrams<'a>> {
+        match &mut self.kind {
+            Kind::Datagram(datagrams) => Some(datagrams),
             _ => None,
         }
     }
 
-    pub(super) fn udp_ref(&self) -> Option<&udp::Socket<'a>> {
-        match self.socket() {
-            Some(Socket::Udp(socket)) => Some(socket),
+    /// The same, to look at.
+    pub(super) fn datagrams_ref(&self) -> Option<&Datagrams<'a>> {
+        match &self.kind {
+            Kind::Datagram(datagrams) => Some(datagrams),
             _ => None,
         }
     }

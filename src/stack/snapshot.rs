@@ -11,10 +11,11 @@ use smoltcp::socket::tcp::State;
 
 use super::connection::{Role, control_len};
 use super::countdown::left;
+use super::datagram::Owner;
 use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Scope, unspecified};
 use super::option::CongestionControl;
-use super::slot::{Kind, Owner, Slot};
+use super::slot::{Kind, Slot};
 use super::{Domain, Stack};
 use crate::trace::Observer;
 use screen::{Address, Details, Row};
@@ -67,16 +68,26 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn datagram_row<'s>(&'s self, index: u16, row: &'s Descriptor) -> Option<Row<'s>> {
-        let Socket::Datagram { slot, peer } = row.socket else {
+        let Socket::Datagram {
+            slot,
+            peer,
+            protocol,
+        } = row.socket
+        else {
             return None;
         };
-        let socket = self.slots.get(usize::from(slot))?.udp_ref()?;
-        let local = Address::bound(row);
+        let Kind::Datagram(datagrams) = &self.slots.get(usize::from(slot))?.kind else {
+            return None;
+        };
+        let mut local = Address::bound(row);
+        if let Some(protocol) = protocol {
+            local.port = protocol.0.into(); // as `ss -w`
+        }
         Some(Row {
-            net: "udp",
+            net: if protocol.is_some() { "raw" } else { "udp" },
             state: if peer.is_some() { "ESTAB" } else { "UNCONN" },
-            receive_queue: socket.recv_queue(),
-            send_queue: socket.send_queue(),
+            receive_queue: datagrams.received.payload_bytes_count(),
+            send_queue: datagrams.sending.payload_bytes_count(),
             local,
             peer: peer.map_or(local.any(), |peer| Address::of(peer, row.domain)),
             descriptor: Some(index),
@@ -181,29 +192,22 @@ fn idle_row(index: u16, row: &Descriptor) -> Option<Row<'_>> {
 
 /// A datagram socket that is closed, while its last datagrams leave.
 fn orphan_row<'s>(slot: &'s Slot<'_>) -> Option<Row<'s>> {
-    let Kind::Datagram {
-        owner: Owner::Orphan,
-        to,
-        ..
-    } = slot.kind
-    else {
+    let Kind::Datagram(datagrams) = &slot.kind else {
         return None;
     };
-    let socket = slot.udp_ref()?;
-    let domain = if to.is_ipv4() {
-        Domain::Inet
-    } else {
-        Domain::Inet6
+    if datagrams.owner != Owner::Orphan {
+        return None;
+    }
+    let domain = match datagrams.bound.addr {
+        IpAddr::V4(_) => Domain::Inet,
+        IpAddr::V6(_) => Domain::Inet6,
     };
-    let local = Address {
-        addr: Some(unspecified(domain)),
-        port: socket.endpoint().port,
-    };
+    let local = Address::of(datagrams.bound, domain);
     Some(Row {
         net: "udp",
         state: "UNCONN",
         receive_queue: 0,
-        send_queue: socket.send_queue(),
+        send_queue: datagrams.sending.payload_bytes_count(),
         local,
         peer: local.any(),
         descriptor: None,

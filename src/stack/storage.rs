@@ -2,18 +2,18 @@
 
 use managed::ManagedSlice;
 use smoltcp::iface::{SocketSet, SocketStorage};
-use smoltcp::socket::{dns, tcp, udp};
+use smoltcp::socket::{dns, tcp};
 
 use super::connection::Connection;
+use super::datagram::{Datagrams, Queue, Row};
 use super::deadline::{Deadlines, Entry};
 use super::fd::{Descriptor, Descriptors};
-use super::flow::UNSPECIFIED;
 use super::fragment::{Reassemblies, Reassembly};
 use super::interface::NetworkInterface;
 use super::list::{Link, List};
 use super::listen::{Pending, Syn};
 use super::resolver::{LookupRow, Resolver};
-use super::slot::{Kind, Owner, Slot};
+use super::slot::{Kind, Slot};
 use super::table::{Bucket, Table};
 use super::waiting::{WakerRow, Wakers};
 use crate::device::Loopback;
@@ -91,7 +91,7 @@ pub struct Storage<
     ports: [[Bucket; 2]; SOCKETS],
     connections: [[[u8; BUFFER]; 2]; CONNECTIONS],
     datagrams: [[[u8; BUFFER]; 2]; DATAGRAMS],
-    packets: [[[udp::PacketMetadata; PACKETS]; 2]; DATAGRAMS],
+    packets: [[[Row; PACKETS]; 2]; DATAGRAMS],
     interfaces: [Option<NetworkInterface>; INTERFACES],
     syns: [Option<Syn>; SYNS],
     loopback: [[u8; LOOPBACK]; 3],
@@ -156,7 +156,7 @@ impl<
             ports: [[Bucket::EMPTY; 2]; SOCKETS],
             connections: [[[0; BUFFER]; 2]; CONNECTIONS],
             datagrams: [[[0; BUFFER]; 2]; DATAGRAMS],
-            packets: [[[udp::PacketMetadata::EMPTY; PACKETS]; 2]; DATAGRAMS],
+            packets: [const { [const { [const { Row::EMPTY }; PACKETS] }; 2] }; DATAGRAMS],
             interfaces: [const { None }; INTERFACES],
             syns: [const { None }; SYNS],
             loopback: [[0; LOOPBACK]; 3],
@@ -185,15 +185,15 @@ impl<
             );
             *slot = Slot::for_connection(SocketSet::new(set), socket);
         }
-        for (([receive, send], [received, sent]), (set, slot)) in self
+        for (([receive, send], [received, sent]), slot) in self
             .datagrams
             .iter_mut()
             .zip(self.packets.iter_mut())
-            .zip(sets.by_ref().zip(slots.by_ref()))
+            .zip(slots.by_ref())
         {
-            let receive = udp::PacketBuffer::new(&mut received[..], &mut receive[..]);
-            let send = udp::PacketBuffer::new(&mut sent[..], &mut send[..]);
-            *slot = Slot::for_datagram(SocketSet::new(set), udp::Socket::new(receive, send));
+            let receive = Queue::new(&mut received[..], &mut receive[..]);
+            let send = Queue::new(&mut sent[..], &mut send[..]);
+            *slot = Slot::for_datagrams(receive, send);
         }
         if let (Some(set), Some(slot)) = (sets.next(), slots.next()) {
             let socket = dns::Socket::new(&[], self.queries.as_flattened_mut());
@@ -232,15 +232,11 @@ impl<'a> Slot<'a> {
         Slot::new(set, Kind::Connection(Connection::FREE))
     }
 
-    fn for_datagram(mut set: SocketSet<'a>, socket: udp::Socket<'a>) -> Slot<'a> {
-        set.add(socket);
-        let kind = Kind::Datagram {
-            owner: Owner::Free,
-            to: UNSPECIFIED.addr,
-            queued: false,
-            refused: false,
-        };
-        Slot::new(set, kind)
+    fn for_datagrams(receive: Queue<'a>, send: Queue<'a>) -> Slot<'a> {
+        Slot {
+            kind: Kind::Datagram(Datagrams::new(receive, send)),
+            ..Slot::UNUSED
+        }
     }
 
     fn for_resolver(mut set: SocketSet<'a>, socket: dns::Socket<'a>) -> Slot<'a> {
@@ -316,8 +312,8 @@ impl Capacity {
         let count = connections + datagrams + 1;
         let set = || SocketSet::new(vec![SocketStorage::EMPTY]);
         let packets = || {
-            let metadata = vec![udp::PacketMetadata::EMPTY; self.datagram_packets];
-            udp::PacketBuffer::new(metadata, vec![0; self.datagram_buffer])
+            let rows = vec![Row::EMPTY; self.datagram_packets];
+            Queue::new(rows, vec![0; self.datagram_buffer])
         };
         let mut slots = Vec::with_capacity(count);
         // smoltcp takes no receive buffer beyond the largest scaled window.
@@ -329,10 +325,7 @@ impl Capacity {
             );
             Slot::for_connection(set(), socket)
         }));
-        slots.extend(
-            (0..datagrams)
-                .map(|_| Slot::for_datagram(set(), udp::Socket::new(packets(), packets()))),
-        );
+        slots.extend((0..datagrams).map(|_| Slot::for_datagrams(packets(), packets())));
         let lookups = self.lookups.min(most);
         let wakers = self.wakers.clamp(1, most);
         let queries: Vec<Option<dns::DnsQuery>> = (0..lookups * 2).map(|_| None).collect();

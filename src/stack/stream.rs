@@ -230,7 +230,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn is_live(&self, slot: u16) -> bool {
         match &self.slots[usize::from(slot)].kind {
             Kind::Connection(connection) => connection.role != Role::Free,
-            Kind::Datagram { owner, .. } => *owner != super::slot::Owner::Free,
+            Kind::Datagram(datagrams) => datagrams.owner != super::datagram::Owner::Free,
             Kind::Resolver => true,
             Kind::Unused => false,
         }
@@ -252,7 +252,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         socket.set_congestion_control(socket.congestion_control());
         let (waits, role) = (connection.in_time_wait, connection.role);
         *connection = Connection::FREE;
-        self.slots[usize::from(slot)].forget_neighbor();
         if waits {
             self.time_wait.remove(&mut self.members, slot);
         }

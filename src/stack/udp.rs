@@ -2,21 +2,79 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use smoltcp::phy::PacketMeta;
-use smoltcp::socket::udp::UdpMetadata;
-use smoltcp::wire::IpListenEndpoint;
-
+use super::datagram::{Content, Envelope, UDP_HEADER, fits, gather, length};
 use super::fd::Socket;
 use super::flow::{Endpoint, UNSPECIFIED};
-use super::slot::{Kind, Owner};
-use super::waiting::Subject;
-use super::{Fd, Readiness, Received, Stack};
+use super::interface::{LOOPBACK, Route};
+use super::option::Options;
+use super::{Fd, InterfaceId, Received, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Result};
 
-/// The longest UDP payload that an IPv4 packet can hold.
-const MAX_PAYLOAD: usize = 65_507;
-const UDP_HEADER: usize = 8;
+/// What [`sendmsg`](Stack::sendmsg) sends: data in one or several parts, and its ancillary data.
+///
+/// ```
+/// use glasstack::stack::Message;
+///
+/// let (header, body) = ([1, 2], [3, 4, 5]);
+/// let message = Message::new(&[&header, &body])
+///     .to("10.0.0.2:9999".parse().unwrap())
+///     .hop_limit(1);
+/// # let _ = message;
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'m> {
+    data: &'m [&'m [u8]],
+    to: Option<SocketAddr>,
+    from: Option<IpAddr>,
+    interface: Option<InterfaceId>,
+    hop_limit: Option<u8>,
+    traffic_class: Option<u8>,
+}
+
+impl<'m> Message<'m> {
+    /// These parts, one behind the other, to the socket's peer, as its options say.
+    pub const fn new(data: &'m [&'m [u8]]) -> Message<'m> {
+        Message {
+            data,
+            to: None,
+            from: None,
+            interface: None,
+            hop_limit: None,
+            traffic_class: None,
+        }
+    }
+
+    /// Whereto.
+    pub const fn to(mut self, to: SocketAddr) -> Message<'m> {
+        self.to = Some(to);
+        self
+    }
+
+    /// From which of the host's addresses (`IP_PKTINFO`, `IPV6_PKTINFO`); the unspecified one leaves it to the route.
+    pub const fn from(mut self, from: IpAddr) -> Message<'m> {
+        self.from = Some(from);
+        self
+    }
+
+    /// Over which interface (`IP_PKTINFO`, `IPV6_PKTINFO`).
+    pub const fn interface(mut self, interface: InterfaceId) -> Message<'m> {
+        self.interface = Some(interface);
+        self
+    }
+
+    /// Hops that it may take (`IP_TTL`, `IPV6_HOPLIMIT`); 0 does not leave this host.
+    pub const fn hop_limit(mut self, hops: u8) -> Message<'m> {
+        self.hop_limit = Some(hops);
+        self
+    }
+
+    /// Its type of service or traffic class (`IP_TOS`, `IPV6_TCLASS`).
+    pub const fn traffic_class(mut self, traffic_class: u8) -> Message<'m> {
+        self.traffic_class = Some(traffic_class);
+        self
+    }
+}
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// `send(2)`: queues data for a connected socket; of a stream as much as there is room for, at least one octet.
@@ -38,38 +96,20 @@ impl<'a, O: Observer> Stack<'a, O> {
         match self.descriptors.get(fd)?.socket {
             Socket::Datagram { peer, .. } => {
                 let peer = peer.ok_or(Error::DestinationRequired)?;
-                self.send_datagram(fd, data, UNSPECIFIED.addr, peer)
+                self.send_datagram(fd, &Message::new(&[data]), peer)
             }
             _ => self.send_stream(fd, data),
         }
     }
 
-    /// `sendto(2)`: queues one datagram, whole or not at all. An unbound socket is bound to a port of its own.
+    /// `sendto(2)`: queues one datagram, whole or not at all. An unbound socket is bound to a port of its own. A datagram
+    /// that is longer than the link takes leaves in fragments. To an IPv6 address of a link's own the scope says which link:
+    /// the [index](InterfaceId::index) of its interface.
     ///
-    /// [`Error::MessageTooLong`] where it does not fit into the link's MTU or the socket's buffer,
+    /// [`Error::MessageTooLong`] where it does not fit into a packet or the socket's buffer,
     /// [`Error::AlreadyConnected`] for a stream.
     pub fn sendto(&mut self, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize> {
-        self.begin_call();
-        let result = self.sendto_untold(fd, data, to);
-        self.told(
-            Some(fd),
-            Call::SendTo {
-                len: data.len(),
-                to,
-            },
-            result,
-            Outcome::Octets,
-        )
-    }
-
-    fn sendto_untold(&mut self, fd: Fd, data: &[u8], to: SocketAddr) -> Result<usize> {
-        match self.descriptors.get(fd)?.socket {
-            Socket::Datagram { .. } => {
-                let to = self.destination(fd, to)?;
-                self.send_datagram(fd, data, UNSPECIFIED.addr, to)
-            }
-            _ => self.stream_slot(fd).and(Err(Error::AlreadyConnected)),
-        }
+        self.sendmsg(fd, &Message::new(&[data]).to(to))
     }
 
     /// `sendmsg(2)` with `IP_PKTINFO`: as [`sendto`](Stack::sendto), from this address of the host's, such as the one that a
@@ -83,34 +123,71 @@ impl<'a, O: Observer> Stack<'a, O> {
         from: IpAddr,
         to: SocketAddr,
     ) -> Result<usize> {
+        self.sendmsg(fd, &Message::new(&[data]).to(to).from(from))
+    }
+
+    /// `sendmsg(2)`: what is to be sent in parts, whereto, and what [else](Message) is to be said of it. Of a connected
+    /// stream the parts follow each other, as far as there is room.
+    ///
+    /// # Errors
+    /// As [`send`](Stack::send) without a destination, else as [`sendto`](Stack::sendto); [`Error::AddrNotAvailable`] where
+    /// the source is not the host's, or the socket is bound to another one.
+    pub fn sendmsg(&mut self, fd: Fd, message: &Message<'_>) -> Result<usize> {
         self.begin_call();
-        let result = self.send_from_untold(fd, data, from, to);
-        let call = Call::SendTo {
-            len: data.len(),
-            to,
+        let result = self.sendmsg_untold(fd, message);
+        let len = length(message.data);
+        let call = match message.to {
+            Some(to) => Call::SendTo { len, to },
+            None => Call::Send { len },
         };
         self.told(Some(fd), call, result, Outcome::Octets)
     }
 
-    fn send_from_untold(
-        &mut self,
-        fd: Fd,
-        data: &[u8],
-        from: IpAddr,
-        to: SocketAddr,
-    ) -> Result<usize> {
+    fn sendmsg_untold(&mut self, fd: Fd, message: &Message<'_>) -> Result<usize> {
         let row = self.descriptors.get(fd)?;
-        if !matches!(row.socket, Socket::Datagram { .. }) {
-            return self.stream_slot(fd).and(Err(Error::AlreadyConnected));
+        let Socket::Datagram { peer, .. } = row.socket else {
+            return match message.to {
+                Some(_) => self.stream_slot(fd).and(Err(Error::AlreadyConnected)),
+                None => self.send_parts(fd, message.data),
+            };
+        };
+        if let Some(from) = message.from.map(|from| from.to_canonical()) {
+            let bound = row.local.addr;
+            let is_free = from.is_unspecified() || bound.is_unspecified() || bound == from;
+            if !is_free || !from.is_unspecified() && !self.is_own(from) {
+                return Err(Error::AddrNotAvailable);
+            }
         }
-        let from = from.to_canonical();
-        let bound = row.local.addr;
-        let is_free = from.is_unspecified() || bound.is_unspecified() || bound == from;
-        if !is_free || !from.is_unspecified() && !self.is_own(from) {
-            return Err(Error::AddrNotAvailable);
+        let to = match message.to {
+            Some(to) => self.destination(fd, to)?,
+            None => peer.ok_or(Error::DestinationRequired)?,
+        };
+        let scope = match message.to {
+            Some(SocketAddr::V6(v6)) => u8::try_from(v6.scope_id()).ok(),
+            _ => None,
+        };
+        let scope = scope.filter(|scope| *scope != 0).map(InterfaceId);
+        let message = Message {
+            interface: message.interface.or(scope),
+            ..*message
+        };
+        self.send_datagram(fd, &message, to)
+    }
+
+    /// Sends the parts of a stream one behind the other.
+    fn send_parts(&mut self, fd: Fd, parts: &[&[u8]]) -> Result<usize> {
+        let mut sent = 0;
+        for part in parts.iter().filter(|part| !part.is_empty()) {
+            match self.send_stream(fd, part) {
+                Ok(len) => sent += len,
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
         }
-        let to = self.destination(fd, to)?;
-        self.send_datagram(fd, data, from, to)
+        match sent {
+            0 => self.send_stream(fd, &[]),
+            sent => Ok(sent),
+        }
     }
 
     /// `recv(2)`: what has arrived; of a stream, 0 octets is the peer's FIN. A longer datagram is cut: only
@@ -124,7 +201,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     fn recv_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> {
         match self.descriptors.get(fd)?.socket {
-            Socket::Datagram { .. } => Ok(self.recv_datagram(fd, buffer, false)?.len),
+            Socket::Datagram { .. } => Ok(self.recv_datagram(fd, &mut [buffer], false)?.len),
             _ => self.recv_stream(fd, buffer, false),
         }
     }
@@ -139,7 +216,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     fn peek_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize> {
         match self.descriptors.get(fd)?.socket {
-            Socket::Datagram { .. } => Ok(self.recv_datagram(fd, buffer, true)?.len),
+            Socket::Datagram { .. } => Ok(self.recv_datagram(fd, &mut [buffer], true)?.len),
             _ => self.recv_stream(fd, buffer, true),
         }
     }
@@ -156,7 +233,17 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn recvfrom_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {
-        self.receive(fd, buffer, false)
+        self.receive(fd, &mut [buffer], false)
+    }
+
+    /// `recvmsg(2)`: as [`recvfrom`](Stack::recvfrom), into several buffers, the first of them first.
+    pub fn recvmsg(&mut self, fd: Fd, buffers: &mut [&mut [u8]]) -> Result<Received> {
+        self.begin_call();
+        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let result = self.receive(fd, buffers, false);
+        self.told(Some(fd), Call::RecvFrom { len }, result, |received| {
+            Outcome::Datagram(received.len, received.from)
+        })
     }
 
     /// `recvfrom(2)` with `MSG_PEEK`: the datagram stays.
@@ -170,123 +257,158 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn peekfrom_untold(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<Received> {
-        self.receive(fd, buffer, true)
+        self.receive(fd, &mut [buffer], true)
     }
 
-    fn receive(&mut self, fd: Fd, buffer: &mut [u8], peek: bool) -> Result<Received> {
+    fn receive(&mut self, fd: Fd, buffers: &mut [&mut [u8]], peek: bool) -> Result<Received> {
         let row = self.descriptors.get(fd)?;
         if let Socket::Datagram { .. } = row.socket {
-            return self.recv_datagram(fd, buffer, peek);
+            return self.recv_datagram(fd, buffers, peek);
         }
         let domain = row.domain;
         let slot = self.stream_slot(fd)?;
-        let len = self.recv_stream(fd, buffer, peek)?;
+        let mut len = 0;
+        let mut is_first = true;
+        for buffer in buffers.iter_mut() {
+            let wanted = buffer.len();
+            match self.recv_stream(fd, buffer, peek) {
+                Ok(got) => {
+                    len += got;
+                    if got < wanted || peek {
+                        break;
+                    }
+                }
+                Err(error) if is_first => return Err(error),
+                Err(_) => break,
+            }
+            is_first = false;
+        }
         // Not `getpeername`: what has arrived, and the end, have a sender when the connection has none any more.
-        let connection = self.slots[usize::from(slot)].connection();
-        let flow = connection.ok_or(Error::NotConnected)?.flow;
+        let place = &self.slots[usize::from(slot)];
+        let flow = place.connection().ok_or(Error::NotConnected)?.flow;
         Ok(Received {
             len,
             size: len,
             from: flow.remote.to_socket_addr(domain),
             to: flow.local.to_socket_addr(domain),
+            interface: InterfaceId(place.interface),
+            hop_limit: 0,
+            traffic_class: 0,
         })
     }
 
-    pub(super) fn open_datagram(&mut self, slot: u16, descriptor: u16) {
-        let place = &mut self.slots[usize::from(slot)];
-        place.kind = Kind::Datagram {
-            owner: Owner::Descriptor(descriptor),
-            to: UNSPECIFIED.addr,
-            queued: false,
-            refused: false,
-        };
-        if let Some(socket) = place.udp() {
-            socket.close();
-            socket.set_hop_limit(None);
-        }
-    }
-
-    pub(super) fn bind_datagram(&mut self, slot: u16, port: u16) {
-        if let Some(socket) = self.slots[usize::from(slot)].udp() {
-            // The heart has matched the address before smoltcp sees the datagram.
-            let _ = socket.bind(IpListenEndpoint { addr: None, port });
-        }
-    }
-
     pub(super) fn connect_datagram(&mut self, index: u16, remote: Endpoint) -> Result<()> {
-        if self.is_broadcast(remote.addr) {
+        let row = self.descriptors.peek(index);
+        let (local, options, kind) = (row.local, row.options, row.kind());
+        if self.is_broadcast(remote.addr) && !options.broadcast {
             return Err(Error::PermissionDenied);
         }
-        let local = self.descriptors.peek(index).local;
-        let route = self.route(local.addr, remote.addr)?;
-        if local.port == 0 {
+        let on = self.interface_for(remote.addr, None, &options);
+        let route = self.route_over(on, local.addr, remote.addr)?;
+        if local.port == 0 && kind == Type::Datagram {
             self.bind_to(index, local)?;
         }
         let row = self.descriptors.row(index);
-        row.local.addr = route.source;
+        if !row.local.addr.is_multicast() {
+            row.local.addr = route.source;
+        }
         if let Socket::Datagram { peer, .. } = &mut row.socket {
             *peer = Some(remote);
         }
         Ok(())
     }
 
-    fn send_datagram(&mut self, fd: Fd, data: &[u8], from: IpAddr, to: Endpoint) -> Result<usize> {
+    /// The interface that an application chose for a destination.
+    fn interface_for(
+        &self,
+        to: IpAddr,
+        chosen: Option<InterfaceId>,
+        options: &Options,
+    ) -> Option<u8> {
+        let for_groups = options.multicast_interface.filter(|_| to.is_multicast());
+        chosen.or(for_groups).map(|interface| interface.0)
+    }
+
+    fn send_datagram(&mut self, fd: Fd, message: &Message<'_>, to: Endpoint) -> Result<usize> {
         let row = self.descriptors.get_mut(fd)?;
-        let Socket::Datagram { slot, .. } = row.socket else {
+        let Socket::Datagram { slot, protocol, .. } = row.socket else {
             return Err(Error::NotSupported);
         };
-        if to.port == 0 {
+        if to.port == 0 && protocol.is_none() {
             return Err(Error::InvalidArgument);
         }
         if let Some(error) = row.error.take() {
             return Err(error);
         }
-        let local = row.local;
-        if self.is_broadcast(to.addr) {
+        let (local, options) = (row.local, row.options);
+        let is_group = to.addr.is_multicast();
+        let is_broadcast = self.is_broadcast(to.addr);
+        if is_broadcast && !options.broadcast {
             return Err(Error::PermissionDenied);
         }
-        let from = if from.is_unspecified() {
-            local.addr
-        } else {
-            from
+        // Who is bound to a group hears there, and speaks from an address of its own.
+        let bound = match local.addr {
+            addr if addr.is_multicast() || self.is_broadcast(addr) => UNSPECIFIED.addr,
+            addr => addr,
         };
-        let route = self.route(from, to.addr)?;
-        let ip_header = if to.addr.is_ipv4() { 20 } else { 40 };
-        let longest = MAX_PAYLOAD.min(route.mtu.saturating_sub(ip_header + UDP_HEADER));
-        if local.port == 0 {
+        let from = message.from.map_or(bound, |from| from.to_canonical());
+        let from = if from.is_unspecified() { bound } else { from };
+        let on = self.interface_for(to.addr, message.interface, &options);
+        let route = self.route_over(on, from, to.addr)?;
+        if local.port == 0 && protocol.is_none() {
             self.bind_to(fd.index, local)?;
         }
+        let len = length(message.data);
+        let envelope = Envelope {
+            from: Endpoint {
+                addr: route.source,
+                port: self.descriptors.row(fd.index).local.port,
+            },
+            to,
+            interface: route.interface,
+            hop_limit: message.hop_limit.unwrap_or(match is_group {
+                true => options.multicast_hop_limit,
+                false => options.hop_limit,
+            }),
+            traffic_class: message.traffic_class.unwrap_or(options.type_of_service),
+            content: match protocol {
+                None => Content::Udp,
+                Some(_) if options.header_included => Content::Packet,
+                Some(protocol) => Content::Raw(protocol),
+            },
+        };
         let place = &mut self.slots[usize::from(slot)];
         let elsewhere = place.interface != route.interface;
-        // One queue a socket, and a queue leaves by one interface: another destination waits until it is empty.
-        let waits = elsewhere && matches!(place.kind, Kind::Datagram { queued: true, .. });
-        let Some(socket) = place.udp() else {
+        let Some(datagrams) = place.datagrams() else {
             return Err(Error::NotSupported);
         };
-        if data.len() > longest.min(socket.payload_send_capacity()) {
+        if len
+            > envelope
+                .longest(&route)
+                .min(datagrams.sending.payload_capacity())
+        {
             return Err(Error::MessageTooLong);
         }
-        let (Some(remote), Some(source)) = (to.to_smoltcp(), super::flow::to_smoltcp(route.source))
-        else {
-            return Err(Error::AddressFamilyNotSupported);
-        };
-        let metadata = UdpMetadata {
-            endpoint: remote,
-            local_address: Some(source),
-            meta: PacketMeta::default(),
-        };
-        let is_queued = !waits && socket.send_slice(data, metadata).is_ok();
-        if let Kind::Datagram {
-            queued,
-            refused,
-            to: last,
-            ..
-        } = &mut place.kind
-        {
-            *queued |= is_queued;
-            *refused = !is_queued;
-            *last = to.addr;
+        if envelope.hop_limit == 0 {
+            // It may not leave this host (RFC 1112 §6.1).
+            if is_group && options.multicast_loop {
+                self.loop_back(&envelope, message.data);
+            }
+            return Ok(len);
         }
+        // One queue a socket, and a queue leaves by one interface: another destination waits until it is empty.
+        let limit = options.send_buffer;
+        let is_over = limit.is_some_and(|limit| !fits(&datagrams.sending, len, limit));
+        let waits = is_over || elsewhere && !datagrams.sending.is_empty();
+        let queued = match waits {
+            true => None,
+            false => datagrams.sending.enqueue(len, envelope).ok(),
+        };
+        let is_queued = queued.is_some();
+        if let Some(place) = queued {
+            gather(message.data, place);
+        }
+        datagrams.refused = !is_queued;
         if !is_queued {
             return Err(Error::WouldBlock);
         }
@@ -295,10 +417,13 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.slots[usize::from(slot)].interface = route.interface;
         }
         self.make_due(slot);
-        Ok(data.len())
+        if is_broadcast || is_group && options.multicast_loop {
+            self.loop_back(&envelope, message.data);
+        }
+        Ok(len)
     }
 
-    fn recv_datagram(&mut self, fd: Fd, buffer: &mut [u8], peek: bool) -> Result<Received> {
+    fn recv_datagram(&mut self, fd: Fd, buffers: &mut [&mut [u8]], peek: bool) -> Result<Received> {
         let row = self.descriptors.get_mut(fd)?;
         let Socket::Datagram { slot, .. } = row.socket else {
             return Err(Error::NotSupported);
@@ -306,97 +431,60 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Some(error) = row.error.take() {
             return Err(error);
         }
-        let (domain, mut local) = (row.domain, row.local);
-        let Some(socket) = self.slots[usize::from(slot)].udp() else {
+        let domain = row.domain;
+        let Some(datagrams) = self.slots[usize::from(slot)].datagrams() else {
             return Err(Error::NotSupported);
         };
-        let (payload, metadata) = if peek {
-            socket
+        let (envelope, payload) = match peek {
+            true => datagrams
+                .received
                 .peek()
-                .map(|(payload, metadata)| (payload, *metadata))
-        } else {
-            socket.recv()
+                .map(|(envelope, payload)| (*envelope, payload)),
+            false => {
+                let received = datagrams.received.dequeue();
+                received.map(|(envelope, payload)| (envelope, &*payload))
+            }
         }
         .map_err(|_| Error::WouldBlock)?;
-        let len = payload.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&payload[..len]);
-        if let Some(address) = metadata.local_address {
-            local.addr = address.into();
+        let mut len = 0;
+        for buffer in buffers {
+            let rest = payload.get(len..).unwrap_or_default();
+            let fits = rest.len().min(buffer.len());
+            buffer[..fits].copy_from_slice(&rest[..fits]);
+            len += fits;
         }
         Ok(Received {
             len,
             size: payload.len(),
-            from: Endpoint::from(metadata.endpoint).to_socket_addr(domain),
-            to: local.to_socket_addr(domain),
+            from: envelope.from.to_socket_addr_on(domain, envelope.interface),
+            to: envelope.to.to_socket_addr_on(domain, envelope.interface),
+            interface: InterfaceId(envelope.interface),
+            hop_limit: envelope.hop_limit,
+            traffic_class: envelope.traffic_class,
         })
     }
+}
 
-    pub(super) fn datagram_readiness(&self, slot: u16) -> Readiness {
-        let place = &self.slots[usize::from(slot)];
-        let refused = matches!(place.kind, Kind::Datagram { refused: true, .. });
-        place.udp_ref().map_or(Readiness::NONE, |socket| Readiness {
-            readable: socket.can_recv(),
-            writable: socket.can_send() && !refused,
-            ..Readiness::NONE
-        })
-    }
-
-    /// After a datagram arrived or left: `progress` where one left, `drained` where none waits any more.
-    pub(super) fn settle_datagram(&mut self, slot: u16, progress: bool, drained: bool) {
-        let Kind::Datagram {
-            owner,
-            queued,
-            refused,
-            ..
-        } = &mut self.slots[usize::from(slot)].kind
-        else {
-            return;
+impl Envelope {
+    /// The longest payload that can be sent.
+    fn longest(&self, route: &Route) -> usize {
+        let header = match self.to.addr {
+            IpAddr::V4(_) => 20,
+            IpAddr::V6(_) => 40,
         };
-        *queued &= !drained;
-        *refused &= !(progress || drained);
-        let (owner, queued) = (*owner, *queued);
-        match owner {
-            Owner::Descriptor(descriptor) => self.wake_descriptor(descriptor),
-            Owner::Orphan if !queued => self.release_datagram(slot),
-            _ => {}
-        }
-    }
-
-    /// An error that concerns what a datagram socket sent.
-    pub(super) fn datagram_error(&mut self, slot: u16, error: Error) {
-        if let Kind::Datagram {
-            owner: Owner::Descriptor(descriptor),
-            ..
-        } = self.slots[usize::from(slot)].kind
-        {
-            self.descriptors.row(descriptor).error = Some(error);
-            self.wake_descriptor(descriptor);
-        }
-    }
-
-    /// What is queued still leaves, then the slot is free.
-    pub(super) fn close_datagram(&mut self, slot: u16) {
-        let place = &mut self.slots[usize::from(slot)];
-        if let Kind::Datagram { owner, .. } = &mut place.kind {
-            *owner = Owner::Orphan;
-        }
-        self.settle_datagram(slot, false, false);
-    }
-
-    fn release_datagram(&mut self, slot: u16) {
-        self.unschedule(slot);
-        let place = &mut self.slots[usize::from(slot)];
-        place.kind = Kind::Datagram {
-            owner: Owner::Free,
-            to: UNSPECIFIED.addr,
-            queued: false,
-            refused: false,
+        let transport = if self.content == Content::Udp {
+            UDP_HEADER
+        } else {
+            0
         };
-        if let Some(socket) = place.udp() {
-            socket.close();
+        // In IPv6 the header is not counted.
+        let packet = usize::from(u16::MAX) - if self.to.addr.is_ipv4() { header } else { 0 };
+        match (self.content, route.interface) {
+            // What the caller has given a header, nobody else cuts (as Linux).
+            (Content::Packet, _) => route.mtu,
+            // The loopback carries what it can, and cuts nothing.
+            (_, LOOPBACK) => packet.min(route.mtu.saturating_sub(header)) - transport,
+            _ => packet - transport,
         }
-        place.forget_neighbor();
-        self.free_datagrams.push_back(&mut self.members, slot);
-        self.wakers.wake(Subject::Drained);
     }
 }

@@ -9,12 +9,12 @@ use super::amend::{Acknowledgment, unacknowledged};
 use super::challenge::receive_next;
 use super::connection::Connection;
 use super::door::{DoorIn, Sent, Watch};
-use super::frame::{ETHERNET_HEADER, before};
+use super::frame::before;
 use super::stamp::{Edge, Stamp};
 use crate::trace::Observer;
 
-/// An Ethernet, an IPv6 and a TCP header, and an octet.
-const FRAME_LEN: usize = ETHERNET_HEADER + 40 + 20 + 1;
+/// An IPv6 and a TCP header, and an octet.
+const PACKET_LEN: usize = 40 + 20 + 1;
 
 impl Connection {
     /// By how much our windows are scaled: smoltcp takes what its buffer needs.
@@ -104,10 +104,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Has smoltcp acknowledge what has come, and say what the window is, whatever else it has to send: it answers an octet from
     /// before the window with that and nothing else.
     pub(super) fn acknowledge<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) {
-        let Some(medium) = self.medium_of(index) else {
-            return;
-        };
-        let pane = self.pane(index, medium, Some(slot));
+        let pane = self.pane_of(index, Some(slot));
         let place = &mut self.slots[usize::from(slot)];
         let Some((socket, connection)) = place.tcp_ref() else {
             return;
@@ -122,31 +119,31 @@ impl<'a, O: Observer> Stack<'a, O> {
             window: connection.window,
         };
         let stamp = connection.stamp(socket);
-        let mut buffer = [0; FRAME_LEN];
-        let flow = connection.flow;
+        let mut buffer = [0; PACKET_LEN];
+        let len = old.emit(&mut buffer, &connection.flow, &[0]);
+        let to = connection.flow.remote.addr;
         let (Some(interface), Some(set)) =
             (&mut self.interfaces[usize::from(index)], &mut place.set)
         else {
             return;
         };
-        let link_len = interface.write_link_header(&mut buffer, flow.remote.addr);
-        let Some(packet) = buffer.get_mut(link_len..) else {
+        let Some(link) = interface.link_to(to, self.now) else {
             return;
         };
-        let len = old.emit(packet, &flow, &[0]);
         let capabilities = device.capabilities();
         let Some(token) = device.transmit(self.now) else {
             return;
         };
-        let mut sent = Sent::nothing_yet(medium);
+        let mut sent = Sent::default();
         let mut watch = Watch {
             sent: &mut sent,
+            link: Some(link),
             pane,
             stamp,
             observer: &mut self.observer,
         };
         let mut door = DoorIn {
-            frame: len.and_then(|len| buffer.get(..link_len + len)),
+            packet: len.and_then(|len| buffer.get(..len)),
             meta: PacketMeta::default(),
             token: Some(token),
             capabilities: &capabilities,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use glasstack::stack::option::{
     Congestion, CongestionControl, HopLimit, KeepAliveIdle, NoDelay, UserTimeout, V6Only,
 };
-use glasstack::stack::{Domain, Interest, Shutdown, Type};
+use glasstack::stack::{Domain, Interest, Message, Shutdown, Type};
 use glasstack::{Error, Result};
 
 use crate::pair::{Bell, at};
@@ -58,11 +58,13 @@ calls! {
     SendtoPortZero: sendto,
     SendtoUnroutable: sendto,
     SendtoTooLong: sendto,
+    Sendmsg: sendmsg,
     SendFrom: send_from,
     SendFromForeign: send_from,
     Recv: recv,
     RecvNothing: recv,
     Recvfrom: recvfrom,
+    Recvmsg: recvmsg,
     Peek: peek,
     Peekfrom: peekfrom,
     ShutdownRead: shutdown,
@@ -157,7 +159,11 @@ impl Call {
             Call::SendtoOtherFamily => show(stack.sendto(fd, b"four", at(other, 2, SERVICE))),
             Call::SendtoPortZero => show(stack.sendto(fd, b"four", at(domain, 2, 0))),
             Call::SendtoUnroutable => show(stack.sendto(fd, b"four", unroutable(domain))),
-            Call::SendtoTooLong => show(stack.sendto(fd, &[0; 1473], service)),
+            Call::SendtoTooLong => show(stack.sendto(fd, &[0; 65_528], service)),
+            Call::Sendmsg => {
+                let parts: [&[u8]; 2] = [b"fo", b"ur"];
+                show(stack.sendmsg(fd, &Message::new(&parts).to(service)))
+            }
             Call::SendFrom => show(stack.send_from(fd, b"four", at(domain, 1, 0).ip(), service)),
             Call::SendFromForeign => {
                 show(stack.send_from(fd, b"four", at(domain, 9, 0).ip(), service))
@@ -165,6 +171,14 @@ impl Call {
             Call::Recv => show(stack.recv(fd, &mut buffer)),
             Call::RecvNothing => show(stack.recv(fd, &mut [])),
             Call::Recvfrom => show(stack.recvfrom(fd, &mut buffer).map(|received| received.len)),
+            Call::Recvmsg => {
+                let (front, back) = buffer.split_at_mut(2);
+                show(
+                    stack
+                        .recvmsg(fd, &mut [front, back])
+                        .map(|received| received.len),
+                )
+            }
             Call::Peek => show(stack.peek(fd, &mut buffer)),
             Call::Peekfrom => show(stack.peekfrom(fd, &mut buffer).map(|received| received.len)),
             Call::ShutdownRead => ok(stack.shutdown(fd, Shutdown::Read)),

@@ -47,11 +47,13 @@ SendtoOtherFamily     EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN  
 SendtoPortZero        EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 SendtoUnroutable      EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 SendtoTooLong         EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
+Sendmsg               EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 SendFrom              EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 SendFromForeign       EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 Recv                  EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 RecvNothing           EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 Recvfrom              EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
+Recvmsg               EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 Peek                  EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 Peekfrom              EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      EAGAIN        ECONNREFUSED  ENOTCONN      EHOSTUNREACH  ETIMEDOUT
 ShutdownRead          EBADF ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN
@@ -105,11 +107,13 @@ SendtoOtherFamily     EISCONN       EISCONN       EISCONN       EISCONN       EI
 SendtoPortZero        EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendtoUnroutable      EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendtoTooLong         EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
+Sendmsg               EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendFrom              EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendFromForeign       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 Recv                  EAGAIN        EAGAIN        12            EAGAIN        0             EAGAIN        0
 RecvNothing           EAGAIN        EAGAIN        0             EAGAIN        0             EAGAIN        0
 Recvfrom              EAGAIN        EAGAIN        12            EAGAIN        0             EAGAIN        0
+Recvmsg               EAGAIN        EAGAIN        12            EAGAIN        0             EAGAIN        0
 Peek                  EAGAIN        EAGAIN        12            EAGAIN        0             EAGAIN        0
 Peekfrom              EAGAIN        EAGAIN        12            EAGAIN        0             EAGAIN        0
 ShutdownRead          ok            ok            ok            ok            ok            ok            ok
@@ -163,11 +167,13 @@ SendtoOtherFamily     EISCONN       EISCONN       EISCONN       EISCONN       EI
 SendtoPortZero        EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendtoUnroutable      EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendtoTooLong         EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
+Sendmsg               EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendFrom              EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 SendFromForeign       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN       EISCONN
 Recv                  0             0             ECONNRESET    0             ETIMEDOUT     0
 RecvNothing           0             0             ECONNRESET    0             ETIMEDOUT     0
 Recvfrom              0             0             ECONNRESET    0             ETIMEDOUT     0
+Recvmsg               0             0             ECONNRESET    0             ETIMEDOUT     0
 Peek                  0             0             ECONNRESET    0             ETIMEDOUT     0
 Peekfrom              0             0             ECONNRESET    0             ETIMEDOUT     0
 ShutdownRead          ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN      ENOTCONN
@@ -221,11 +227,13 @@ SendtoOtherFamily     EBADF         EAFNOSUPPORT|4  EAFNOSUPPORT|ENETUNREACH EAF
 SendtoPortZero        EBADF         EINVAL          EINVAL                   EINVAL                   EINVAL                   EINVAL                   EINVAL                    EINVAL
 SendtoUnroutable      EBADF         ENETUNREACH     ENETUNREACH              ENETUNREACH              ENETUNREACH              ENETUNREACH              ECONNREFUSED              ENETUNREACH
 SendtoTooLong         EBADF         EMSGSIZE        EMSGSIZE                 EMSGSIZE                 EMSGSIZE                 EMSGSIZE                 ECONNREFUSED              EMSGSIZE
+Sendmsg               EBADF         4               4                        4                        4                        EAGAIN                   ECONNREFUSED              4
 SendFrom              EBADF         4               4                        4                        4                        EAGAIN                   ECONNREFUSED              4
 SendFromForeign       EBADF         EADDRNOTAVAIL   EADDRNOTAVAIL            EADDRNOTAVAIL            EADDRNOTAVAIL            EADDRNOTAVAIL            EADDRNOTAVAIL             EADDRNOTAVAIL
 Recv                  EBADF         EAGAIN          EAGAIN                   EAGAIN                   12                       EAGAIN                   ECONNREFUSED              EAGAIN
 RecvNothing           EBADF         EAGAIN          EAGAIN                   EAGAIN                   0                        EAGAIN                   ECONNREFUSED              EAGAIN
 Recvfrom              EBADF         EAGAIN          EAGAIN                   EAGAIN                   12                       EAGAIN                   ECONNREFUSED              EAGAIN
+Recvmsg               EBADF         EAGAIN          EAGAIN                   EAGAIN                   12                       EAGAIN                   ECONNREFUSED              EAGAIN
 Peek                  EBADF         EAGAIN          EAGAIN                   EAGAIN                   12                       EAGAIN                   ECONNREFUSED              EAGAIN
 Peekfrom              EBADF         EAGAIN          EAGAIN                   EAGAIN                   12                       EAGAIN                   ECONNREFUSED              EAGAIN
 ShutdownRead          EBADF         ENOTCONN        ENOTCONN                 EOPNOTSUPP               ENOTCONN                 EOPNOTSUPP               EOPNOTSUPP                EOPNOTSUPP

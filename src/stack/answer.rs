@@ -1,0 +1,301 @@
+//! What the host says unasked by any application: echo replies, and errors for what it cannot take.
+
+use core::net::IpAddr;
+
+use smoltcp::phy::{Device, TxToken};
+use smoltcp::time::Instant;
+
+use super::Stack;
+use super::datagram::{Way, next_fragment};
+use super::fragment::Complete;
+use super::frame::{ICMP, ICMPV6, Packet, is_link_unicast};
+use super::header::{Header, Part};
+use super::ingress::Incoming;
+use super::link::{self, Link};
+use super::outgoing::{Outgoing, seal_icmp};
+use crate::trace::Observer;
+
+/// Echo replies in a second, and at once.
+const ECHOES: (u32, u32) = (10_000, 256);
+/// Errors in a second, and at once (RFC 1812 §4.3.2.8, RFC 4443 §2.4, f).
+const ERRORS: (u32, u32) = (100, 50);
+
+/// The longest error: RFC 1812 §4.3.2.3, RFC 4443 §2.4, c.
+const LONGEST_ERROR: [usize; 2] = [576, 1_280];
+/// An ICMP message up to what it quotes.
+const ICMP_HEADER: usize = 8;
+/// The traffic class of network control (RFC 791), which routers' errors have (RFC 1812 §4.3.2.5).
+const INTERNETWORK_CONTROL: u8 = 0xc0;
+
+/// A bucket of tokens, of which each message takes one.
+pub(super) struct RateLimit {
+    per_second: u32,
+    burst: u32,
+    tokens: u32,
+    /// When the last token was added.
+    at: Instant,
+}
+
+impl RateLimit {
+    pub(super) const ECHOES: RateLimit = RateLimit::new(ECHOES);
+    pub(super) const ERRORS: RateLimit = RateLimit::new(ERRORS);
+
+    const fn new((per_second, burst): (u32, u32)) -> RateLimit {
+        RateLimit {
+            per_second,
+            burst,
+            tokens: burst,
+            at: Instant::ZERO,
+        }
+    }
+
+    /// Whether one more may leave.
+    fn allows(&mut self, now: Instant) -> bool {
+        let interval = 1_000_000 / i64::from(self.per_second);
+        let new = (now.total_micros() - self.at.total_micros()) / interval;
+        if new >= i64::from(self.burst) {
+            (self.tokens, self.at) = (self.burst, now);
+        } else if new > 0 {
+            self.tokens = (self.tokens + new as u32).min(self.burst);
+            self.at += smoltcp::time::Duration::from_micros((new * interval) as u64);
+        }
+        let is_allowed = self.tokens > 0;
+        self.tokens -= u32::from(is_allowed);
+        is_allowed
+    }
+}
+
+impl<'a, O: Observer> Stack<'a, O> {
+    /// Answers an echo request (RFC 792, RFC 4443 §4.2). Nobody answers one to a broadcast address or, in IPv4, to a group
+    /// (RFC 1122 §3.2.2.6).
+    pub(super) fn answer_echo<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        packet: &Packet<'_>,
+    ) {
+        let index = incoming.interface;
+        let is_own = self.is_local_to(index, packet.destination);
+        let is_to_group = packet.destination.is_multicast() && packet.destination.is_ipv6();
+        let Some(interface) = &self.interfaces[usize::from(index)] else {
+            return;
+        };
+        let source = match (is_own, is_to_group) {
+            (true, _) if is_link_unicast(incoming.link()) => Some(packet.destination),
+            (false, true) => interface.source(packet.source),
+            _ => None,
+        };
+        let link = Link::back(interface.hardware, incoming.link());
+        let mtu = interface.mtu;
+        let (Some(source), Some(link)) = (source, link) else {
+            return;
+        };
+        if !self.is_answerable(packet.source) || !self.echoes.allows(self.now) {
+            return;
+        }
+        let header = Header {
+            source,
+            destination: packet.source,
+            protocol: packet.protocol,
+            hop_limit: 64,
+            traffic_class: packet.traffic_class,
+            router_alert: false,
+            part: Part::Whole,
+        };
+        let outgoing = Outgoing {
+            link,
+            header,
+            payload_len: packet.transport.len(),
+        };
+        if header.len() + packet.transport.len() > mtu {
+            // It came in fragments, and so will the answer, out of the memory that the request was put together in.
+            self.echo = Some(Way {
+                interface: index,
+                link,
+                header,
+                identification: self.secret.random_u64() as u32,
+            });
+            return;
+        }
+        self.answer(incoming, token, &outgoing, |payload| {
+            payload.copy_from_slice(packet.transport);
+            turn_to_reply(payload);
+        });
+    }
+
+    /// Puts the memory of a packet that came in fragments back to use: for the answer, if it has one that is as long.
+    pub(super) fn put_back(&mut self, mut complete: Complete<'a>) {
+        let Some(way) = self.echo.take() else {
+            return self.reassemblies.restore(complete);
+        };
+        let message = complete.payload_mut();
+        turn_to_reply(message);
+        seal_icmp(message, way.header.source, way.header.destination);
+        self.reassemblies.send(complete, way);
+    }
+
+    /// Sends answers that are longer than a packet; says whether the device refused a frame.
+    pub(super) fn egress_answers<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+        let pane = self.pane_of(index, None);
+        let now = self.now;
+        let Some(Some(interface)) = self.interfaces.get(usize::from(index)) else {
+            return false;
+        };
+        let (mtu, checksums) = (interface.mtu, &interface.checksums);
+        while let Some((way, message, sent)) = self.reassemblies.leaving(index) {
+            let (part, len) =
+                next_fragment(&way.header, mtu, message.len(), way.identification, sent);
+            let outgoing = Outgoing {
+                link: way.link,
+                header: Header { part, ..way.header },
+                payload_len: len,
+            };
+            let frame_len = outgoing.frame_len();
+            let octets = message.get(sent..sent + len).unwrap_or_default();
+            let observer = &mut self.observer;
+            let is_sent = link::transmit(device, now, frame_len, pane, observer, |frame| {
+                outgoing.write(frame, checksums, |place| {
+                    for (place, octet) in place.iter_mut().zip(octets) {
+                        *place = *octet;
+                    }
+                });
+            });
+            if !is_sent {
+                return true;
+            }
+            self.reassemblies.left(index, len);
+        }
+        false
+    }
+
+    /// Whether an answer to somebody goes to one host.
+    fn is_answerable(&self, source: IpAddr) -> bool {
+        !source.is_unspecified() && !source.is_multicast() && !self.is_broadcast(source)
+    }
+
+    /// "Port unreachable" (RFC 1122 §4.1.3.1, RFC 4443 §3.1).
+    pub(super) fn refuse_port<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        packet: &Packet<'_>,
+    ) {
+        let message = match packet.source {
+            IpAddr::V4(_) => (3, 3),
+            IpAddr::V6(_) => (1, 4),
+        };
+        self.refuse(incoming, token, packet, message, 0);
+    }
+
+    /// "Protocol unreachable" (RFC 1122 §3.2.2.1), "unrecognized next header" (RFC 4443 §3.4).
+    pub(super) fn refuse_protocol<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        packet: &Packet<'_>,
+    ) {
+        match packet.source {
+            IpAddr::V4(_) => self.refuse(incoming, token, packet, (3, 2), 0),
+            IpAddr::V6(_) => {
+                // The number stands in the IPv6 header, or in the options behind it.
+                let pointer = if packet.header.len() > 40 { 40 } else { 6 };
+                self.refuse(incoming, token, packet, (4, 1), pointer);
+            }
+        }
+    }
+
+    /// An option that must be known and is not (RFC 8200 §4.2).
+    pub(super) fn refuse_option<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        packet: &Packet<'_>,
+        (pointer, kind): (usize, u8),
+    ) {
+        if kind >> 6 != 1 {
+            self.refuse(incoming, token, packet, (4, 2), pointer as u32);
+        }
+    }
+
+    /// Sends an error about a packet to its sender, if the packet was for this host alone (RFC 1122 §3.2.2, RFC 4443 §2.4, e).
+    fn refuse<T: TxToken>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: T,
+        packet: &Packet<'_>,
+        (kind, code): (u8, u8),
+        word: u32,
+    ) {
+        let is_for_us_alone = is_link_unicast(incoming.link())
+            && self.is_local_to(incoming.interface, packet.destination);
+        if !is_for_us_alone || !self.is_answerable(packet.source) {
+            return;
+        }
+        let Some(interface) = &self.interfaces[usize::from(incoming.interface)] else {
+            return;
+        };
+        let Some(link) = Link::back(interface.hardware, incoming.link()) else {
+            return;
+        };
+        let mtu = interface.mtu;
+        if !self.errors.allows(self.now) {
+            return;
+        }
+        let is_v6 = packet.source.is_ipv6();
+        let mut outgoing = Outgoing {
+            link,
+            header: Header {
+                source: packet.destination,
+                destination: packet.source,
+                protocol: if is_v6 { ICMPV6 } else { ICMP },
+                hop_limit: 64,
+                traffic_class: if is_v6 { 0 } else { INTERNETWORK_CONTROL },
+                router_alert: false,
+                part: Part::Whole,
+            },
+            payload_len: 0,
+        };
+        let room = LONGEST_ERROR[usize::from(is_v6)].min(mtu) - outgoing.header.len() - ICMP_HEADER;
+        let whole = packet.header.len() + packet.transport.len();
+        let quoted = incoming.packet().get(..whole.min(room)).unwrap_or_default();
+        outgoing.payload_len = ICMP_HEADER + quoted.len();
+        self.answer(incoming, token, &outgoing, |payload| {
+            if let Some((header, quote)) = payload.split_at_mut_checked(ICMP_HEADER) {
+                header.fill(0);
+                header[0] = kind;
+                header[1] = code;
+                header[4..].copy_from_slice(&word.to_be_bytes());
+                quote.copy_from_slice(quoted);
+            }
+        });
+    }
+}
+
+/// Makes an echo request the reply to it, but for its checksum.
+fn turn_to_reply(message: &mut [u8]) {
+    if let Some(kind) = message.first_mut() {
+        *kind = match *kind {
+            8 => 0,
+            _ => 129,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_and_then_so_many_a_second() {
+        let mut limit = RateLimit::new((100, 50));
+        let now = Instant::from_secs(1_000);
+        let passed = (0..1_000).filter(|_| limit.allows(now)).count();
+        assert_eq!(passed, 50);
+        let mut passed = 0;
+        for millis in 0..10_000 {
+            let now = now + smoltcp::time::Duration::from_millis(millis);
+            passed += usize::from(limit.allows(now));
+        }
+        assert_eq!(passed, 999);
+    }
+}

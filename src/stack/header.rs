@@ -1,0 +1,236 @@
+//! The IP headers that the heart writes itself: of all packets but TCP's segments.
+
+use core::net::IpAddr;
+
+use smoltcp::phy::ChecksumCapabilities;
+
+use super::checksum::Sum;
+
+const IPV4_HEADER: usize = 20;
+const IPV6_HEADER: usize = 40;
+/// Both families' router alert (RFC 2113, RFC 2711): with it, an IPv6 packet has a header of hop-by-hop options.
+const IPV4_ROUTER_ALERT: [u8; 4] = [0x94, 4, 0, 0];
+const IPV6_ROUTER_ALERT: [u8; 6] = [5, 2, 0, 0, 1, 0];
+const IPV6_EXTENSION: usize = 8;
+const HOP_BY_HOP: u8 = 0;
+const FRAGMENT: u8 = 44;
+
+/// Which part of a packet is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it, and nobody may cut it (RFC 6864 §4.1).
+    Whole,
+    /// Some octets of its payload: `offset` is a multiple of eight, and where more follow, the part's length is, too.
+    Fragment {
+        identification: u32,
+        offset: u16,
+        more: bool,
+    },
+}
+
+/// An IP header, to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) protocol: u8,
+    pub(super) hop_limit: u8,
+    pub(super) traffic_class: u8,
+    /// Routers are to look into the packet.
+    pub(super) router_alert: bool,
+    pub(super) part: Part,
+}
+
+impl Header {
+    /// How many octets it takes.
+    pub(super) fn len(&self) -> usize {
+        let is_fragment = self.part != Part::Whole;
+        match self.source {
+            IpAddr::V4(_) => IPV4_HEADER + if self.router_alert { 4 } else { 0 },
+            IpAddr::V6(_) => {
+                let extensions = usize::from(self.router_alert) + usize::from(is_fragment);
+                IPV6_HEADER + extensions * IPV6_EXTENSION
+            }
+        }
+    }
+
+    /// Writes it before a payload of this length; `packet` begins with its place.
+    pub(super) fn write(
+        &self,
+        packet: &mut [u8],
+        payload_len: usize,
+        checksums: &ChecksumCapabilities,
+    ) {
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let addresses = [source.octets(), destination.octets()];
+                self.write_ipv4(packet, addresses, payload_len, checksums.ipv4.tx());
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let addresses = [source.octets(), destination.octets()];
+                self.write_ipv6(packet, addresses, payload_len);
+            }
+            _ => {}
+        }
+    }
+
+    fn write_ipv4(
+        &self,
+        packet: &mut [u8],
+        addresses: [[u8; 4]; 2],
+        payload_len: usize,
+        has_checksum: bool,
+    ) {
+        let len = self.len();
+        let Some(header) = packet.get_mut(..len) else {
+            return;
+        };
+        let total = (len + payload_len) as u16;
+        let (identification, flags) = match self.part {
+            Part::Whole => (0, 0x4000), // "don't fragment"
+            Part::Fragment {
+                identification,
+                offset,
+                more,
+            } => (
+                identification as u16,
+                offset / 8 | if more { 0x2000 } else { 0 },
+            ),
+        };
+        header[0] = 0x40 | (len / 4) as u8;
+        header[1] = self.traffic_class;
+        header[2..4].copy_from_slice(&total.to_be_bytes());
+        header[4..6].copy_from_slice(&identification.to_be_bytes());
+        header[6..8].copy_from_slice(&flags.to_be_bytes());
+        header[8] = self.hop_limit;
+        header[9] = self.protocol;
+        header[10..12].fill(0);
+        header[12..20].copy_from_slice(addresses.as_flattened());
+        if self.router_alert {
+            header[20..].copy_from_slice(&IPV4_ROUTER_ALERT);
+        }
+        if has_checksum {
+            let checksum = Sum::ZERO.add(header).checksum();
+            header[10..12].copy_from_slice(&checksum);
+        }
+    }
+
+    fn write_ipv6(&self, packet: &mut [u8], addresses: [[u8; 16]; 2], payload_len: usize) {
+        let len = self.len();
+        let Some((header, mut extensions)) = packet
+            .get_mut(..len)
+            .and_then(|header| header.split_at_mut_checked(IPV6_HEADER))
+        else {
+            return;
+        };
+        let payload_len = (len - IPV6_HEADER + payload_len) as u16;
+        let after_options = match self.part {
+            Part::Whole => self.protocol,
+            Part::Fragment { .. } => FRAGMENT,
+        };
+        header[0] = 0x60 | self.traffic_class >> 4;
+        header[1] = self.traffic_class << 4;
+        header[2..4].fill(0);
+        header[4..6].copy_from_slice(&payload_len.to_be_bytes());
+        header[6] = if self.router_alert {
+            HOP_BY_HOP
+        } else {
+            after_options
+        };
+        header[7] = self.hop_limit;
+        header[8..].copy_from_slice(addresses.as_flattened());
+        if self.router_alert {
+            let (options, rest) = extensions.split_at_mut(IPV6_EXTENSION);
+            options[..2].copy_from_slice(&[after_options, 0]);
+            options[2..].copy_from_slice(&IPV6_ROUTER_ALERT);
+            extensions = rest;
+        }
+        if let Part::Fragment {
+            identification,
+            offset,
+            more,
+        } = self.part
+            && let Some(fragment) = extensions.first_chunk_mut::<IPV6_EXTENSION>()
+        {
+            let [o0, o1] = (offset | u16::from(more)).to_be_bytes();
+            let [i0, i1, i2, i3] = identification.to_be_bytes();
+            *fragment = [self.protocol, 0, o0, o1, i0, i1, i2, i3];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
+
+    fn header(source: &str, destination: &str) -> Header {
+        Header {
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            protocol: 17,
+            hop_limit: 64,
+            traffic_class: 0xb8,
+            router_alert: false,
+            part: Part::Whole,
+        }
+    }
+
+    #[test]
+    fn an_ipv4_header_reads_as_it_was_written() {
+        let mut packet = [0xaa; 64];
+        let header = Header {
+            part: Part::Fragment {
+                identification: 0x1234,
+                offset: 1480,
+                more: true,
+            },
+            ..header("10.0.0.1", "10.0.0.2")
+        };
+        header.write(&mut packet, 44, &ChecksumCapabilities::default());
+        let packet = Ipv4Packet::new_checked(&packet[..]).unwrap();
+        assert!(packet.verify_checksum());
+        assert_eq!((packet.header_len(), packet.total_len()), (20, 64));
+        assert_eq!((packet.frag_offset(), packet.more_frags()), (1480, true));
+        assert!(!packet.dont_frag());
+        assert_eq!(packet.ident(), 0x1234);
+        assert_eq!((packet.dscp(), packet.ecn()), (46, 0));
+        assert_eq!(packet.src_addr().to_string(), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_ipv6_header_has_its_extensions_in_order() {
+        let mut packet = [0xaa; 60];
+        let header = Header {
+            router_alert: true,
+            part: Part::Fragment {
+                identification: 7,
+                offset: 8,
+                more: false,
+            },
+            ..header("fd00::1", "fd00::2")
+        };
+        assert_eq!(header.len(), 56);
+        header.write(&mut packet, 4, &ChecksumCapabilities::default());
+        assert_eq!(
+            &packet[40..56],
+            &[44, 0, 5, 2, 0, 0, 1, 0, 17, 0, 0, 8, 0, 0, 0, 7]
+        );
+        let packet = Ipv6Packet::new_checked(&packet[..]).unwrap();
+        assert_eq!(packet.payload_len(), 20);
+        assert_eq!(packet.traffic_class(), 0xb8);
+        assert_eq!(packet.hop_limit(), 64);
+    }
+
+    #[test]
+    fn too_short_a_place_is_left_alone() {
+        for destination in ["10.0.0.2", "fd00::2"] {
+            let source = if destination.contains(':') {
+                "fd00::1"
+            } else {
+                "10.0.0.1"
+            };
+            header(source, destination).write(&mut [0; 19], 0, &ChecksumCapabilities::default());
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The link below IP: what stands before a packet on an Ethernet, and how a frame of the heart's own leaves.
+
+use core::net::IpAddr;
+
+use smoltcp::phy::{Device, TxToken};
+use smoltcp::time::Instant;
+
+use super::frame::ETHERNET_HEADER;
+use super::glass::Pane;
+use crate::trace::Observer;
+
+pub(super) const ETHERTYPE_ARP: u16 = 0x0806;
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+
+/// A hardware address of Ethernet.
+pub(super) type Hardware = [u8; 6];
+
+pub(super) const BROADCAST: Hardware = [0xff; 6];
+
+/// Whether a hardware address is one station's.
+pub(super) fn is_unicast(hardware: Hardware) -> bool {
+    hardware[0] & 1 == 0 && hardware != [0; 6]
+}
+
+/// The hardware address of a group (RFC 1112 §6.4, RFC 2464 §7).
+pub(super) fn group_hardware(group: IpAddr) -> Hardware {
+    match group {
+        IpAddr::V4(v4) => {
+            let [_, b, c, d] = v4.octets();
+            [0x01, 0x00, 0x5e, b & 0x7f, c, d]
+        }
+        IpAddr::V6(v6) => {
+            let [.., a, b, c, d] = v6.octets();
+            [0x33, 0x33, a, b, c, d]
+        }
+    }
+}
+
+/// The way over one link: from whom to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// A link that carries bare IP packets.
+    Ip,
+    Ethernet {
+        from: Hardware,
+        to: Hardware,
+    },
+}
+
+impl Link {
+    /// Back to where a frame came from. None where that is no station.
+    pub(super) fn back(own: Option<Hardware>, header: &[u8]) -> Option<Link> {
+        let Some(from) = own else {
+            return Some(Link::Ip);
+        };
+        let to = *header.get(6..)?.first_chunk::<6>()?;
+        is_unicast(to).then_some(Link::Ethernet { from, to })
+    }
+
+    /// Octets before the packet.
+    pub(super) fn header_len(&self) -> usize {
+        match self {
+            Link::Ip => 0,
+            Link::Ethernet { .. } => ETHERNET_HEADER,
+        }
+    }
+
+    /// Writes the header of a frame whose packet is in its place.
+    pub(super) fn write_around_packet(&self, frame: &mut [u8]) {
+        let version = frame.get(self.header_len()).map(|octet| octet >> 4);
+        let ethertype = match version {
+            Some(6) => ETHERTYPE_IPV6,
+            _ => ETHERTYPE_IPV4,
+        };
+        self.write(frame, ethertype);
+    }
+
+    /// Writes the header.
+    pub(super) fn write(&self, frame: &mut [u8], ethertype: u16) {
+        if let Link::Ethernet { from, to } = self
+            && let Some(header) = frame.first_chunk_mut::<ETHERNET_HEADER>()
+        {
+            header[..6].copy_from_slice(to);
+            header[6..12].copy_from_slice(from);
+            header[12..].copy_from_slice(&ethertype.to_be_bytes());
+        }
+    }
+}
+
+/// Fills a frame, which its observer is then told of.
+pub(super) fn fill<T: TxToken, O: Observer>(
+    token: T,
+    len: usize,
+    pane: Option<Pane>,
+    observer: &mut O,
+    write: impl FnOnce(&mut [u8]),
+) {
+    token.consume(len, |frame| {
+        // Who has no room for the frame says so by an empty one.
+        if frame.len() == len {
+            write(frame);
+            if let Some(mut pane) = pane {
+                pane.tell_out(observer, frame);
+            }
+        }
+    });
+}
+
+/// Sends a frame, if the device has room for one; says whether it had.
+pub(super) fn transmit<D: Device + ?Sized, O: Observer>(
+    device: &mut D,
+    now: Instant,
+    len: usize,
+    pane: Option<Pane>,
+    observer: &mut O,
+    write: impl FnOnce(&mut [u8]),
+) -> bool {
+    match device.transmit(now) {
+        Some(token) => {
+            fill(token, len, pane, observer, write);
+            true
+        }
+        None => false,
+    }
+}
