@@ -204,6 +204,10 @@ impl Connection {
     pub(super) fn configure(&mut self, options: &Options) {
         self.user_timeout = options.user_timeout;
         self.receive_limit = options.receive_buffer;
+        if self.receive_limit.is_some() && self.first_octet.is_some() {
+            // Until now it was what smoltcp thinks.
+            self.edge.get_or_insert(self.offered);
+        }
         self.traffic_class = of_stream(options.type_of_service);
         self.cork.set(options.cork);
     }
