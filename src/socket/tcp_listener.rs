@@ -4,9 +4,9 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use super::{Network, call, handle::Handle, tcp_stream::TcpStream};
-use crate::Result;
 use crate::stack::Type;
 use crate::stack::option::{SettableOption, SocketOption, V6Only};
+use crate::{Fd, Result};
 
 /// A TCP server's socket. It closes when it is dropped; connections that nobody accepted are then reset.
 ///
@@ -46,6 +46,16 @@ impl<N: Network> TcpListener<N> {
             stack.listen(fd, backlog)
         })?;
         Ok(TcpListener(handle))
+    }
+
+    /// Its descriptor: what [`poll`](super::poll()) and the calls of [`Stack`](crate::Stack) know the socket by. It is the socket's
+    /// until that is dropped, and then stale.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
+    }
+
+    pub(super) fn of(handle: Handle<N>) -> Self {
+        TcpListener(handle)
     }
 
     /// The address and port it listens on.

@@ -5,7 +5,7 @@ use crate::{
     host::{Deadline, Host, Listener, wait},
     socket::{self, Network},
     stack::{
-        Type, Waiting,
+        Domain, Type, Waiting,
         option::{HopLimit, Linger, ReceiveTimeout, SendTimeout, SettableOption, SocketOption},
     },
 };
@@ -42,6 +42,12 @@ impl Handle {
             address,
             kind,
         )?))
+    }
+
+    /// A new socket.
+    pub(super) fn new(host: &Host, domain: Domain, kind: Type) -> io::Result<Handle> {
+        let fd = host.call(|stack| stack.socket(domain, kind))?;
+        Ok(Handle::of(socket::Handle::of(host.clone(), fd)))
     }
 
     /// A new IPv6 socket that takes no IPv4.

@@ -2,6 +2,7 @@
 
 use super::{ToSocketAddrs, address::each, handle::Handle, tcp_stream::TcpStream};
 use crate::{
+    Fd,
     host::Host,
     stack::{
         Type,
@@ -62,6 +63,10 @@ impl TcpListener {
         Ok(TcpListener(Arc::new(handle)))
     }
 
+    pub(super) fn of(handle: Handle) -> TcpListener {
+        TcpListener(Arc::new(handle))
+    }
+
     /// Waits for a connection: the socket to talk to it, and where it comes from. Any number of threads may wait, on this value or
     /// on clones; each connection goes to one of them.
     ///
@@ -88,6 +93,12 @@ impl TcpListener {
     /// None but that of a host that ended.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
+    }
+
+    /// Its descriptor, by which [`poll`](super::poll()) knows it; the same for all clones. Not in `std`, whose descriptors are the
+    /// kernel's. Stale when the last of them is dropped.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// Another handle of the same socket.
