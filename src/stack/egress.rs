@@ -10,7 +10,7 @@ use super::door::{DoorOut, Sent, Watch};
 use super::interface::LOOPBACK;
 use super::resolver::Step;
 use super::slot::{Agenda, Kind};
-use super::{InterfaceId, Stack};
+use super::Stack;
 use crate::Error;
 use crate::trace::{Cause, Observer};
 
@@ -307,8 +307,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The same.
-    #[cfg(feature = "std")]
-    pub(crate) fn next_deadline_of(&self, interface: InterfaceId) -> Option<Instant> {
+    #[cfg(all(feature = "std", target_os = "linux"))]
+    pub(crate) fn next_deadline_of(&self, interface: super::InterfaceId) -> Option<Instant> {
         self.next_deadline_on(interface.0)
     }
 
