@@ -76,6 +76,24 @@ impl Builder {
         self
     }
 
+    /// Has the host get an IPv4 address by DHCP on that network, and with it a router and name servers, as far as none are
+    /// given here. It does not have them at once: see [`Host::wait_until_configured`]. The lease is renewed as long as the host
+    /// runs, and given back at its end.
+    ///
+    /// ```no_run
+    /// # use glasstack::{device::Tap, host::Host};
+    /// # use std::time::Duration;
+    /// let host = Host::builder().dhcp().start(Tap::open("tap0")?)?;
+    /// host.wait_until_configured(Duration::from_secs(30))?;
+    /// println!("{:?}", host.leases());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "ipv4")]
+    pub fn dhcp(mut self) -> Builder {
+        self.settings.has_dhcp = true;
+        self
+    }
+
     /// A server to ask for names, after those given before.
     pub fn name_server(mut self, server: IpAddr) -> Builder {
         self.name_servers.push(server);

@@ -65,11 +65,25 @@ impl Engine {
         }
     }
 
+    /// As far as the servers' hardware addresses are known: nobody waits for them now.
+    #[cfg(feature = "ipv4")]
+    fn give_leases_back(&mut self) {
+        for interface in self.links.interfaces() {
+            // Where there is none, there is nothing to give back.
+            let _ = self.stack.stop_dhcp(interface);
+        }
+        let _ = self.poll();
+    }
+
     /// No call from now on; whether all was sent is known only of a stack that is whole. The devices are dropped, and with
     /// them what Linux holds for them.
     fn end(&mut self, is_whole: bool) {
         if !matches!(self.phase, Phase::Ended { .. }) {
             let drained = is_whole && self.stack.is_drained();
+            #[cfg(feature = "ipv4")]
+            if is_whole {
+                self.give_leases_back();
+            }
             self.phase = Phase::Ended { drained };
             self.links = Links::default();
         }

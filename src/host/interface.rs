@@ -27,6 +27,7 @@ pub(super) struct Settings {
     pub(super) addresses: Vec<(IpAddr, u8)>,
     pub(super) gateways: Vec<IpAddr>,
     pub(super) hardware_address: Option<[u8; 6]>,
+    pub(super) has_dhcp: bool,
 }
 
 impl Interface {
@@ -66,6 +67,14 @@ impl Interface {
         self
     }
 
+    /// Has the interface get an IPv4 address by DHCP, and with it a router and name servers, as far as none are given here. See
+    /// [`Host::wait_until_configured`](super::Host::wait_until_configured).
+    #[cfg(feature = "ipv4")]
+    pub fn dhcp(mut self) -> Interface {
+        self.settings.has_dhcp = true;
+        self
+    }
+
     /// Makes it an interface of the stack; the link, and a duplicate of the device's descriptor.
     pub(super) fn attach(self, stack: &mut HostStack) -> io::Result<(Box<dyn Link>, OwnedFd)> {
         let settings = &self.settings;
@@ -75,6 +84,10 @@ impl Interface {
         }
         for gateway in &settings.gateways {
             stack.set_gateway(link.interface(), *gateway)?;
+        }
+        #[cfg(feature = "ipv4")]
+        if settings.has_dhcp {
+            stack.start_dhcp(link.interface())?;
         }
         Ok((link, descriptor))
     }

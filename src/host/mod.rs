@@ -58,6 +58,8 @@ pub use peer::{Peer, exit_code};
 
 pub(crate) use waiter::{Deadline, wait};
 
+#[cfg(feature = "ipv4")]
+use crate::stack::Lease;
 use crate::{
     Error, Result, Stack,
     socket::{self, Network},
@@ -156,6 +158,28 @@ impl Host {
     /// ```
     pub fn interfaces(&self) -> Vec<InterfaceId> {
         self.0.0.lock().links.interfaces().collect()
+    }
+
+    /// Waits until every interface that is to get its address by itself has one.
+    ///
+    /// # Errors
+    /// `TimedOut` where one has none after `timeout`: the host goes on asking.
+    pub fn wait_until_configured(&self, timeout: Duration) -> io::Result<()> {
+        match wait(socket::configured(self), Deadline::after(Some(timeout))) {
+            Some(result) => Ok(result?),
+            None => Err(Error::TimedOut.into()),
+        }
+    }
+
+    /// The DHCP leases that the host lives on, interface by interface. Once it has ended there are none.
+    #[cfg(feature = "ipv4")]
+    pub fn leases(&self) -> Vec<(InterfaceId, Lease)> {
+        let interfaces = self.interfaces();
+        let leases = self.call(|stack| {
+            let lease = |interface: InterfaceId| Some((interface, stack.lease(interface)?.clone()));
+            Ok(interfaces.into_iter().filter_map(lease).collect())
+        });
+        leases.unwrap_or_default()
     }
 
     /// How often the driver went around its loop: stands still while the host is idle.

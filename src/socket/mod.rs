@@ -63,12 +63,15 @@
 //!
 //! All methods take `&self`: one task may read while another writes, or accepts; of several that wait for the same all are
 //! woken, and one has it. [`TcpStream::split`] and [`TcpStream::into_split`] are for those who want a value a direction.
+//!
+//! The other way round, one task waits for many sockets by [`poll()`].
 
 mod attempt;
 mod block_on;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub mod blocking;
 pub(crate) mod call;
+mod configured;
 #[cfg(feature = "embassy")]
 pub mod embassy;
 mod flag;
@@ -77,6 +80,7 @@ mod handle;
 mod locked;
 mod name;
 mod network;
+mod poll;
 mod runner;
 mod split;
 mod tcp_listener;
@@ -91,12 +95,14 @@ pub use crate::stack::{Received, Shutdown, option::CongestionControl};
 pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
+pub use configured::configured;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 pub use locked::Locked;
 #[cfg(feature = "embedded-nal")]
 pub(crate) use name::localhost;
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
+pub use poll::{Polling, poll};
 pub use runner::{Runner, Wait};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use tcp_listener::TcpListener;

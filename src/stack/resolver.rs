@@ -16,7 +16,7 @@ use super::Stack;
 use super::flow::{Flow, to_smoltcp, unspecified};
 use super::sequence::{query_draws, throw_away};
 use super::waiting::Subject;
-use super::{Domain, Type};
+use super::{Domain, InterfaceId, Type};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
 
@@ -94,6 +94,8 @@ pub(super) struct Resolver<'a> {
     pub(super) slot: u16,
     rows: ManagedSlice<'a, LookupRow>,
     servers: Vec<IpAddr, NAME_SERVERS>,
+    /// Those among them that an interface's network names.
+    learned: Vec<(u8, IpAddr), NAME_SERVERS>,
     names: Vec<(&'static str, IpAddr), NAMES>,
     /// The lookup of those who ask by the name, again and again, and that name's hash.
     #[cfg(feature = "embedded-nal")]
@@ -106,6 +108,7 @@ impl<'a> Resolver<'a> {
             slot,
             rows: rows.into(),
             servers: Vec::new(),
+            learned: Vec::new(),
             names: Vec::new(),
             #[cfg(feature = "embedded-nal")]
             repeated: None,
@@ -202,6 +205,24 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         self.tell_servers();
         Ok(())
+    }
+
+    /// The name servers that an interface's network names, by DHCP (RFC 2132 §3.8), in place of those that it named before.
+    /// They come after the user's, and those for which there is no room are left out.
+    pub fn set_learned_name_servers(&mut self, interface: InterfaceId, servers: &[IpAddr]) {
+        let resolver = &mut self.resolver;
+        let learned = &mut resolver.learned;
+        let is_forgotten = |server: &IpAddr| learned.contains(&(interface.0, *server));
+        resolver.servers.retain(|server| !is_forgotten(server));
+        learned.retain(|(from, _)| *from != interface.0);
+        for server in servers {
+            let limit = smoltcp::config::DNS_MAX_SERVER_COUNT.min(NAME_SERVERS);
+            if resolver.servers.len() < limit && !resolver.servers.contains(server) {
+                let _ = resolver.servers.push(*server);
+                let _ = learned.push((interface.0, *server));
+            }
+        }
+        self.tell_servers();
     }
 
     /// Adds a name to the static table, which is asked before the servers, as `/etc/hosts` is. A name with several
