@@ -76,6 +76,7 @@ mod configured;
 pub mod embassy;
 mod flag;
 mod handle;
+mod happy_eyeballs;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 mod locked;
 mod name;
@@ -96,10 +97,10 @@ pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
 pub use configured::configured;
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub(crate) use happy_eyeballs::connect as connect_by_name;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 pub use locked::Locked;
-#[cfg(feature = "embedded-nal")]
-pub(crate) use name::localhost;
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
 pub use poll::{Polling, poll};

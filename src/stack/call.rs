@@ -28,7 +28,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         })
     }
 
-    fn socket_untold(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
+    pub(super) fn socket_untold(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         let is_built = match domain {
             Domain::Inet => cfg!(feature = "ipv4"),
             Domain::Inet6 => cfg!(feature = "ipv6"),
@@ -74,7 +74,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.told(Some(fd), Call::Bind(address), result, glass::done)
     }
 
-    fn bind_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
+    pub(super) fn bind_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
         let row = self.descriptors.get(fd)?;
         let is_fresh = match row.socket {
             Socket::Idle => true,
@@ -192,7 +192,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    fn close_untold(&mut self, fd: Fd) -> Result<()> {
+    pub(super) fn close_untold(&mut self, fd: Fd) -> Result<()> {
         self.descriptors.get(fd)?;
         match self.descriptors.peek(fd.index).socket {
             Socket::Free { .. } | Socket::Idle => {}
@@ -426,7 +426,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Kind::Datagram(datagrams) => {
                 datagrams.owner != Owner::Orphan || datagrams.sending.is_empty()
             }
-            Kind::Unused | Kind::Resolver => true,
+            Kind::Unused => true,
         })
     }
 

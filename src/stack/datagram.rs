@@ -362,7 +362,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 let (envelope, _) = datagrams.sending.peek().ok()?;
                 Some(envelope.to.addr)
             }
-            Kind::Resolver => self.resolver.server(),
             Kind::Unused => None,
         }
     }

@@ -4,13 +4,12 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
+use super::Stack;
 use super::connection::Role;
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
 use super::interface::LOOPBACK;
-use super::resolver::Step;
 use super::slot::{Agenda, Kind};
-use super::Stack;
 use crate::Error;
 use crate::trace::{Cause, Observer};
 
@@ -79,6 +78,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.reassemblies.expire(self.now);
         self.wakers.expire(self.now);
         self.expire_configuration();
+        self.expire_queries();
         while let Some(slot) = self.deadlines.pop_due(self.now) {
             if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
                 connection.countdown.expire(self.now);
@@ -96,6 +96,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         if self.reassemblies.has_answers() && self.egress_answers(interface, device)
             || self.egress_solicitations(interface, device)
+            || self.egress_queries(interface, device)
         {
             return;
         }
@@ -136,10 +137,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Kind::Datagram(_) = self.slots[usize::from(slot)].kind {
             return self.egress_datagrams(index, slot, device);
         }
-        let to = match &self.slots[usize::from(slot)].kind {
-            Kind::Connection(connection) => Some(connection.flow.remote.addr),
-            _ => self.resolver.server(),
-        };
+        let connection = self.slots[usize::from(slot)].connection();
+        let to = connection.map(|connection| connection.flow.remote.addr);
         let pane = self.pane_of(index, Some(slot));
         let place = &mut self.slots[usize::from(slot)];
         let (Some(interface), Some(set)) =
@@ -174,7 +173,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.note_sent(slot, &sent);
         match self.slots[usize::from(slot)].kind {
             Kind::Connection(_) => self.settle(slot, None),
-            Kind::Resolver => self.settle_lookups(Step::Timer),
             Kind::Datagram(_) | Kind::Unused => return false,
         }
         if !self.is_live(slot) {
@@ -383,6 +381,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         let waiting = earlier(waiting, self.wakers.next());
+        let waiting = earlier(waiting, self.resolver.next_deadline(&is_meant));
         earlier(at_once, waiting)
     }
 }

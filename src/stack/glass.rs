@@ -368,7 +368,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 Owner::Descriptor(descriptor) => Some(descriptor),
                 Owner::Free | Owner::Orphan => None,
             },
-            Kind::Resolver | Kind::Unused => None,
+            Kind::Unused => None,
         }
     }
 

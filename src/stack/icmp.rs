@@ -102,6 +102,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             && self.slots[usize::from(slot)].interface == interface
         {
             self.datagram_error(slot, error);
+        } else if self.resolver.expects(flow) {
+            self.server_unreachable(flow);
         }
     }
 }

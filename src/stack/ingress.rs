@@ -20,7 +20,6 @@ use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
 use super::link::Link;
 use super::listen::{Arrival, Syn};
-use super::resolver::Step;
 use super::slot::{Kind, Slot};
 use crate::trace::{Cause, DropReason, Observer};
 
@@ -261,10 +260,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return self.tell_drop(incoming, DropReason::Malformed);
         };
         if self.resolver.expects(&flow) && self.find_datagram_socket(&flow).is_none() {
-            if self.hear_server(&flow, payload) {
-                self.deliver(incoming, token, Some((self.resolver.slot, None)));
-            }
-            return;
+            return self.hear_server(&flow, payload);
         }
         let envelope = Envelope {
             from: flow.remote,
@@ -367,7 +363,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return self.make_due(slot);
             }
             (Some(segment), _) => self.settle(slot, Some(segment)),
-            (None, Kind::Resolver) => self.settle_lookups(Step::Answer),
             (None, _) => {}
         }
         if self.is_live(slot) {

@@ -54,7 +54,6 @@
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
-//! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
@@ -77,8 +76,10 @@ mod connection;
 mod countdown;
 mod datagram;
 mod deadline;
+mod destination;
 #[cfg(feature = "ipv4")]
 mod dhcp;
+mod dns;
 mod door;
 mod egress;
 mod fd;
@@ -99,7 +100,6 @@ mod neighbor;
 pub mod option;
 mod outgoing;
 mod persist;
-#[allow(dead_code)] // The order of destinations takes the rest.
 mod policy;
 mod pollfd;
 mod raw;
@@ -312,7 +312,7 @@ pub struct Stack<'a, O: Observer = ()> {
     now: Instant,
     secret: Secret,
     descriptors: Descriptors<'a>,
-    /// Connections first, then datagram sockets, then the resolver.
+    /// Connections first, then datagram sockets.
     slots: ManagedSlice<'a, Slot<'a>>,
     /// Where a slot stands among its like: free, half-open, waiting for `accept`, in TIME-WAIT.
     members: ManagedSlice<'a, Link>,
@@ -484,6 +484,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
         }
+        self.poll_streams();
         // What came over the loopback may have an answer that goes over the link, and the other way round.
         self.egress(interface.0, device);
         self.poll_own_loopback();
@@ -503,6 +504,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.replay_syns();
             self.poll_own_loopback();
         }
+        self.poll_streams();
+        self.poll_own_loopback();
         self.next_deadline()
     }
 
@@ -540,7 +543,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Carries what the host sends to itself, if it does.
     #[inline]
     fn poll_own_loopback(&mut self) {
-        if self.due > 0 || !self.loopback.is_empty() {
+        let is_asking = self.resolver.is_sending_over(LOOPBACK);
+        if self.due > 0 || !self.loopback.is_empty() || is_asking {
             self.poll_own_loopback_until_quiet();
         }
     }
@@ -548,7 +552,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn poll_own_loopback_until_quiet(&mut self) {
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
-            loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
+            loopback.is_empty()
+                && interface.is_none_or(|interface| interface.due.is_empty())
+                && !stack.resolver.is_sending_over(LOOPBACK)
         };
         let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
         for _ in 0..INGRESS_BURST {

@@ -29,6 +29,7 @@
 //! |---|---|---|
 //! | `bind(addr)`, `connect(addr)` | `bind(&host, addr)`, `connect(&host, addr)` | a process can have several hosts; the kernel is one |
 //! | `ToSocketAddrs` | [`ToSocketAddrs`] of this module, whose method takes the host | names are resolved by *this* host's servers and table |
+//! | `connect` by name tries one address after the other | the next one beside it after 250 ms (RFC 8305) | an address that nobody answers at costs two minutes else |
 //! | a name that cannot be resolved: an uncategorised error | `ErrorKind::NotFound` | `getaddrinfo` has its own errors; ours are one enum |
 //! | data outlives the process | call [`Host::shutdown`](crate::host::Host::shutdown) before the end of `main` | the stack lives in the process |
 //! | after the host's end: cannot happen | `ErrorKind::NetworkDown` | a host can be stopped while its sockets exist |
