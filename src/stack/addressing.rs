@@ -212,6 +212,10 @@ impl<O: Observer> Stack<'_, O> {
         place.is_up = is_up;
         // Others may be on the link when it is back.
         place.neighbors = Neighbors::new();
+        if is_up {
+            place.memberships.announce(true, now);
+            place.memberships.announce(false, now);
+        }
         self.tell_of_interface(interface.0, Happening::Link { is_up });
         #[cfg(feature = "ipv6")]
         if is_up && let Some(Some(place)) = self.interfaces.get_mut(usize::from(interface.0)) {
@@ -296,6 +300,8 @@ impl<O: Observer> Stack<'_, O> {
             self.wakers.wake(Subject::Configured);
         }
         if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+            #[cfg(feature = "ipv6")]
+            row.settle_solicited_nodes(self.now);
             let tables = earlier(row.addresses.expires_at(), row.routes.expires_at());
             #[cfg(feature = "ipv6")]
             let tables = {
