@@ -22,6 +22,11 @@ impl<N: Network> Handle<N> {
             SocketAddr::V4(_) => Domain::Inet,
             SocketAddr::V6(_) => Domain::Inet6,
         };
+        Handle::open_domain(network, domain, kind)
+    }
+
+    /// `socket(2)`.
+    pub(crate) fn open_domain(network: N, domain: Domain, kind: Type) -> Result<Self> {
         let fd = network.call(|stack| stack.socket(domain, kind))?;
         Ok(Handle { network, fd })
     }

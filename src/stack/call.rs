@@ -20,7 +20,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// `socket(2)`: makes a socket. A datagram or raw socket takes its buffers here, a stream socket when it connects.
     ///
     /// [`Error::Exhausted`] where descriptors or datagram sockets are used up, [`Error::AddressFamilyNotSupported`] for a
-    /// family that this build does not have.
+    /// family that this build does not have, [`Error::InvalidArgument`] for a raw socket of protocol 0, which is none.
     pub fn socket(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         self.begin_call();
         let result = self.socket_untold(domain, kind);
@@ -29,7 +29,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         })
     }
 
-    fn socket_untold(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
+    pub(super) fn socket_untold(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         let is_built = match domain {
             Domain::Inet => cfg!(feature = "ipv4"),
             Domain::Inet6 => cfg!(feature = "ipv6"),
@@ -40,6 +40,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let protocol = match kind {
             Type::Stream => return self.descriptors.open(domain, Socket::Idle),
             Type::Datagram => None,
+            Type::Raw(Protocol(0)) => return Err(Error::InvalidArgument),
             Type::Raw(protocol) => Some(protocol),
         };
         if self.descriptors.is_full() {
@@ -75,7 +76,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.told(Some(fd), Call::Bind(address), result, glass::done)
     }
 
-    fn bind_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
+    pub(super) fn bind_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
         let row = self.descriptors.get(fd)?;
         let is_fresh = match row.socket {
             Socket::Idle => true,
@@ -96,6 +97,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::InvalidArgument);
         }
         let addr = endpoint.addr;
+        let is_raw = matches!(row.kind(), Type::Raw(_));
+        if is_mapped && is_raw {
+            return Err(Error::AddrNotAvailable); // a raw socket is of one family (as Linux)
+        }
         let is_group = addr.is_multicast() || self.is_broadcast(addr);
         let fits = addr.is_unspecified() || self.is_own(addr);
         if !fits && (row.kind() == Type::Stream || !is_group) {
@@ -105,7 +110,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if is_done {
             return Err(Error::InvalidArgument);
         }
-        if let Type::Raw(_) = row.kind() {
+        if is_raw {
             self.descriptors.row(fd.index).local.addr = addr; // there are no ports
         } else {
             self.bind_to(fd.index, endpoint)?;
@@ -195,7 +200,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    fn close_untold(&mut self, fd: Fd) -> Result<()> {
+    pub(super) fn close_untold(&mut self, fd: Fd) -> Result<()> {
         self.descriptors.get(fd)?;
         match self.descriptors.peek(fd.index).socket {
             Socket::Free { .. } | Socket::Idle => {}
@@ -214,6 +219,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.close_datagrams(slot);
             }
         }
+        self.leave_all_groups(fd.index);
         self.unbind(fd.index);
         self.descriptors.close(fd);
         // Whoever waits on it finds it stale.
@@ -285,10 +291,15 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// `getsockname(2)`: the socket's own address; the wildcard and port 0 while it has none.
+    /// `getsockname(2)`: the socket's own address; the wildcard and port 0 while it has none. A raw socket's port is the
+    /// number of its protocol (as Linux).
     pub fn getsockname(&self, fd: Fd) -> Result<SocketAddr> {
         let row = self.descriptors.get(fd)?;
-        Ok(row.local.to_socket_addr(row.domain))
+        let mut local = row.local;
+        if let Type::Raw(Protocol(protocol)) = row.kind() {
+            local.port = protocol.into();
+        }
+        Ok(local.to_socket_addr(row.domain))
     }
 
     /// `getpeername(2)`: the peer's address, or [`Error::NotConnected`].
@@ -438,7 +449,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Kind::Datagram(datagrams) => {
                 datagrams.owner != Owner::Orphan || datagrams.sending.is_empty()
             }
-            Kind::Unused | Kind::Resolver => true,
+            Kind::Unused => true,
         })
     }
 

@@ -10,10 +10,10 @@ use smoltcp::time::{Duration, Instant};
 use super::checksum::Sum;
 use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Flow, UNSPECIFIED};
-use super::frame::{ICMPV6, UDP};
+use super::frame::UDP;
 use super::header::{Header, Part};
 use super::link::{self, Link};
-use super::outgoing::{Outgoing, seal_icmp};
+use super::outgoing::Outgoing;
 use super::slot::Kind;
 use super::waiting::Subject;
 use super::{Protocol, Readiness, Stack};
@@ -239,7 +239,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let to = envelope.to.addr;
         if !to.is_multicast() && !self.is_broadcast(to) {
             return match self.find_datagram_socket(&flow) {
-                Some(slot) => self.put_into(slot, envelope, parts),
+                Some(slot) => self.put_parts(slot, envelope, parts),
                 None => Posted::Unknown,
             };
         }
@@ -249,7 +249,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             let next = self.bound_to(flow).nth(index);
             let Some((_, slot)) = next else { break };
             index += 1;
-            match (self.put_into(slot, envelope, parts), posted) {
+            match (self.put_parts(slot, envelope, parts), posted) {
                 (Posted::Delivered, _) | (_, Posted::Delivered) => posted = Posted::Delivered,
                 (other, _) => posted = other,
             }
@@ -262,18 +262,29 @@ impl<'a, O: Observer> Stack<'a, O> {
         let interface = self.interfaces[usize::from(envelope.interface)].as_ref();
         let to = envelope.to.addr;
         let is_heard = interface.is_some_and(|row| row.is_member(to) || row.is_broadcast(to));
-        if is_heard && envelope.content == Content::Udp {
-            let _ = self.post(envelope, parts);
+        match envelope.content {
+            Content::Udp if is_heard => drop(self.post(envelope, parts)),
+            Content::Raw(protocol) if is_heard => self.copy_own(envelope, protocol, parts),
+            _ => {}
         }
     }
 
-    /// Puts a datagram into a slot's receive queue.
-    pub(super) fn put_into(&mut self, slot: u16, envelope: &Envelope, parts: &[&[u8]]) -> Posted {
+    fn put_parts(&mut self, slot: u16, envelope: &Envelope, parts: &[&[u8]]) -> Posted {
+        self.put_into(slot, envelope, length(parts), |place| gather(parts, place))
+    }
+
+    /// Puts a datagram of this length into a slot's receive queue.
+    pub(super) fn put_into(
+        &mut self,
+        slot: u16,
+        envelope: &Envelope,
+        len: usize,
+        write: impl FnOnce(&mut [u8]),
+    ) -> Posted {
         let Kind::Datagram(datagrams) = &mut self.slots[usize::from(slot)].kind else {
             return Posted::Unknown;
         };
         let owner = datagrams.owner;
-        let len = length(parts);
         if let Owner::Descriptor(descriptor) = owner
             && let Some(limit) = self.descriptors.peek(descriptor).options.receive_buffer
             && !fits(&datagrams.received, len, limit)
@@ -283,7 +294,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Ok(place) = datagrams.received.enqueue(len, *envelope) else {
             return Posted::Full;
         };
-        gather(parts, place);
+        write(place);
         if let Owner::Descriptor(descriptor) = owner {
             self.wake_descriptor(descriptor);
         }
@@ -363,7 +374,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 let (envelope, _) = datagrams.sending.peek().ok()?;
                 Some(envelope.to.addr)
             }
-            Kind::Resolver => self.resolver.server(),
             Kind::Unused => None,
         }
     }
@@ -428,10 +438,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_sent = link::transmit(device, now, frame_len, pane, observer, |frame| {
             outgoing.write(frame, checksums, |place| {
                 envelope.write(place, payload, from, checksums.udp.tx());
-                if header.protocol == ICMPV6 && header.part == Part::Whole {
-                    // Of this protocol the stack sees to the checksum (RFC 3542 §3.1).
-                    seal_icmp(place, header.source, header.destination);
-                }
             });
         });
         datagrams.after(is_sent, next)

@@ -7,8 +7,7 @@ use smoltcp::time::{Duration, Instant};
 use super::connection::{Connection, Role};
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
-use super::interface::LOOPBACK;
-use super::resolver::Step;
+use super::interface::{LOOPBACK, NetworkInterface};
 use super::slot::{Agenda, Kind};
 use super::stamp::Stamp;
 use super::{InterfaceId, Stack};
@@ -80,6 +79,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.reassemblies.expire(self.now);
         self.wakers.expire(self.now);
         self.expire_configuration();
+        self.expire_queries();
         while let Some(slot) = self.deadlines.pop_due(self.now) {
             if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
                 connection.countdown.expire(self.now);
@@ -97,11 +97,18 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         if self.reassemblies.has_answers() && self.egress_answers(interface, device)
             || self.egress_solicitations(interface, device)
+            || self.egress_queries(interface, device)
         {
             return;
         }
         #[cfg(feature = "ipv4")]
         if self.egress_client(interface, device) {
+            return;
+        }
+        if self.egress_memberships(interface, device) {
+            if let Some(row) = &mut self.interfaces[usize::from(interface)] {
+                row.refused = true;
+            }
             return;
         }
         for _ in 0..count {
@@ -144,10 +151,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.forget_path(slot);
         let mut narrow = self.narrowed(index, slot, device);
         let resends_at = self.resends_at(index, slot);
-        let to = match &self.slots[usize::from(slot)].kind {
-            Kind::Connection(connection) => Some(connection.flow.remote.addr),
-            _ => self.resolver.server(),
-        };
+        let connection = self.slots[usize::from(slot)].connection();
+        let to = connection.map(|connection| connection.flow.remote.addr);
         let pane = self.pane_of(index, Some(slot));
         let place = &mut self.slots[usize::from(slot)];
         let stamp = place
@@ -194,7 +199,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.note_sent(slot, &sent);
         match self.slots[usize::from(slot)].kind {
             Kind::Connection(_) => self.settle(slot, None),
-            Kind::Resolver => self.settle_lookups(Step::Timer),
             Kind::Datagram(_) | Kind::Unused => return false,
         }
         if !self.is_live(slot) {
@@ -388,19 +392,22 @@ impl<'a, O: Observer> Stack<'a, O> {
                 at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
             }
         }
+        let rows = (0..).zip(self.interfaces.iter());
+        for (_, row) in rows.filter(|(index, _)| is_meant(*index)) {
+            if let Some(row) = row
+                && let Some(at) = row.reports_at()
+            {
+                let first = self.now + row.pause();
+                at_once = earlier(at_once, Some(at.max(first)));
+            }
+        }
         if self.due > 0 {
             let interfaces = (0..).zip(self.interfaces.iter());
             for (_, row) in interfaces.filter(|(index, _)| is_meant(*index)) {
                 if let Some(row) = row
                     && !row.due.is_empty()
                 {
-                    // A full device is no reason to call at once, and no reason to let the other links wait.
-                    let wait = if row.refused {
-                        DEVICE_RETRY
-                    } else {
-                        Duration::ZERO
-                    };
-                    at_once = earlier(at_once, Some(self.now + wait));
+                    at_once = earlier(at_once, Some(self.now + row.pause()));
                 }
             }
         }
@@ -419,7 +426,18 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         let waiting = earlier(waiting, self.wakers.next());
+        let waiting = earlier(waiting, self.resolver.next_deadline(&is_meant));
         earlier(at_once, waiting)
+    }
+}
+
+impl NetworkInterface {
+    /// How long what is due waits: a full device is no reason to call at once, and no reason to let the other links wait.
+    fn pause(&self) -> Duration {
+        match self.refused {
+            true => DEVICE_RETRY,
+            false => Duration::ZERO,
+        }
     }
 }
 

@@ -6,21 +6,22 @@
 //! | message | a connection's handshake | a connection | UDP |
 //! |---|---|---|---|
 //! | unreachable, time exceeded | ends `connect` | a soft error: kept, and told if the peer stays silent until the end (RFC 5461 §2.2) | a connected socket's error |
-//! | "fragmentation needed", "packet too big" | | shorter packets, and what was lost is sent again (RFC 1191, RFC 8201) | shorter packets |
+//! | "fragmentation needed", "packet too big" | | shorter packets, and what was lost is sent again (RFC 1191, RFC 8201) | shorter packets, as of raw sockets and echo replies |
 //! | source quench (RFC 6633), redirect, parameter problem | | | |
 
 use smoltcp::phy::TxToken;
 use smoltcp::socket::tcp::State;
 
-use super::Stack;
 use super::amend::unacknowledged;
 use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP, before};
 use super::ingress::Incoming;
+use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use super::path::mtu_of;
 use super::slot::Kind;
+use super::{Protocol, Stack};
 use crate::Error;
 use crate::trace::Observer;
 
@@ -39,9 +40,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         packet: &Packet<'_>,
     ) {
         let is_v6 = packet.source.is_ipv6();
-        if is_v6 != (packet.protocol == ICMPV6) {
-            return; // the other family's
-        }
         #[cfg(feature = "ipv6")]
         self.hear_configuration(incoming, packet);
         match packet.transport.first() {
@@ -50,6 +48,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             Some(&(NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT)) if is_v6 => {
                 self.hear_neighbor(incoming, token, packet);
+            }
+            Some(kind) if is_v6 && multicast::is_mld(*kind) => {
+                self.hear_membership(incoming, packet);
             }
             // A redirect (RFC 1122 §3.2.2.2, RFC 4861 §8) is not obeyed: whoever is on the link could send one.
             _ => self.hear_error(incoming.interface, packet),
@@ -68,18 +69,34 @@ impl<'a, O: Observer> Stack<'a, O> {
         if quote.flow.local.addr != packet.destination {
             return;
         }
-        match (message, quote.protocol) {
-            (Message::Unreachable(error), TCP) => self.tcp_error(interface, &quote, error),
-            (Message::Unreachable(error), UDP) => self.udp_error(interface, &quote.flow, error),
-            (Message::TooBig { next_hop }, TCP)
-                if self.find_sender(interface, &quote).is_some() =>
-            {
-                self.hear_too_big(&quote, next_hop);
+        match message {
+            Message::Unreachable(error) => self.hear_unreachable(interface, &quote, error),
+            Message::TooBig { next_hop } => {
+                if self.has_sent(interface, &quote) {
+                    self.hear_too_big(&quote, next_hop);
+                }
             }
-            (Message::TooBig { next_hop }, UDP) if self.is_sent_from_socket(&quote.flow) => {
-                self.hear_too_big(&quote, next_hop);
-            }
+        }
+    }
+
+    fn hear_unreachable(&mut self, interface: u8, quote: &Quote, error: Error) {
+        match quote.protocol {
+            TCP => self.tcp_error(interface, quote, error),
+            UDP => self.udp_error(interface, &quote.flow, error),
             _ => {}
+        }
+        self.raw_error(interface, Protocol(quote.protocol), &quote.flow, error);
+    }
+
+    /// Whether what is quoted may be something that this host has sent just now.
+    fn has_sent(&self, interface: u8, quote: &Quote) -> bool {
+        match quote.protocol {
+            TCP => self.find_sender(interface, quote).is_some(),
+            UDP => self.is_sent_from_socket(&quote.flow),
+            _ => {
+                self.has_raw_socket(Protocol(quote.protocol))
+                    || quote.is_echo_reply() && self.has_answered(quote.flow.remote.addr)
+            }
         }
     }
 
@@ -150,6 +167,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             && self.slots[usize::from(slot)].interface == interface
         {
             self.datagram_error(slot, error);
+        } else if self.resolver.expects(flow) {
+            self.server_unreachable(flow);
         }
     }
 }
@@ -199,6 +218,12 @@ struct Quote {
 }
 
 impl Quote {
+    /// Type and code stand where a port does.
+    fn is_echo_reply(&self) -> bool {
+        let start = (self.protocol, self.flow.local.port);
+        start == (ICMP, 0) || start == (ICMPV6, 129 << 8)
+    }
+
     /// Reads a quote, of which only eight octets behind the IP header are sure to be there (RFC 792).
     fn parse(quoted: &[u8]) -> Option<Quote> {
         let (header_len, len, protocol, source, destination) = match quoted.first()? >> 4 {

@@ -57,10 +57,10 @@
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
 //! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
 //! | `path`, `round_trip` | how much the way to a host takes, and how long |
-//! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
+//! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
@@ -81,8 +81,10 @@ mod cork;
 mod countdown;
 mod datagram;
 mod deadline;
+mod destination;
 #[cfg(feature = "ipv4")]
 mod dhcp;
+mod dns;
 mod door;
 mod egress;
 mod fd;
@@ -90,6 +92,7 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+mod group;
 mod header;
 mod icmp;
 mod ingress;
@@ -101,12 +104,12 @@ mod leasing;
 mod link;
 mod list;
 mod listen;
+mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
 mod path;
 mod persist;
-#[allow(dead_code)] // The order of destinations takes the rest.
 mod policy;
 mod pollfd;
 mod raw;
@@ -127,7 +130,7 @@ mod waiting;
 mod window;
 
 use core::mem;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -161,6 +164,7 @@ use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
+use group::Joined;
 use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
 use list::{Link, List};
@@ -315,6 +319,14 @@ impl InterfaceId {
     pub const fn index(self) -> u32 {
         self.0 as u32
     }
+
+    /// The interface of a number, whether there is one or not.
+    pub const fn from_index(index: u32) -> Option<InterfaceId> {
+        match index <= u8::MAX as u32 {
+            true => Some(InterfaceId(index as u8)),
+            false => None,
+        }
+    }
 }
 
 /// A TCP/IP host. See the [module](self) for how it is driven.
@@ -324,7 +336,7 @@ pub struct Stack<'a, O: Observer = ()> {
     now: Instant,
     secret: Secret,
     descriptors: Descriptors<'a>,
-    /// Connections first, then datagram sockets, then the resolver.
+    /// Connections first, then datagram sockets.
     slots: ManagedSlice<'a, Slot<'a>>,
     /// Where a slot stands among its like: free, half-open, waiting for `accept`, in TIME-WAIT.
     members: ManagedSlice<'a, Link>,
@@ -347,6 +359,8 @@ pub struct Stack<'a, O: Observer = ()> {
     binds: u32,
     /// What is known of the ways to other hosts.
     paths: Paths,
+    /// Whom the last long echo reply was for, and when.
+    answered: Option<(IpAddr, Instant)>,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
@@ -359,6 +373,8 @@ pub struct Stack<'a, O: Observer = ()> {
     errors: RateLimit,
     /// How many raw sockets are open.
     raw_sockets: u16,
+    /// The groups of the sockets.
+    joined: Joined,
     resolver: Resolver<'a>,
     wakers: Wakers<'a>,
     /// What the heart is doing: the cause of what happens now.
@@ -451,6 +467,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             ports: parts.ports,
             binds: 0,
             paths: Paths::new(),
+            answered: None,
             interfaces,
             loopback,
             pending: parts.pending,
@@ -460,6 +477,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,
+            joined: Joined::new(),
             resolver: parts.resolver,
             wakers: parts.wakers,
             cause: Cause::Call,
@@ -502,6 +520,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
         }
+        self.poll_streams();
         // What came over the loopback may have an answer that goes over the link, and the other way round.
         self.egress(interface.0, device);
         self.poll_own_loopback();
@@ -521,6 +540,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.replay_syns();
             self.poll_own_loopback();
         }
+        self.poll_streams();
+        self.poll_own_loopback();
         self.next_deadline()
     }
 
@@ -547,6 +568,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     frame,
                     meta,
                     capabilities: &capabilities,
+                    is_reassembled: false,
                 };
                 self.ingress(&incoming, token);
             });
@@ -558,7 +580,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Carries what the host sends to itself, if it does.
     #[inline]
     fn poll_own_loopback(&mut self) {
-        if self.due > 0 || !self.loopback.is_empty() {
+        let is_asking = self.resolver.is_sending_over(LOOPBACK);
+        if self.due > 0 || !self.loopback.is_empty() || is_asking {
             self.poll_own_loopback_until_quiet();
         }
     }
@@ -566,7 +589,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn poll_own_loopback_until_quiet(&mut self) {
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
-            loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
+            loopback.is_empty()
+                && interface.is_none_or(|interface| interface.due.is_empty())
+                && !stack.resolver.is_sending_over(LOOPBACK)
         };
         let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
         for _ in 0..INGRESS_BURST {

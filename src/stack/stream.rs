@@ -233,7 +233,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         match &self.slots[usize::from(slot)].kind {
             Kind::Connection(connection) => connection.role != Role::Free,
             Kind::Datagram(datagrams) => datagrams.owner != super::datagram::Owner::Free,
-            Kind::Resolver => true,
             Kind::Unused => false,
         }
     }

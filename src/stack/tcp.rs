@@ -11,7 +11,7 @@ use super::glass;
 use super::list::List;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
-use super::{Domain, Fd, Shutdown, Stack, Type};
+use super::{Domain, Fd, Protocol, Shutdown, Stack, Type};
 use crate::trace::{Call, Observer};
 use crate::{Error, Limit, Result};
 
@@ -96,7 +96,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.told(Some(fd), Call::Connect(address), result, glass::done)
     }
 
-    fn connect_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
+    pub(super) fn connect_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
         let row = self.descriptors.get_mut(fd)?;
         // A datagram's pending error is for `send` and `recv`.
         if row.kind() == Type::Stream
@@ -137,6 +137,17 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         if !fits {
             return Err(Error::AddressFamilyNotSupported);
+        }
+        if let Type::Raw(Protocol(protocol)) = row.kind() {
+            // In IPv6 the port may name the protocol, which is the socket's anyway (as Linux); mapped addresses are for
+            // the other types.
+            if address.is_ipv6() && remote.port != 0 && remote.port != protocol.into() {
+                return Err(Error::InvalidArgument);
+            }
+            if remote.addr.is_ipv4() != address.is_ipv4() {
+                return Err(Error::NetworkUnreachable);
+            }
+            remote.port = 0;
         }
         remote.addr = loopback_if_unspecified(remote.addr);
         Ok(remote)

@@ -389,6 +389,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         {
             return Err(Error::MessageTooLong);
         }
+        if !envelope.takes(message.data) {
+            return Err(Error::InvalidArgument);
+        }
         if envelope.hop_limit == 0 {
             // It may not leave this host (RFC 1112 §6.1).
             if is_group && options.multicast_loop {
@@ -407,6 +410,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_queued = queued.is_some();
         if let Some(place) = queued {
             gather(message.data, place);
+            envelope.complete(place, &mut self.secret);
         }
         datagrams.refused = !is_queued;
         if !is_queued {

@@ -45,9 +45,12 @@ impl Handle {
     }
 
     /// A new socket.
-    pub(super) fn new(host: &Host, domain: Domain, kind: Type) -> io::Result<Handle> {
-        let fd = host.call(|stack| stack.socket(domain, kind))?;
-        Ok(Handle::of(socket::Handle::of(host.clone(), fd)))
+    pub(super) fn open_domain(host: &Host, domain: Domain, kind: Type) -> io::Result<Handle> {
+        Ok(Handle::of(socket::Handle::open_domain(
+            host.clone(),
+            domain,
+            kind,
+        )?))
     }
 
     /// A new IPv6 socket that takes no IPv4.
@@ -66,7 +69,7 @@ impl Handle {
         Ok((handle, peer))
     }
 
-    fn of(inner: socket::Handle<Host>) -> Handle {
+    pub(super) fn of(inner: socket::Handle<Host>) -> Handle {
         Handle {
             inner,
             nonblocking: AtomicBool::new(false),

@@ -37,7 +37,7 @@ impl Socket {
     /// # Errors
     /// Where there are no more sockets, or not of this family.
     pub fn new(host: &Host, domain: Domain, kind: Type) -> io::Result<Socket> {
-        Ok(Socket(Handle::new(host, domain, kind)?))
+        Ok(Socket(Handle::open_domain(host, domain, kind)?))
     }
 
     /// `setsockopt(2)`, typed: see [`option`](crate::stack::option).

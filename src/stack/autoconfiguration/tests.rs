@@ -92,7 +92,7 @@ impl Host {
             let Some(solicitation) = link.due(autoconfiguration.as_deref()) else {
                 break;
             };
-            link.sent(autoconfiguration.as_deref_mut(), &solicitation);
+            link.sent(autoconfiguration, &solicitation);
             self.sent.push((self.now, solicitation));
         }
     }
