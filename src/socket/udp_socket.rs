@@ -157,22 +157,6 @@ impl<N: Network> UdpSocket<N> {
         self.0.set(HopLimit, limit)
     }
 
-    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option).
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](Error::InvalidArgument) for a value out of its range.
-    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
-        self.0.set(option, value)
-    }
-
-    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option).
-    ///
-    /// # Errors
-    /// That of the option, where it has one.
-    pub fn getsockopt<T: SocketOption>(&self, option: T) -> Result<T::Value> {
-        self.0.get(option)
-    }
-
     /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP`: joins a group on a link; without one, on that which the route to the group
     /// takes. See [`Stack::join_group`].
     ///
@@ -216,6 +200,22 @@ impl<N: Network> UdpSocket<N> {
     /// None but [`NetworkDown`](Error::NetworkDown).
     pub fn set_multicast_interface(&self, interface: Option<InterfaceId>) -> Result<()> {
         self.0.set(MulticastInterface, interface)
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) for a value out of its range.
+    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<T: SocketOption>(&self, option: T) -> Result<T::Value> {
+        self.0.get(option)
     }
 }
 

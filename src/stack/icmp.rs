@@ -69,22 +69,23 @@ impl<'a, O: Observer> Stack<'a, O> {
         if quote.flow.local.addr != packet.destination {
             return;
         }
-        match message {
-            Message::Unreachable(error) => self.hear_unreachable(interface, &quote, error),
-            Message::TooBig { next_hop } => {
+        let error = match (message, quote.protocol) {
+            (Message::TooBig { next_hop }, _) => {
                 if self.has_sent(interface, &quote) {
                     self.hear_too_big(&quote, next_hop);
                 }
+                Error::MessageTooLong
             }
-        }
-    }
-
-    fn hear_unreachable(&mut self, interface: u8, quote: &Quote, error: Error) {
-        match quote.protocol {
-            TCP => self.tcp_error(interface, quote, error),
-            UDP => self.udp_error(interface, &quote.flow, error),
-            _ => {}
-        }
+            (Message::Unreachable(error), TCP) => {
+                self.tcp_error(interface, &quote, error);
+                error
+            }
+            (Message::Unreachable(error), UDP) => {
+                self.udp_error(interface, &quote.flow, error);
+                error
+            }
+            (Message::Unreachable(error), _) => error,
+        };
         self.raw_error(interface, Protocol(quote.protocol), &quote.flow, error);
     }
 
@@ -174,6 +175,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 }
 
 /// What an ICMP error says.
+#[derive(Clone, Copy)]
 enum Message {
     Unreachable(Error),
     /// A link on the way takes no more than this; 0 from a router that does not say (RFC 1191 §4).
