@@ -229,8 +229,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             0 => Some(first),
             _ => {
                 let hash = self.secret.flow_hash(flow.local.pair(), flow.remote.pair());
-                let equals = self.bound_to(*flow).filter(|(fit, _)| *fit == best);
-                equals.skip(hash as usize % (further + 1)).next()
+                let mut equals = self.bound_to(*flow).filter(|(fit, _)| *fit == best);
+                equals.nth(hash as usize % (further + 1))
             }
         };
         chosen.map(|(_, slot)| slot)
