@@ -299,13 +299,6 @@ impl<O: Observer> Stack<'_, O> {
             }
             self.wakers.wake(Subject::Configured);
         }
-        #[cfg(feature = "ipv6")]
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index))
-            && let Some(autoconfiguration) = &mut row.autoconfiguration
-            && autoconfiguration.has_new_servers()
-        {
-            self.learn_name_servers(index);
-        }
         if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
             #[cfg(feature = "ipv6")]
             row.settle_solicited_nodes(self.now);
@@ -333,22 +326,6 @@ impl<O: Observer> Stack<'_, O> {
             for server in &lease.name_servers {
                 let _ = servers.push(IpAddr::V4(*server));
             }
-        }
-        #[cfg(feature = "ipv6")]
-        for server in self.advertised_name_servers(interface) {
-            let _ = servers.push(server);
-        }
-        self.set_learned_name_servers(interface, &servers);
-    }
-
-    /// The name servers of an interface's network are others now: those of its lease, then those that routers advertise.
-    pub(super) fn learn_name_servers(&mut self, index: u8) {
-        let interface = InterfaceId(index);
-        let mut servers: heapless::Vec<IpAddr, 8> = heapless::Vec::new();
-        #[cfg(feature = "ipv4")]
-        for server in self.lease(interface).iter().flat_map(|it| &it.name_servers) {
-            // There is room for all of both.
-            let _ = servers.push((*server).into());
         }
         #[cfg(feature = "ipv6")]
         for server in self.advertised_name_servers(interface) {
@@ -443,7 +420,6 @@ impl<O: Observer> Stack<'_, O> {
         if let Some(former) = row.autoconfiguration.take() {
             former.stop(&mut row.addresses, &mut row.routes);
             row.fit_mtu();
-            self.learn_name_servers(interface.0);
         }
         self.settle_configuration(interface.0, Cause::Call);
         let (Some(identifier), Some(Some(row))) = (
