@@ -351,7 +351,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The next hop of a slot does not answer: another is tried, if there is one.
     fn fail_over(&mut self, slot: u16) -> bool {
         let now = self.now;
-        let destination = self.destination_of(slot);
+        let destination = self.ends_of(slot).map(|(_, to)| to);
         let place = &mut self.slots[usize::from(slot)];
         let (Some(interface), Some(destination)) = (
             &mut self.interfaces[usize::from(place.interface)],
