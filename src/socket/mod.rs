@@ -63,6 +63,8 @@
 //!
 //! All methods take `&self`: one task may read while another writes, or accepts; of several that wait for the same all are
 //! woken, and one has it. [`TcpStream::split`] and [`TcpStream::into_split`] are for those who want a value a direction.
+//!
+//! The other way round, one task waits for many sockets by [`poll()`].
 
 mod attempt;
 mod block_on;
@@ -78,6 +80,7 @@ mod handle;
 mod locked;
 mod name;
 mod network;
+mod poll;
 mod runner;
 mod split;
 mod tcp_listener;
@@ -99,6 +102,7 @@ pub use locked::Locked;
 pub(crate) use name::localhost;
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
+pub use poll::{Polling, poll};
 pub use runner::{Runner, Wait};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use tcp_listener::TcpListener;

@@ -5,7 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::{Network, call, handle::Handle};
 use crate::stack::{Interest, Received, Type, option::HopLimit};
-use crate::{Error, Result, Stack};
+use crate::{Error, Fd, Result, Stack};
 
 /// A UDP socket. It closes when it is dropped; what is queued is still sent.
 ///
@@ -99,6 +99,12 @@ impl<N: Network> UdpSocket<N> {
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub async fn peek_from(&self, buffer: &mut [u8]) -> Result<Received> {
         call::peek_from(&self.0, buffer).await
+    }
+
+    /// Its descriptor: what [`poll`](super::poll()) and the calls of [`Stack`](crate::Stack) know the socket by. It is the socket's
+    /// until that is dropped, and then stale.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// This socket's address and port.

@@ -345,18 +345,33 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(connection.error.take())
     }
 
-    /// What `poll(2)` would say of the socket.
+    /// What the socket is ready for; [`poll_fds`](Stack::poll_fds) asks many.
     pub fn readiness(&self, fd: Fd) -> Result<Readiness> {
         self.descriptors.get(fd)?;
         Ok(self.readiness_of(fd.index))
     }
 
     pub(super) fn readiness_of(&self, index: u16) -> Readiness {
+        let mut readiness = self.bare_readiness(index);
+        // Whoever waits for anything hears of an error, and of the end.
+        if readiness.error || readiness.closed {
+            readiness.readable = true;
+            readiness.writable = true;
+        }
+        readiness
+    }
+
+    /// As `poll(2)` says it, where an error is an event of its own.
+    pub(super) fn bare_readiness(&self, index: u16) -> Readiness {
         let row = self.descriptors.peek(index);
+        let has_failed = row.error.is_some();
         let mut readiness = match row.socket {
             Socket::Free { .. } | Socket::Idle => Readiness {
                 closed: true,
                 writable: true,
+                // After a `connect` that failed; where there never was one, nothing has ended.
+                readable: has_failed,
+                read_closed: has_failed,
                 ..Readiness::NONE
             },
             Socket::Listening { ref queue, .. } => Readiness {
@@ -367,13 +382,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Socket::Connected { slot, .. } => self.stream_readiness(slot),
             Socket::Datagram { slot, .. } => self.datagram_readiness(slot),
         };
-        if row.error.is_some() {
-            readiness.error = true;
-        }
-        if readiness.error || readiness.closed {
-            readiness.readable = true;
-            readiness.writable = true;
-        }
+        readiness.error |= has_failed;
         readiness
     }
 
@@ -382,12 +391,22 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Readiness::NONE;
         };
         let is_over = connection.state == State::Closed;
-        let is_read_over = !socket.may_recv() || connection.read_shutdown;
+        // The peer's FIN is in, whether all before it is read or not.
+        let is_read_over = connection.read_shutdown
+            || matches!(
+                connection.state,
+                State::CloseWait
+                    | State::LastAck
+                    | State::Closing
+                    | State::TimeWait
+                    | State::Closed
+            );
         let is_write_over = !socket.may_send() || connection.write_shutdown;
         Readiness {
             readable: socket.can_recv() || is_read_over,
             // After `shutdown(Write)` sending fails at once, which is an answer too.
             writable: socket.can_send() || is_write_over,
+            read_closed: is_read_over,
             closed: is_over || is_read_over && is_write_over,
             error: connection.error.is_some(),
         }

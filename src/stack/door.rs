@@ -192,13 +192,11 @@ impl Packets {
     }
 
     /// The longest of them.
-    #[cfg(feature = "ipv4")]
     pub(super) fn mtu(&self) -> usize {
         self.0.max_transmission_unit
     }
 
     /// The same device, with shorter packets.
-    #[cfg(feature = "ipv4")]
     pub(super) fn with_mtu(&self, mtu: usize) -> Packets {
         let mut capabilities = self.0.clone();
         capabilities.max_transmission_unit = mtu;

@@ -78,6 +78,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn expire(&mut self) {
         self.reassemblies.expire(self.now);
         self.wakers.expire(self.now);
+        self.expire_configuration();
         while let Some(slot) = self.deadlines.pop_due(self.now) {
             if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
                 connection.countdown.expire(self.now);
@@ -93,7 +94,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             // Another stack's interface, for all that can be known.
             _ => 0,
         };
-        if self.egress_answers(interface, device) {
+        if self.reassemblies.has_answers() && self.egress_answers(interface, device)
+            || self.egress_solicitations(interface, device)
+        {
             return;
         }
         #[cfg(feature = "ipv4")]
@@ -254,9 +257,13 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn give_up(&mut self, slot: u16) -> bool {
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
-        let unreachable = place
+        let mut unreachable = place
             .blocked
             .is_some_and(|(since, _)| now >= since + DISCOVERY_TIMEOUT);
+        if unreachable && self.fail_over(slot) {
+            unreachable = false;
+        }
+        let place = &mut self.slots[usize::from(slot)];
         let is_past = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let overdue = place.tcp_ref().is_some_and(|(socket, connection)| {
             // The peer may have been heard since the time was set.
@@ -295,6 +302,24 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
+    /// The next hop of a slot does not answer: another is tried, if there is one.
+    fn fail_over(&mut self, slot: u16) -> bool {
+        let now = self.now;
+        let destination = self.destination_of(slot);
+        let place = &mut self.slots[usize::from(slot)];
+        let (Some(interface), Some(destination)) = (
+            &mut self.interfaces[usize::from(place.interface)],
+            destination,
+        ) else {
+            return false;
+        };
+        let is_other = interface.is_up && interface.fail_over(destination, now);
+        if is_other {
+            place.blocked = None;
+        }
+        is_other
+    }
+
     /// The earliest time at which something is to be done.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.next_deadline_among(|_| true)
@@ -321,9 +346,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
-        let mut answers = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
-        if answers.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
-            at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
+        if self.reassemblies.has_answers() {
+            let mut indices = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
+            if indices.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
+                at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
+            }
         }
         if self.due > 0 {
             let interfaces = (0..).zip(self.interfaces.iter());
@@ -340,6 +367,12 @@ impl<'a, O: Observer> Stack<'a, O> {
                     at_once = earlier(at_once, Some(self.now + wait));
                 }
             }
+        }
+        for (_, row) in (0..)
+            .zip(self.interfaces.iter())
+            .filter(|(index, _)| is_meant(*index))
+        {
+            at_once = earlier(at_once, row.as_ref().and_then(|row| row.configuration_at));
         }
         #[cfg(feature = "ipv4")]
         for (index, row) in (0..).zip(self.interfaces.iter()) {

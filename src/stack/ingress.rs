@@ -58,6 +58,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn ingress<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
         self.cause = Cause::Segment;
         self.tell_in(incoming);
+        let interface = self.interfaces[usize::from(incoming.interface)].as_ref();
+        if interface.is_some_and(|interface| !interface.is_up) {
+            return self.tell_drop(incoming, DropReason::LinkDown);
+        }
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
             Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
                 self.ingress_fragment(incoming, token, link, packet);

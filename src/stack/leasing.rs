@@ -1,11 +1,11 @@
 //! DHCP on an interface: how the client's messages travel, what its lease gives the interface, and what goes away with it.
 
-use core::mem;
 use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
+use super::address::{Origin, Row};
 use super::conflict::{Arp, Detection, Finding};
 use super::datagram::{Content, DISCOVERY_INTERVAL, DISCOVERY_TIMEOUT, Envelope, UDP_HEADER};
 use super::dhcp::{CLIENT_PORT, Dhcp, Event, Lease, MESSAGE_LEN, SERVER_PORT};
@@ -17,6 +17,7 @@ use super::ingress::Incoming;
 use super::interface::NetworkInterface;
 use super::link::{BROADCAST, Hardware, Link};
 use super::outgoing::Outgoing;
+use super::route::{LEARNED_METRIC, Route};
 use super::waiting::Subject;
 use super::{InterfaceId, Stack};
 use crate::trace::{Cause, Observer};
@@ -35,8 +36,6 @@ pub(super) struct Client {
     detection: Option<Detection>,
     /// What the interface has been given.
     lease: Option<Lease>,
-    /// The gateway among it.
-    gateway: Option<Ipv4Addr>,
     /// Since when a message waits for its server's hardware address, and until when it is left alone.
     blocked: Option<(Instant, Instant)>,
     /// The device had no room for a frame the last time.
@@ -49,7 +48,6 @@ impl Client {
             dhcp: Dhcp::new(hardware, mtu, seed, now),
             detection: None,
             lease: None,
-            gateway: None,
             blocked: None,
             refused: false,
         }
@@ -240,21 +238,24 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
             return;
         };
-        if !row.lend(lease.address, lease.prefix_len) {
+        let leased = Row::new(lease.address.into(), lease.prefix_len, Origin::Dhcp);
+        if row.addresses.renew(leased).is_err() {
             // No room for it: somebody else may use it.
             if let Some(client) = &mut row.client {
                 client.dhcp.stop();
             }
             return;
         }
-        row.set_longest(lease.mtu.map(usize::from));
-        let known = row.gateway(lease.address.into());
-        if let Some(client) = &mut row.client {
-            // The user's own stays.
-            if known == client.gateway.map(IpAddr::V4) {
-                client.gateway = lease.router;
-                row.set_gateway_v4(lease.router);
-            }
+        row.lent_mtu = lease.mtu.map(usize::from);
+        row.fit_mtu();
+        row.routes.remove_all(Origin::Dhcp, |_| true);
+        if let Some(router) = lease.router {
+            // The user's own come first.
+            let route = Route {
+                metric: LEARNED_METRIC,
+                ..Route::default_by(router.into())
+            };
+            row.routes.learn(route, Origin::Dhcp, None);
         }
         if let Some(client) = &mut row.client {
             let before = client.lease.replace(lease.clone());
@@ -264,6 +265,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.set_learned_name_servers(InterfaceId(interface), &servers);
             }
         }
+        self.settle_configuration(interface, self.cause);
         self.wakers.wake(Subject::Configured);
     }
 
@@ -276,16 +278,17 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         };
         client.detection = None;
-        let (lease, gateway) = (client.lease.take(), client.gateway.take());
-        let Some(lease) = lease else { return };
-        if gateway.is_some() {
-            row.set_gateway_v4(None);
-        }
-        row.set_longest(None);
+        let Some(lease) = client.lease.take() else {
+            return;
+        };
+        row.routes.remove_all(Origin::Dhcp, |_| true);
+        row.lent_mtu = None;
+        row.fit_mtu();
         self.set_learned_name_servers(InterfaceId(interface), &[]);
-        let cause = mem::replace(&mut self.cause, Cause::Stack);
-        let _ = self.remove_address(InterfaceId(interface), lease.address.into());
-        self.cause = cause;
+        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
+            row.addresses.remove(lease.address.into());
+        }
+        self.settle_configuration(interface, self.cause);
     }
 
     /// Does what is due on an interface; says whether the device refused a frame.

@@ -162,9 +162,16 @@ impl NetworkInterface {
     #[inline]
     pub(super) fn link_to(&mut self, destination: IpAddr, now: Instant) -> Option<Link> {
         match self.hardware {
+            _ if !self.is_up => None,
             None => Some(Link::Ip),
             Some(from) => self.ethernet_to(from, destination, now),
         }
+    }
+
+    /// A neighbor's hardware address was heard; it may be a gateway that had not answered.
+    fn learn(&mut self, address: IpAddr, hardware: Hardware, now: Instant, speaks: bool) {
+        self.neighbors.learn(address, hardware, now, speaks);
+        self.routes.gateway_answered(address);
     }
 
     fn ethernet_to(&mut self, from: Hardware, destination: IpAddr, now: Instant) -> Option<Link> {
@@ -193,6 +200,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(interface) = &mut self.interfaces[usize::from(index)] else {
             return true;
         };
+        if !interface.is_up {
+            return true; // nobody can be asked
+        }
         let next_hop = interface.next_hop(destination);
         match interface.neighbors.ask(next_hop, now) {
             Some(true) => {
@@ -327,7 +337,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if interface.is_on_link(sender) && !interface.has(sender) && !interface.is_broadcast(sender)
         {
             let hardware = arp.sender.0;
-            interface.neighbors.learn(sender, hardware, now, is_for_us);
+            interface.learn(sender, hardware, now, is_for_us);
         }
         if arp.operation == ARP_REQUEST && is_for_us && is_unicast(arp.sender.0) {
             let reply = Arp {
@@ -366,7 +376,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             if let Some(hardware) = message.target_hardware
                 && !interface.has(target)
             {
-                interface.neighbors.learn(target, hardware, now, false);
+                interface.learn(target, hardware, now, false);
                 self.unblock(incoming.interface);
             }
             return;
@@ -376,9 +386,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let is_anonymous = packet.source.is_unspecified();
         if !is_anonymous && let Some(hardware) = message.source_hardware {
-            interface
-                .neighbors
-                .learn(packet.source, hardware, now, true);
+            interface.learn(packet.source, hardware, now, true);
         }
         let all_nodes = IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 1]);
         let to_all = Link::Ethernet {
@@ -409,7 +417,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 }
 
 /// The header of a message that no router may have passed on (RFC 4861 §4).
-fn neighbor_discovery(source: IpAddr, destination: IpAddr) -> Header {
+pub(super) fn neighbor_discovery(source: IpAddr, destination: IpAddr) -> Header {
     Header {
         source,
         destination,

@@ -159,6 +159,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.wakers.is_awaited(descriptor) {
             return;
         }
+        let events = self.events_of(descriptor);
+        self.wakers.wake_polls(descriptor, events);
         let readiness = self.readiness_of(descriptor);
         for (interest, is_ready) in [
             (Interest::Readable, readiness.readable),

@@ -44,16 +44,20 @@
 //! | `TcpListener::bind` has a backlog of 128 | the same, and [`TcpListener::bind_with_backlog`] | the classic server says `listen(5)` |
 //! | IPv6 listeners on `::` take IPv4 too (or not: `ipv6_v6only`) | the same, and `bind_only_v6` | the classic server chooses |
 //! | `set_broadcast`, `join_multicast_*`, `multicast_*` | absent | the stack sends no broadcast and joins no group yet |
-//! | `AsFd`, `AsRawFd`, `From<OwnedFd>` | absent | there is no descriptor of the kernel |
+//! | of `poll(2)`: `POLLOUT` once a third of the send buffer is free | once an octet is | what `write` takes, `poll` tells |
+//! | of `poll(2)`, once `take_error` has told why `connect` failed: at its end | as new (`POLLOUT` and `POLLHUP`) | it may connect again |
+//! | `AsFd`, `AsRawFd`, `From<OwnedFd>`, for `poll(2)` | `fd()`, for [`poll()`] | there is no descriptor of the kernel |
 
 mod address;
 mod handle;
+mod poll;
 mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;
 
 pub use crate::stack::{Received, option::CongestionControl};
 pub use address::ToSocketAddrs;
+pub use poll::poll;
 pub use tcp_listener::{Incoming, IntoIncoming, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use udp_socket::UdpSocket;

@@ -99,6 +99,12 @@ impl TcpStream {
         self.0.call(|stack, fd| stack.readiness(fd))
     }
 
+    /// Its descriptor, by which [`poll`](super::poll()) knows it; the same for all clones. Not in `std`, whose descriptors are the
+    /// kernel's. Stale when the last of them is dropped.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
+    }
+
     /// Another handle of the same connection, with the same options and timeouts.
     ///
     /// # Errors

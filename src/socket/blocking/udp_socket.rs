@@ -2,6 +2,7 @@
 
 use super::{ToSocketAddrs, address::each, handle::Handle};
 use crate::{
+    Fd,
     host::Host,
     socket::call,
     stack::{Received, Type},
@@ -127,6 +128,12 @@ impl UdpSocket {
     /// `NotConnected` without one.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.0.peer_addr()
+    }
+
+    /// Its descriptor, by which [`poll`](super::poll()) knows it; the same for all clones. Not in `std`, whose descriptors are the
+    /// kernel's. Stale when the last of them is dropped.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// Another handle of the same socket.

@@ -65,6 +65,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(())
     }
 
+    /// Has `waker` woken, once, at the next change of an [address](Stack::addresses), a [route](Stack::routes) or a link of
+    /// this host.
+    pub fn wait_for_configuration(&mut self, waiting: &mut Waiting, waker: &Waker) {
+        self.wakers
+            .wait(Subject::Configured, Instant::ZERO, waiting, waker);
+    }
+
     /// Has `waker` woken, once, at the first [`poll`](Stack::poll) at or after a time; says whether that time is still to
     /// come. `poll` wants to be called then.
     pub fn wait_until(&mut self, at: Instant, waiting: &mut Waiting, waker: &Waker) -> bool {
