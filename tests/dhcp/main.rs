@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use glasstack::device::wire::Conditions;
-use glasstack::sim::{HostId, Link, Simulation};
+use glasstack::sim::{HostId, Link, Simulation, SwitchId};
 use glasstack::socket::{TcpListener, TcpStream, UdpSocket, configured, sleep};
 use glasstack::stack::{InterfaceId, Lease};
 use glasstack::{Error, Result};
@@ -26,6 +26,7 @@ struct Net {
     client: HostId,
     server: HostId,
     other: HostId,
+    switch: SwitchId,
     book: SharedBook,
 }
 
@@ -53,6 +54,7 @@ impl Net {
             client,
             server,
             other,
+            switch,
             book,
         }
     }
@@ -307,15 +309,12 @@ fn whoever_takes_the_address_later_gets_it_after_one_warning() {
         }
         Result::Ok(())
     };
-    let setup = |stack: &mut glasstack::Stack<'static, _>| {
-        let interface = stack.interfaces().next().unwrap();
-        stack.add_address(interface, ten(100).into(), 24)
-    };
-    net.simulation.configure(net.other, setup).unwrap();
-    let _ = net
-        .simulation
-        .spawn(net.other, "intruder", intrude)
+    let intruder = net.simulation.host("intruder").unwrap();
+    let plugged = (intruder, &["10.0.0.100/24"]);
+    net.simulation
+        .link(Link::ethernet(1514), plugged, net.switch)
         .unwrap();
+    let _ = net.simulation.spawn(intruder, "intrudes", intrude).unwrap();
     net.run_for(10 * SECOND);
     assert_eq!(net.lease(), None);
     assert_eq!(net.book.borrow().declined, [ten(100)]);
