@@ -6,13 +6,15 @@
 
 mod server;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use glasstack::device::wire::Conditions;
 use glasstack::sim::{HostId, Link, Simulation, SwitchId};
 use glasstack::socket::{TcpListener, TcpStream, UdpSocket, configured, sleep};
 use glasstack::stack::{InterfaceId, Lease};
+use glasstack::trace::ladder::{Ends, Ladder, Options};
+use glasstack::trace::{AddressChange, Happening, Origin};
 use glasstack::{Error, Result};
 use server::*;
 
@@ -436,6 +438,62 @@ fn the_leases_name_servers_and_router_are_used_and_go_with_it() {
     let sent = net.simulation.spawn(net.client, "sends", far).unwrap();
     net.run_for(SECOND);
     assert_eq!(sent.take(), Some(Err(Error::NetworkUnreachable)));
+}
+
+#[test]
+fn the_glass_shows_messages_probes_and_what_becomes_of_the_address() {
+    let mut net = Net::perfect(60);
+    let recording = net.simulation.record();
+    net.configure();
+    net.simulation.stop(net.server);
+    net.run_for(2 * MINUTE);
+
+    let events = recording.events();
+    let changes = events.iter().filter_map(|event| {
+        let event = event.event();
+        match event.happening {
+            Happening::Address {
+                address,
+                change,
+                origin,
+                ..
+            } => Some((event.time.secs(), address, change, origin)),
+            _ => None,
+        }
+    });
+    let changes: Vec<_> = changes.collect();
+    let address: IpAddr = ten(100).into();
+    let [(gained, ..), lost] = changes[..] else {
+        panic!("{changes:?}");
+    };
+    assert!((4..=7).contains(&gained), "{gained}");
+    let preferred = (gained, address, AddressChange::Preferred, Origin::Dhcp);
+    assert_eq!(changes[0], preferred);
+    assert_eq!(lost, (60, address, AddressChange::Removed, Origin::Dhcp));
+
+    let ends = Ends::between(
+        (net.client.station(), "client"),
+        (net.server.station(), "server"),
+    );
+    let mut ladder = Ladder::<_>::new(String::new(), ends, Options::default());
+    events.replay(&mut ladder);
+    ladder.finish().unwrap();
+    let text = ladder.into_inner();
+    let mut rest = &text[..];
+    for words in [
+        "DHCP Discover",
+        "DHCP Offer 10.0.0.100",
+        "DHCP Request 10.0.0.100",
+        "DHCP ACK 10.0.0.100",
+        "ARP who has 10.0.0.100?",
+        "10.0.0.100 preferred",
+        "10.0.0.100 removed",
+    ] {
+        let at = rest
+            .find(words)
+            .unwrap_or_else(|| panic!("no {words} in\n{text}"));
+        rest = &rest[at..];
+    }
 }
 
 #[test]
