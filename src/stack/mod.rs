@@ -54,10 +54,14 @@
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
+//! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
+//! | `path`, `round_trip` | how much the way to a host takes, and how long |
 //! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
+//! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
@@ -74,11 +78,14 @@ pub(crate) mod checksum;
 #[cfg(feature = "ipv4")]
 mod conflict;
 mod connection;
+mod cork;
 mod countdown;
 mod datagram;
 mod deadline;
+mod destination;
 #[cfg(feature = "ipv4")]
 mod dhcp;
+mod dns;
 mod door;
 mod egress;
 mod fd;
@@ -86,34 +93,42 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+mod group;
 mod header;
 mod icmp;
 mod ingress;
+mod inquiry;
 mod interface;
+mod keep_alive;
 #[cfg(feature = "ipv4")]
 mod leasing;
 mod link;
 mod list;
 mod listen;
+mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
+mod path;
 mod persist;
-#[allow(dead_code)] // The order of destinations takes the rest.
 mod policy;
 mod pollfd;
 mod raw;
 mod resolver;
+mod reuse;
+mod round_trip;
 mod route;
 mod sequence;
 mod slot;
 mod snapshot;
+mod stamp;
 mod storage;
 mod stream;
 mod table;
 mod tcp;
 mod udp;
 mod waiting;
+mod window;
 
 use core::mem;
 use core::net::SocketAddr;
@@ -150,10 +165,12 @@ use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
+use group::Joined;
 use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
 use list::{Link, List};
 use listen::Pending;
+use path::Paths;
 use resolver::Resolver;
 use sequence::Secret;
 use slot::Slot;
@@ -303,6 +320,14 @@ impl InterfaceId {
     pub const fn index(self) -> u32 {
         self.0 as u32
     }
+
+    /// The interface of a number, whether there is one or not.
+    pub const fn from_index(index: u32) -> Option<InterfaceId> {
+        match index <= u8::MAX as u32 {
+            true => Some(InterfaceId(index as u8)),
+            false => None,
+        }
+    }
 }
 
 /// A TCP/IP host. See the [module](self) for how it is driven.
@@ -312,7 +337,7 @@ pub struct Stack<'a, O: Observer = ()> {
     now: Instant,
     secret: Secret,
     descriptors: Descriptors<'a>,
-    /// Connections first, then datagram sockets, then the resolver.
+    /// Connections first, then datagram sockets.
     slots: ManagedSlice<'a, Slot<'a>>,
     /// Where a slot stands among its like: free, half-open, waiting for `accept`, in TIME-WAIT.
     members: ManagedSlice<'a, Link>,
@@ -331,6 +356,10 @@ pub struct Stack<'a, O: Observer = ()> {
     recent: u16,
     /// From ports to the descriptors that are bound to them.
     ports: Table<'a>,
+    /// How often a socket was bound.
+    binds: u32,
+    /// What is known of the ways to other hosts.
+    paths: Paths,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
@@ -343,6 +372,8 @@ pub struct Stack<'a, O: Observer = ()> {
     errors: RateLimit,
     /// How many raw sockets are open.
     raw_sockets: u16,
+    /// The groups of the sockets.
+    joined: Joined,
     resolver: Resolver<'a>,
     wakers: Wakers<'a>,
     /// What the heart is doing: the cause of what happens now.
@@ -433,6 +464,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             flows: parts.flows,
             recent: 0,
             ports: parts.ports,
+            binds: 0,
+            paths: Paths::new(),
             interfaces,
             loopback,
             pending: parts.pending,
@@ -442,6 +475,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,
+            joined: Joined::new(),
             resolver: parts.resolver,
             wakers: parts.wakers,
             cause: Cause::Call,
@@ -484,6 +518,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
         }
+        self.poll_streams();
         // What came over the loopback may have an answer that goes over the link, and the other way round.
         self.egress(interface.0, device);
         self.poll_own_loopback();
@@ -503,6 +538,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.replay_syns();
             self.poll_own_loopback();
         }
+        self.poll_streams();
+        self.poll_own_loopback();
         self.next_deadline()
     }
 
@@ -540,7 +577,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Carries what the host sends to itself, if it does.
     #[inline]
     fn poll_own_loopback(&mut self) {
-        if self.due > 0 || !self.loopback.is_empty() {
+        let is_asking = self.resolver.is_sending_over(LOOPBACK);
+        if self.due > 0 || !self.loopback.is_empty() || is_asking {
             self.poll_own_loopback_until_quiet();
         }
     }
@@ -548,7 +586,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn poll_own_loopback_until_quiet(&mut self) {
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
-            loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
+            loopback.is_empty()
+                && interface.is_none_or(|interface| interface.due.is_empty())
+                && !stack.resolver.is_sending_over(LOOPBACK)
         };
         let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
         for _ in 0..INGRESS_BURST {

@@ -195,6 +195,8 @@ pub enum Call {
     RecvFrom { len: usize },
     Peek { len: usize },
     Shutdown(crate::stack::Shutdown),
+    JoinGroup(core::net::IpAddr),
+    LeaveGroup(core::net::IpAddr),
     Poll { fds: usize },
     Close,
 }
@@ -289,6 +291,8 @@ pub enum DropReason {
     NoListener,
     /// No socket is bound to its port; the peer is told.
     NoSocket,
+    /// Nobody takes its protocol; the sender is told.
+    UnknownProtocol,
     /// The listener has no room, nor has the queue of those that wait.
     BacklogFull,
     /// The socket's receive queue is full.

@@ -158,6 +158,8 @@ impl fmt::Display for Called {
             Call::Shutdown(Shutdown::Read) => write!(f, "shutdown(RD)")?,
             Call::Shutdown(Shutdown::Write) => write!(f, "shutdown(WR)")?,
             Call::Shutdown(Shutdown::Both) => write!(f, "shutdown(RDWR)")?,
+            Call::JoinGroup(group) => write!(f, "join_group({group})")?,
+            Call::LeaveGroup(group) => write!(f, "leave_group({group})")?,
             Call::Poll { fds } => write!(f, "poll({fds})")?,
             Call::Close => write!(f, "close()")?,
         }
