@@ -358,6 +358,42 @@ fn where_the_server_is_gone_the_address_is_given_up_all_the_same() {
 }
 
 #[test]
+fn after_the_link_was_down_the_lease_is_verified() {
+    let mut net = Net::perfect(3_600);
+    net.configure();
+    let (link, client) = (net.link(), net.client);
+    let before = net.lease().unwrap();
+    let set = |net: &mut Net, is_up: bool| {
+        let set = |stack: &mut glasstack::Stack<'_, _>| stack.set_link(link, is_up);
+        net.simulation.with(client, set).unwrap();
+    };
+    set(&mut net, false);
+    net.run_for(5 * MINUTE);
+    assert_eq!(net.lease().as_ref(), Some(&before));
+    set(&mut net, true);
+    net.run_for(SECOND);
+    let after = net.lease().unwrap();
+    assert_eq!(after.address, before.address);
+    assert!(after.since >= before.since + (5 * MINUTE).into());
+    // Another network's server refuses.
+    set(&mut net, false);
+    net.book.borrow_mut().lease = None;
+    net.book.borrow_mut().next = 180;
+    set(&mut net, true);
+    net.run_for(SECOND);
+    assert_eq!(net.lease(), None);
+    assert_eq!(net.configure().address, ten(180));
+    // And over a link that is down a lease ends as over any other; nobody is asked.
+    set(&mut net, false);
+    let requests = net.book.borrow().requests.len();
+    net.run_for(2 * HOUR);
+    assert_eq!(net.lease(), None);
+    assert_eq!(net.book.borrow().requests.len(), requests);
+    set(&mut net, true);
+    assert_eq!(net.configure().address, ten(180));
+}
+
+#[test]
 fn the_users_own_gateway_and_name_servers_stay() {
     let mut net = Net::perfect(3_600);
     let link = net.link();
