@@ -4,13 +4,13 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
+use super::Stack;
 use super::connection::{Connection, Role};
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
 use super::interface::{LOOPBACK, NetworkInterface};
 use super::slot::{Agenda, Kind};
 use super::stamp::Stamp;
-use super::{InterfaceId, Stack};
 use crate::Error;
 use crate::trace::{Cause, Observer};
 
@@ -378,8 +378,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The same.
-    #[cfg(feature = "std")]
-    pub(crate) fn next_deadline_of(&self, interface: InterfaceId) -> Option<Instant> {
+    #[cfg(all(feature = "std", target_os = "linux"))]
+    pub(crate) fn next_deadline_of(&self, interface: super::InterfaceId) -> Option<Instant> {
         self.next_deadline_on(interface.0)
     }
 
