@@ -425,9 +425,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         #[cfg(feature = "ipv4")]
         for (index, row) in (0..).zip(self.interfaces.iter()) {
-            let client = row.as_ref().and_then(|row| row.client.as_ref());
-            if let Some(client) = client.filter(|_| is_meant(index)) {
-                at_once = earlier(at_once, client.poll_at(self.now));
+            if let Some(row) = row.as_ref().filter(|_| is_meant(index))
+                && let Some(client) = &row.client
+            {
+                at_once = earlier(at_once, client.poll_at(self.now, row.is_up));
             }
         }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
