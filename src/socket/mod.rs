@@ -34,7 +34,7 @@
 //! # The parts
 //!
 //! ```text
-//!   TcpListener · TcpStream · UdpSocket · resolve · sleep      any number of tasks
+//!   TcpListener · TcpStream · UdpSocket · RawSocket · resolve · sleep      any number of tasks
 //!                        │ call
 //!              ┌─────────▼─────────┐
 //!              │ Local / Locked    │  a Network: the Stack, shared, and its clock
@@ -76,12 +76,19 @@ mod configured;
 pub mod embassy;
 mod flag;
 mod handle;
+mod happy_eyeballs;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 mod locked;
 mod name;
 mod network;
 mod poll;
+mod raw_socket;
 mod runner;
+#[allow(
+    clippy::module_inception,
+    reason = "the type is named as the field names it"
+)]
+mod socket;
 mod split;
 mod tcp_listener;
 mod tcp_stream;
@@ -90,20 +97,22 @@ mod time;
 pub mod tokio;
 mod udp_socket;
 
-pub use crate::stack::{Received, Shutdown, option::CongestionControl};
+pub use crate::stack::{Domain, Message, Protocol, Received, Shutdown, option::CongestionControl};
 #[cfg(any(feature = "embedded-io", all(feature = "std", target_os = "linux")))]
 pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
 pub use configured::configured;
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub(crate) use happy_eyeballs::connect as connect_by_name;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 pub use locked::Locked;
-#[cfg(feature = "embedded-nal")]
-pub(crate) use name::localhost;
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
 pub use poll::{Polling, poll};
+pub use raw_socket::RawSocket;
 pub use runner::{Runner, Wait};
+pub use socket::Socket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::TcpStream;

@@ -4,8 +4,10 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Network, call, handle::Handle};
-use crate::stack::option::{HopLimit, MulticastHopLimit, MulticastInterface, MulticastLoop};
-use crate::stack::{Interest, InterfaceId, Received, Type};
+use crate::stack::option::{
+    HopLimit, MulticastHopLimit, MulticastInterface, MulticastLoop, SettableOption, SocketOption,
+};
+use crate::stack::{Interest, InterfaceId, Message, Received, Type};
 use crate::{Error, Fd, Result, Stack};
 
 /// A UDP socket. It closes when it is dropped; what is queued is still sent.
@@ -36,7 +38,6 @@ impl<N: Network> UdpSocket<N> {
         Ok(UdpSocket(handle))
     }
 
-    #[cfg(feature = "embedded-nal")]
     pub(crate) fn of(handle: Handle<N>) -> Self {
         UdpSocket(handle)
     }
@@ -77,6 +78,14 @@ impl<N: Network> UdpSocket<N> {
         call::write(&self.0, data).await
     }
 
+    /// `sendmsg(2)`: a datagram in parts, with what else is to be said of it.
+    ///
+    /// # Errors
+    /// Those of [`send_from`](UdpSocket::send_from), and of [`send`](UdpSocket::send) where it has no destination.
+    pub async fn send_msg(&self, message: &Message<'_>) -> Result<usize> {
+        call::send_msg(&self.0, message).await
+    }
+
     /// `recvfrom(2)`: waits for a datagram: how many bytes of it were written into the buffer, and who sent it; where `size`
     /// is more than `len`, the rest is lost.
     ///
@@ -92,6 +101,14 @@ impl<N: Network> UdpSocket<N> {
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub async fn recv(&self, buffer: &mut [u8]) -> Result<usize> {
         call::read(&self.0, buffer).await
+    }
+
+    /// `recvmsg(2)`: as [`recv_from`](UdpSocket::recv_from), into several buffers, the first of them first.
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](UdpSocket::recv_from).
+    pub async fn recv_msg(&self, buffers: &mut [&mut [u8]]) -> Result<Received> {
+        call::recv_msg(&self.0, buffers).await
     }
 
     /// `recvfrom(2)` with `MSG_PEEK`: the datagram stays.
@@ -183,6 +200,22 @@ impl<N: Network> UdpSocket<N> {
     /// None but [`NetworkDown`](Error::NetworkDown).
     pub fn set_multicast_interface(&self, interface: Option<InterfaceId>) -> Result<()> {
         self.0.set(MulticastInterface, interface)
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) for a value out of its range.
+    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<T: SocketOption>(&self, option: T) -> Result<T::Value> {
+        self.0.get(option)
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) const IGMP: u8 = 2;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const ICMPV6: u8 = 58;
+pub(crate) const NO_NEXT_HEADER: u8 = 59;
 const HOP_BY_HOP: u8 = 0;
 /// Hop-by-hop options (RFC 8200 §4.2, RFC 2711).
 const PAD1: u8 = 0;

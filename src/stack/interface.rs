@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use smoltcp::iface::{Config, Interface};
 use smoltcp::phy::{ChecksumCapabilities, Device, Medium};
 use smoltcp::time::Instant;
-use smoltcp::wire::{HardwareAddress, IpCidr};
+use smoltcp::wire::HardwareAddress;
 
 use super::address::AddressTable;
 #[cfg(feature = "ipv6")]
@@ -21,6 +21,7 @@ use super::link::{Hardware, is_unicast};
 use super::list::List;
 use super::multicast::Memberships;
 use super::neighbor::{Neighbors, solicited_node};
+use super::policy::Candidate;
 use super::policy::select_source;
 use super::route::{Rank, RouteTable};
 use super::{InterfaceId, Stack};
@@ -193,21 +194,6 @@ impl NetworkInterface {
         }
     }
 
-    /// smoltcp's DNS socket asks for one.
-    pub(super) fn tell_addresses(&mut self) {
-        let assigned = self.addresses.assigned();
-        let assigned = assigned.filter_map(|row| Some((to_smoltcp(row.addr)?, row.prefix_len)));
-        self.inner.update_ip_addrs(|known| {
-            known.clear();
-            let room = known.capacity();
-            known.extend(
-                assigned
-                    .take(room)
-                    .map(|(addr, len)| IpCidr::new(addr, len)),
-            );
-        });
-    }
-
     /// Sends no longer packets than routers and servers say that the link carries, but such as IPv6 needs (RFC 8200 §5).
     pub(super) fn fit_mtu(&mut self) {
         let longest = self.packets.mtu();
@@ -231,7 +217,6 @@ impl NetworkInterface {
             let mut packets = self.packets.with_mtu(mtu);
             self.inner = Interface::new(config, &mut packets, Instant::ZERO);
             self.inner.set_any_ip(true);
-            self.tell_addresses();
         }
     }
 
@@ -398,6 +383,24 @@ impl<O: Observer> Stack<'_, O> {
             .or_else(|| to_smoltcp(loopback).map(|_| loopback))
     }
 
+    /// What an address would be spoken to from, if there is a way to it.
+    pub(super) fn candidate_for(&self, addr: IpAddr) -> Option<Candidate> {
+        let route = self.route(super::flow::UNSPECIFIED.addr, addr).ok()?;
+        let row = self
+            .interfaces
+            .get(usize::from(route.interface))?
+            .as_ref()?;
+        let mut own = row.addresses.candidates(row.next_hop(addr));
+        let known = own.find(|candidate| candidate.addr == route.source);
+        Some(known.unwrap_or(Candidate {
+            addr: route.source,
+            prefix_len: 128,
+            is_deprecated: false,
+            is_outgoing: true,
+            is_of_next_hop: false,
+        }))
+    }
+
     /// Whether there is a way to an address.
     #[cfg(feature = "embedded-nal")]
     pub(crate) fn is_reachable(&self, address: IpAddr) -> bool {
@@ -412,13 +415,6 @@ impl<O: Observer> Stack<'_, O> {
             IpAddr::V4(LOOPBACK_BROADCAST | core::net::Ipv4Addr::BROADCAST) => true,
             _ => interfaces.any(|interface| interface.is_broadcast(addr)),
         }
-    }
-
-    /// The address that a socket bound to none would speak to `destination` from (RFC 6724 §5); `None` if there is no way
-    /// to it.
-    pub fn source_for(&self, destination: IpAddr) -> Option<IpAddr> {
-        let route = self.route(super::flow::UNSPECIFIED.addr, destination);
-        route.ok().map(|route| route.source)
     }
 
     /// The way to `remote`, from `bound` if that is an address and not a wildcard.

@@ -258,12 +258,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             row.routes.learn(route, Origin::Dhcp, None);
         }
         if let Some(client) = &mut row.client {
-            let before = client.lease.replace(lease.clone());
-            if before.is_none_or(|before| before.name_servers != lease.name_servers) {
-                let servers = lease.name_servers.into_iter().map(IpAddr::V4);
-                let servers: heapless::Vec<IpAddr, 4> = servers.collect();
-                self.set_learned_name_servers(InterfaceId(interface), &servers);
-            }
+            client.lease = Some(lease);
         }
         self.settle_configuration(interface, self.cause);
         self.wakers.wake(Subject::Configured);
@@ -284,7 +279,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         row.routes.remove_all(Origin::Dhcp, |_| true);
         row.lent_mtu = None;
         row.fit_mtu();
-        self.set_learned_name_servers(InterfaceId(interface), &[]);
         if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
             row.addresses.remove(lease.address.into());
         }

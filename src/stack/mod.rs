@@ -54,6 +54,9 @@
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
+//! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
+//! | `path`, `round_trip` | how much the way to a host takes, and how long |
 //! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
@@ -75,11 +78,14 @@ pub(crate) mod checksum;
 #[cfg(feature = "ipv4")]
 mod conflict;
 mod connection;
+mod cork;
 mod countdown;
 mod datagram;
 mod deadline;
+mod destination;
 #[cfg(feature = "ipv4")]
 mod dhcp;
+mod dns;
 mod door;
 mod egress;
 mod fd;
@@ -91,7 +97,9 @@ mod group;
 mod header;
 mod icmp;
 mod ingress;
+mod inquiry;
 mod interface;
+mod keep_alive;
 #[cfg(feature = "ipv4")]
 mod leasing;
 mod link;
@@ -101,22 +109,26 @@ mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
+mod path;
 mod persist;
-#[allow(dead_code)] // The order of destinations takes the rest.
 mod policy;
 mod pollfd;
 mod raw;
 mod resolver;
+mod reuse;
+mod round_trip;
 mod route;
 mod sequence;
 mod slot;
 mod snapshot;
+mod stamp;
 mod storage;
 mod stream;
 mod table;
 mod tcp;
 mod udp;
 mod waiting;
+mod window;
 
 use core::mem;
 use core::net::SocketAddr;
@@ -158,6 +170,7 @@ use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
 use list::{Link, List};
 use listen::Pending;
+use path::Paths;
 use resolver::Resolver;
 use sequence::Secret;
 use slot::Slot;
@@ -324,7 +337,7 @@ pub struct Stack<'a, O: Observer = ()> {
     now: Instant,
     secret: Secret,
     descriptors: Descriptors<'a>,
-    /// Connections first, then datagram sockets, then the resolver.
+    /// Connections first, then datagram sockets.
     slots: ManagedSlice<'a, Slot<'a>>,
     /// Where a slot stands among its like: free, half-open, waiting for `accept`, in TIME-WAIT.
     members: ManagedSlice<'a, Link>,
@@ -343,6 +356,10 @@ pub struct Stack<'a, O: Observer = ()> {
     recent: u16,
     /// From ports to the descriptors that are bound to them.
     ports: Table<'a>,
+    /// How often a socket was bound.
+    binds: u32,
+    /// What is known of the ways to other hosts.
+    paths: Paths,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
@@ -447,6 +464,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             flows: parts.flows,
             recent: 0,
             ports: parts.ports,
+            binds: 0,
+            paths: Paths::new(),
             interfaces,
             loopback,
             pending: parts.pending,
@@ -499,6 +518,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
         }
+        self.poll_streams();
         // What came over the loopback may have an answer that goes over the link, and the other way round.
         self.egress(interface.0, device);
         self.poll_own_loopback();
@@ -518,6 +538,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.replay_syns();
             self.poll_own_loopback();
         }
+        self.poll_streams();
+        self.poll_own_loopback();
         self.next_deadline()
     }
 
@@ -555,7 +577,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Carries what the host sends to itself, if it does.
     #[inline]
     fn poll_own_loopback(&mut self) {
-        if self.due > 0 || !self.loopback.is_empty() {
+        let is_asking = self.resolver.is_sending_over(LOOPBACK);
+        if self.due > 0 || !self.loopback.is_empty() || is_asking {
             self.poll_own_loopback_until_quiet();
         }
     }
@@ -563,7 +586,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn poll_own_loopback_until_quiet(&mut self) {
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
-            loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
+            loopback.is_empty()
+                && interface.is_none_or(|interface| interface.due.is_empty())
+                && !stack.resolver.is_sending_over(LOOPBACK)
         };
         let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
         for _ in 0..INGRESS_BURST {

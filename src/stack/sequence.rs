@@ -1,7 +1,7 @@
 //! Numbers that nobody outside may guess: initial sequence numbers (RFC 6528), ephemeral ports (RFC 6056) and the
 //! hashes of the tables, all from one keyed hash (SipHash-2-4); and how smoltcp is made to use them.
 //!
-//! smoltcp draws its sequence numbers and DNS query ids from the generator of whichever `Interface` it is given, and the
+//! smoltcp draws its sequence numbers from the generator of whichever `Interface` it is given, and the
 //! output of that generator gives its future away. So each such draw comes from an interface of its own, thrown
 //! away afterwards, whose seed is chosen here.
 
@@ -33,6 +33,7 @@ enum Purpose {
     EphemeralPort,
     PortCounter,
     Random,
+    Share,
     #[cfg(feature = "embedded-nal")]
     Name,
     #[cfg(feature = "ipv6")]
@@ -69,6 +70,17 @@ impl Secret {
     /// The hash of a connection's 4-tuple.
     pub(crate) fn flow_hash(&self, local: (IpAddr, u16), remote: (IpAddr, u16)) -> u32 {
         self.hash_flow(Purpose::Flow, local, remote) as u32
+    }
+
+    /// How much of a claim one of the sockets that share a port has on a flow.
+    pub(crate) fn share_hash(
+        &self,
+        local: (IpAddr, u16),
+        remote: (IpAddr, u16),
+        socket: u16,
+    ) -> u32 {
+        let flow = self.hash_flow(Purpose::Share, local, remote);
+        self.hash_number(Purpose::Share, flow.wrapping_add(u64::from(socket))) as u32
     }
 
     /// The hash of a local TCP or UDP port.
@@ -231,32 +243,6 @@ impl Generator {
         inverse
     };
 
-    /// As it is in a new `Interface` before a socket draws from it.
-    fn of_interface(seed: u64) -> Generator {
-        let mut generator = Generator { state: seed };
-        while DRAWS_IPV4_ID && generator.next_u16() == 0 {}
-        generator
-    }
-
-    fn next_u32(&mut self) -> u32 {
-        self.state = self.state.wrapping_mul(Self::MULTIPLIER);
-        self.state = self.state.wrapping_add(Self::INCREMENT);
-        self.output()
-    }
-
-    fn next_u16(&mut self) -> u16 {
-        fold(self.next_u32())
-    }
-
-    fn next_source_port(&mut self) -> u16 {
-        loop {
-            let port = self.next_u16();
-            if port > 1024 {
-                return port;
-            }
-        }
-    }
-
     /// What the draw that led to this state returned.
     fn output(self) -> u32 {
         (self.state >> (29 - (self.state >> 61))) as u32
@@ -294,13 +280,7 @@ pub(crate) fn seed_for(isn: u32, low_bits: u64) -> u64 {
     }
 }
 
-/// The id and the UDP source port of a DNS query that is started on a [`throw_away`] interface with this seed.
-pub(crate) fn query_draws(seed: u64) -> (u16, u16) {
-    let mut generator = Generator::of_interface(seed);
-    (generator.next_u16(), generator.next_source_port())
-}
-
-/// An interface for a single draw: `connect`, a SYN in LISTEN (whatever address it is for), or `start_query`.
+/// An interface for a single draw: `connect`, or a SYN in LISTEN (whatever address it is for).
 pub(crate) fn throw_away(seed: u64) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;

@@ -298,6 +298,7 @@ fn reason_name(reason: DropReason) -> &'static str {
         DropReason::Martian => "martian",
         DropReason::NoListener => "no-listener",
         DropReason::NoSocket => "no-socket",
+        DropReason::UnknownProtocol => "unknown-protocol",
         DropReason::BacklogFull => "backlog-full",
         DropReason::ReceiveQueueFull => "receive-queue-full",
         DropReason::Fragment => "fragment",

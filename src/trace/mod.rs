@@ -291,6 +291,8 @@ pub enum DropReason {
     NoListener,
     /// No socket is bound to its port; the peer is told.
     NoSocket,
+    /// Nobody takes its protocol; the sender is told.
+    UnknownProtocol,
     /// The listener has no room, nor has the queue of those that wait.
     BacklogFull,
     /// The socket's receive queue is full.

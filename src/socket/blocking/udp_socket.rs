@@ -6,8 +6,11 @@ use crate::{
     host::Host,
     socket::call,
     stack::{
-        InterfaceId, Received, Type,
-        option::{MulticastHopLimit, MulticastInterface, MulticastLoop},
+        InterfaceId, Message, Received, Type,
+        option::{
+            MulticastHopLimit, MulticastInterface, MulticastLoop, ReceiveTimeout, SendTimeout,
+            SettableOption, SocketOption,
+        },
     },
     trace::Observer,
 };
@@ -43,6 +46,10 @@ impl UdpSocket {
         })
     }
 
+    pub(super) fn of(handle: Handle) -> UdpSocket {
+        UdpSocket(Arc::new(handle))
+    }
+
     fn take(handle: Handle, address: SocketAddr) -> io::Result<UdpSocket> {
         handle.call(|stack, fd| stack.bind(fd, address))?;
         Ok(UdpSocket(Arc::new(handle)))
@@ -62,6 +69,15 @@ impl UdpSocket {
         self.0.write(call::send_to(self.0.inner(), data, to))
     }
 
+    /// Sends a datagram in parts, with what else is to be said of it. Not in `std`; `sendmsg(2)`.
+    ///
+    /// # Errors
+    /// Those of [`send_to`](UdpSocket::send_to); `AddrNotAvailable` where the source is not the host's, or the socket is bound
+    /// to another one.
+    pub fn send_msg(&self, message: &Message<'_>) -> io::Result<usize> {
+        self.0.write(call::send_msg(self.0.inner(), message))
+    }
+
     /// Waits for a datagram: how many bytes of it were written into `buffer` (the rest is lost), and its sender.
     ///
     /// # Errors
@@ -78,6 +94,14 @@ impl UdpSocket {
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub fn recv_message(&self, buffer: &mut [u8]) -> io::Result<Received> {
         self.0.read(call::recv_from(self.0.inner(), buffer))
+    }
+
+    /// As [`recv_message`](UdpSocket::recv_message), into several buffers, the first of them first. Not in `std`; `recvmsg(2)`.
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](UdpSocket::recv_from).
+    pub fn recv_msg(&self, buffers: &mut [&mut [u8]]) -> io::Result<Received> {
+        self.0.read(call::recv_msg(self.0.inner(), buffers))
     }
 
     /// As [`recv_from`](UdpSocket::recv_from), leaving the datagram in the queue.
@@ -158,7 +182,7 @@ impl UdpSocket {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.read_timeout().set(timeout)
+        self.0.set_timeout(ReceiveTimeout, timeout)
     }
 
     /// See [`set_read_timeout`](UdpSocket::set_read_timeout).
@@ -166,7 +190,7 @@ impl UdpSocket {
     /// # Errors
     /// None; the `Result` is `std`'s.
     pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.read_timeout().get())
+        self.0.get(ReceiveTimeout)
     }
 
     /// How long a send waits for room before it fails with `WouldBlock` (as `std`'s on Unix); `None` is forever.
@@ -174,7 +198,7 @@ impl UdpSocket {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.write_timeout().set(timeout)
+        self.0.set_timeout(SendTimeout, timeout)
     }
 
     /// See [`set_write_timeout`](UdpSocket::set_write_timeout).
@@ -182,7 +206,7 @@ impl UdpSocket {
     /// # Errors
     /// None; the `Result` is `std`'s.
     pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.write_timeout().get())
+        self.0.get(SendTimeout)
     }
 
     /// Whether calls fail with `WouldBlock` where they would wait, for all clones.
@@ -320,6 +344,22 @@ impl UdpSocket {
     /// None but that of a host that ended.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.0.take_error()
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value out of its range.
+    pub fn setsockopt<O: SettableOption>(&self, option: O, value: O::Value) -> io::Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<O: SocketOption>(&self, option: O) -> io::Result<O::Value> {
+        self.0.get(option)
     }
 }
 
