@@ -304,14 +304,17 @@ udp   UNCONN 0      4            0.0.0.0:53        0.0.0.0:*    -
 }
 
 /// The rows of a screen between these ports, as words; what only one of the two tells is left out.
-fn rows(screen: &str, ports: &[u16]) -> (Vec<String>, BTreeSet<Vec<String>>) {
+fn rows(screen: &str, ports: &[(&str, u16)]) -> (Vec<String>, BTreeSet<Vec<String>>) {
     let words =
         |line: &str| -> Vec<String> { line.split_whitespace().take(6).map(String::from).collect() };
     let mut lines = screen.lines();
     let header = lines.next().unwrap_or_default();
     let is_ours = |row: &Vec<String>| {
-        let port = row.get(4).and_then(|local| local.rsplit(':').next());
-        port.is_some_and(|port| ports.iter().any(|own| own.to_string() == port))
+        let (Some(net), Some(local)) = (row.first(), row.get(4)) else {
+            return false;
+        };
+        let port = local.rsplit(':').next().and_then(|port| port.parse().ok());
+        port.is_some_and(|port| ports.contains(&(net.as_str(), port)))
     };
     let header = header.split_whitespace().map(String::from).collect();
     (header, lines.map(words).filter(is_ours).collect())
@@ -338,12 +341,10 @@ fn the_kernels_sockets_look_the_same() {
     let datagrams = [&wildcard, &connected, &six].map(|socket| socket.local_addr().unwrap());
     let output = Command::new("ss").args(["-tuna"]).output().unwrap();
     let kernel = String::from_utf8(output.stdout).unwrap();
-    let mut ports: Vec<u16> = names
-        .iter()
-        .chain(&datagrams)
-        .map(SocketAddr::port)
-        .collect();
-    ports.push(server.port());
+    let streams = names.iter().map(|name| ("tcp", name.port()));
+    let mut ports: Vec<_> = streams.collect();
+    ports.extend(datagrams.iter().map(|name| ("udp", name.port())));
+    ports.push(("tcp", server.port()));
     let (header, kernel) = rows(&kernel, &ports);
 
     // The same here, at the same addresses; the backlog is the one that the kernel says.

@@ -5,7 +5,6 @@ use core::net::{IpAddr, SocketAddr};
 use embedded_nal::{AddrType, Dns, TcpClientStack, TcpFullStack, UdpClientStack, UdpFullStack, nb};
 
 use super::name::choose;
-use crate::socket::localhost;
 use crate::stack::{Domain, Type};
 use crate::trace::Observer;
 use crate::{Error, Fd, Result, Stack};
@@ -152,10 +151,7 @@ impl<O: Observer> Dns for Stack<'_, O> {
 
     /// The first of the name's addresses that there is a way to; if to none, the first.
     fn get_host_by_name(&mut self, name: &str, kind: AddrType) -> nb::Result<IpAddr, Error> {
-        let addresses = match localhost(name) {
-            Some(addresses) => addresses,
-            None => nb(self.resolve_repeatedly(name))?,
-        };
+        let addresses = nb(self.resolve_repeatedly(name))?;
         nb(choose(self, &addresses, kind))
     }
 

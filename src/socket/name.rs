@@ -1,20 +1,11 @@
 //! Names.
 
 use core::future::poll_fn;
-use core::net::IpAddr;
 use core::task::Poll;
 
 use super::{Network, attempt::give_up};
 use crate::stack::{Addresses, Lookup, Waiting};
 use crate::{Error, Result};
-
-/// What `localhost` means.
-const LOOPBACK: &[IpAddr] = &[
-    #[cfg(feature = "ipv4")]
-    IpAddr::V4(core::net::Ipv4Addr::LOCALHOST),
-    #[cfg(feature = "ipv6")]
-    IpAddr::V6(core::net::Ipv6Addr::LOCALHOST),
-];
 
 /// The addresses of a name (or of an address in text form), as `getaddrinfo(3)`: from the static table, then from the name
 /// servers. Waits for the answer. `localhost` is this host, whatever they say.
@@ -23,9 +14,6 @@ const LOOPBACK: &[IpAddr] = &[
 /// [`NameNotFound`](Error::NameNotFound) where the name does not exist or has no address; [`TimedOut`](Error::TimedOut) where
 /// no server answers; [`Exhausted`](Error::Exhausted) where too many names are looked up.
 pub async fn resolve<N: Network>(network: &N, name: &str) -> Result<Addresses> {
-    if let Some(addresses) = localhost(name) {
-        return Ok(addresses);
-    }
     let lookup = network.call(|stack| stack.resolve(name))?;
     let mut asking = Asking {
         network,
@@ -68,33 +56,6 @@ impl<N: Network> Drop for Asking<'_, N> {
                 stack.cancel(lookup);
                 Ok(())
             });
-        }
-    }
-}
-
-/// The addresses of `localhost`, for this name if it is that.
-pub(crate) fn localhost(name: &str) -> Option<Addresses> {
-    is_localhost(name).then(|| LOOPBACK.iter().copied().collect())
-}
-
-/// RFC 6761 §6.3: `localhost` and the names under it are never a question for a server.
-fn is_localhost(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let last = name.rsplit('.').next().unwrap_or(name);
-    last.eq_ignore_ascii_case("localhost")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_localhost;
-
-    #[test]
-    fn localhost_and_what_is_under_it_is_this_host() {
-        for name in ["localhost", "LocalHost", "localhost.", "www.localhost"] {
-            assert!(is_localhost(name), "{name}");
-        }
-        for name in ["localhost.example.com", "notlocalhost", "", "."] {
-            assert!(!is_localhost(name), "{name}");
         }
     }
 }

@@ -4,8 +4,8 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use super::{Network, call, handle::Handle, tcp_stream::TcpStream};
-use crate::Result;
 use crate::stack::{Type, option::V6Only};
+use crate::{Fd, Result};
 
 /// A TCP server's socket. It closes when it is dropped; connections that nobody accepted are then reset.
 ///
@@ -45,6 +45,12 @@ impl<N: Network> TcpListener<N> {
             stack.listen(fd, backlog)
         })?;
         Ok(TcpListener(handle))
+    }
+
+    /// Its descriptor: what [`poll`](super::poll()) and the calls of [`Stack`](crate::Stack) know the socket by. It is the socket's
+    /// until that is dropped, and then stale.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// The address and port it listens on.

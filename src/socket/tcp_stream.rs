@@ -9,7 +9,7 @@ use crate::stack::option::{
     Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout,
 };
 use crate::stack::{Interest, Shutdown, Type, Waiting};
-use crate::{Error, Result};
+use crate::{Error, Fd, Result};
 
 /// A TCP connection.
 ///
@@ -109,6 +109,12 @@ impl<N: Network> TcpStream<N> {
     /// [`NotConnected`](Error::NotConnected) after the connection is gone.
     pub fn shutdown(&self, how: Shutdown) -> Result<()> {
         self.handle.call(|stack, fd| stack.shutdown(fd, how))
+    }
+
+    /// Its descriptor: what [`poll`](super::poll()) and the calls of [`Stack`](crate::Stack) know the socket by. It is the socket's
+    /// until that is dropped, and then stale.
+    pub fn fd(&self) -> Fd {
+        self.handle.fd()
     }
 
     /// This end's address.

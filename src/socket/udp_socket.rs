@@ -4,8 +4,9 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Network, call, handle::Handle};
-use crate::stack::{Interest, Message, Received, Type, option::HopLimit};
-use crate::{Error, Result, Stack};
+use crate::stack::option::{HopLimit, MulticastHopLimit, MulticastInterface, MulticastLoop};
+use crate::stack::{Interest, InterfaceId, Message, Received, Type};
+use crate::{Error, Fd, Result, Stack};
 
 /// A UDP socket. It closes when it is dropped; what is queued is still sent.
 ///
@@ -117,6 +118,12 @@ impl<N: Network> UdpSocket<N> {
         call::peek_from(&self.0, buffer).await
     }
 
+    /// Its descriptor: what [`poll`](super::poll()) and the calls of [`Stack`](crate::Stack) know the socket by. It is the socket's
+    /// until that is dropped, and then stale.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
+    }
+
     /// This socket's address and port.
     ///
     /// # Errors
@@ -147,6 +154,51 @@ impl<N: Network> UdpSocket<N> {
     /// [`InvalidArgument`](Error::InvalidArgument) for zero.
     pub fn set_hop_limit(&self, limit: u8) -> Result<()> {
         self.0.set(HopLimit, limit)
+    }
+
+    /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP`: joins a group on a link; without one, on that which the route to the group
+    /// takes. See [`Stack::join_group`].
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) where it is no group, [`AddrInUse`](Error::AddrInUse) where the socket is in
+    /// it already, [`NoDevice`](Error::NoDevice) without such a link or a route, [`Exhausted`](Error::Exhausted).
+    pub fn join_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
+        self.0
+            .call(|stack, fd| stack.join_group(fd, group, interface))
+    }
+
+    /// `IP_DROP_MEMBERSHIP`, `IPV6_LEAVE_GROUP`: leaves a group. Closing the socket does it, too.
+    ///
+    /// # Errors
+    /// [`AddrNotAvailable`](Error::AddrNotAvailable) where the socket is not in it, [`NoDevice`](Error::NoDevice) without such a
+    /// link.
+    pub fn leave_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
+        self.0
+            .call(|stack, fd| stack.leave_group(fd, group, interface))
+    }
+
+    /// Whether sockets of this host that are in a group receive what this one sends to it. Default: they do.
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn set_multicast_loop(&self, on: bool) -> Result<()> {
+        self.0.set(MulticastLoop, on)
+    }
+
+    /// Hops of what it sends to groups: 1 unless it is set, so that it stays on the link; with 0, in the host.
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn set_multicast_hop_limit(&self, limit: u8) -> Result<()> {
+        self.0.set(MulticastHopLimit, limit)
+    }
+
+    /// By which link it sends to groups; `None` leaves it to the route.
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn set_multicast_interface(&self, interface: Option<InterfaceId>) -> Result<()> {
+        self.0.set(MulticastInterface, interface)
     }
 }
 

@@ -28,7 +28,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         })
     }
 
-    fn socket_untold(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
+    pub(super) fn socket_untold(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         let is_built = match domain {
             Domain::Inet => cfg!(feature = "ipv4"),
             Domain::Inet6 => cfg!(feature = "ipv6"),
@@ -75,7 +75,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.told(Some(fd), Call::Bind(address), result, glass::done)
     }
 
-    fn bind_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
+    pub(super) fn bind_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
         let row = self.descriptors.get(fd)?;
         let is_fresh = match row.socket {
             Socket::Idle => true,
@@ -197,7 +197,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    fn close_untold(&mut self, fd: Fd) -> Result<()> {
+    pub(super) fn close_untold(&mut self, fd: Fd) -> Result<()> {
         self.descriptors.get(fd)?;
         match self.descriptors.peek(fd.index).socket {
             Socket::Free { .. } | Socket::Idle => {}
@@ -213,6 +213,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.close_datagrams(slot);
             }
         }
+        self.leave_all_groups(fd.index);
         self.unbind(fd.index);
         self.descriptors.close(fd);
         // Whoever waits on it finds it stale.
@@ -355,18 +356,33 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(connection.error.take())
     }
 
-    /// What `poll(2)` would say of the socket.
+    /// What the socket is ready for; [`poll_fds`](Stack::poll_fds) asks many.
     pub fn readiness(&self, fd: Fd) -> Result<Readiness> {
         self.descriptors.get(fd)?;
         Ok(self.readiness_of(fd.index))
     }
 
     pub(super) fn readiness_of(&self, index: u16) -> Readiness {
+        let mut readiness = self.bare_readiness(index);
+        // Whoever waits for anything hears of an error, and of the end.
+        if readiness.error || readiness.closed {
+            readiness.readable = true;
+            readiness.writable = true;
+        }
+        readiness
+    }
+
+    /// As `poll(2)` says it, where an error is an event of its own.
+    pub(super) fn bare_readiness(&self, index: u16) -> Readiness {
         let row = self.descriptors.peek(index);
+        let has_failed = row.error.is_some();
         let mut readiness = match row.socket {
             Socket::Free { .. } | Socket::Idle => Readiness {
                 closed: true,
                 writable: true,
+                // After a `connect` that failed; where there never was one, nothing has ended.
+                readable: has_failed,
+                read_closed: has_failed,
                 ..Readiness::NONE
             },
             Socket::Listening { ref queue, .. } => Readiness {
@@ -377,13 +393,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Socket::Connected { slot, .. } => self.stream_readiness(slot),
             Socket::Datagram { slot, .. } => self.datagram_readiness(slot),
         };
-        if row.error.is_some() {
-            readiness.error = true;
-        }
-        if readiness.error || readiness.closed {
-            readiness.readable = true;
-            readiness.writable = true;
-        }
+        readiness.error |= has_failed;
         readiness
     }
 
@@ -392,12 +402,22 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Readiness::NONE;
         };
         let is_over = connection.state == State::Closed;
-        let is_read_over = !socket.may_recv() || connection.read_shutdown;
+        // The peer's FIN is in, whether all before it is read or not.
+        let is_read_over = connection.read_shutdown
+            || matches!(
+                connection.state,
+                State::CloseWait
+                    | State::LastAck
+                    | State::Closing
+                    | State::TimeWait
+                    | State::Closed
+            );
         let is_write_over = !socket.may_send() || connection.write_shutdown;
         Readiness {
             readable: socket.can_recv() || is_read_over,
             // After `shutdown(Write)` sending fails at once, which is an answer too.
             writable: socket.can_send() || is_write_over,
+            read_closed: is_read_over,
             closed: is_over || is_read_over && is_write_over,
             error: connection.error.is_some(),
         }
@@ -417,7 +437,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Kind::Datagram(datagrams) => {
                 datagrams.owner != Owner::Orphan || datagrams.sending.is_empty()
             }
-            Kind::Unused | Kind::Resolver => true,
+            Kind::Unused => true,
         })
     }
 

@@ -131,6 +131,14 @@ impl<'a> Datagrams<'a> {
         while self.sending.dequeue().is_ok() {}
     }
 
+    /// Forgets all that waits to be sent.
+    pub(super) fn drop_all(&mut self) {
+        while !self.sending.is_empty() {
+            self.drop_first();
+        }
+        self.refused = false;
+    }
+
     /// Forgets the first datagram that waits to be sent.
     fn drop_first(&mut self) {
         self.fragments = None;
@@ -166,7 +174,7 @@ impl Envelope {
     }
 
     /// Writes the octets behind the IP header, from one of them on.
-    fn write(&self, place: &mut [u8], payload: &[u8], from: usize, has_checksum: bool) {
+    pub(super) fn write(&self, place: &mut [u8], payload: &[u8], from: usize, has_checksum: bool) {
         let is_udp = self.content == Content::Udp;
         let (header, rest) = match is_udp && from == 0 {
             true => match place.split_first_chunk_mut::<UDP_HEADER>() {
@@ -221,8 +229,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             0 => Some(first),
             _ => {
                 let hash = self.secret.flow_hash(flow.local.pair(), flow.remote.pair());
-                let equals = self.bound_to(*flow).filter(|(fit, _)| *fit == best);
-                equals.skip(hash as usize % (further + 1)).next()
+                let mut equals = self.bound_to(*flow).filter(|(fit, _)| *fit == best);
+                equals.nth(hash as usize % (further + 1))
             }
         };
         chosen.map(|(_, slot)| slot)
@@ -359,14 +367,13 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Whom a slot speaks to next.
-    fn destination_of(&mut self, slot: u16) -> Option<core::net::IpAddr> {
+    pub(super) fn destination_of(&mut self, slot: u16) -> Option<core::net::IpAddr> {
         match &mut self.slots[usize::from(slot)].kind {
             Kind::Connection(connection) => Some(connection.flow.remote.addr),
             Kind::Datagram(datagrams) => {
                 let (envelope, _) = datagrams.sending.peek().ok()?;
                 Some(envelope.to.addr)
             }
-            Kind::Resolver => self.resolver.server(),
             Kind::Unused => None,
         }
     }

@@ -4,13 +4,12 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
-use super::Stack;
 use super::connection::Role;
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
-use super::interface::LOOPBACK;
-use super::resolver::Step;
+use super::interface::{LOOPBACK, NetworkInterface};
 use super::slot::{Agenda, Kind};
+use super::{InterfaceId, Stack};
 use crate::Error;
 use crate::trace::{Cause, Observer};
 
@@ -64,18 +63,22 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// A neighbor may have answered: who waits for one tries again.
     pub(super) fn unblock(&mut self, interface: u8) {
         loop {
-            let interface = self.interfaces[usize::from(interface)].as_ref();
-            match interface.and_then(|interface| interface.blocked.front()) {
+            let row = self.interfaces[usize::from(interface)].as_ref();
+            match row.and_then(|row| row.blocked.front()) {
                 Some(slot) => self.make_due(slot),
-                None => return,
+                None => break,
             }
         }
+        #[cfg(feature = "ipv4")]
+        self.unblock_client(interface);
     }
 
     /// Slots whose deadline has come have work; packets whose fragments are missing for too long are given up.
     pub(super) fn expire(&mut self) {
         self.reassemblies.expire(self.now);
         self.wakers.expire(self.now);
+        self.expire_configuration();
+        self.expire_queries();
         while let Some(slot) = self.deadlines.pop_due(self.now) {
             if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
                 connection.countdown.expire(self.now);
@@ -91,7 +94,20 @@ impl<'a, O: Observer> Stack<'a, O> {
             // Another stack's interface, for all that can be known.
             _ => 0,
         };
-        if self.egress_answers(interface, device) {
+        if self.reassemblies.has_answers() && self.egress_answers(interface, device)
+            || self.egress_solicitations(interface, device)
+            || self.egress_queries(interface, device)
+        {
+            return;
+        }
+        #[cfg(feature = "ipv4")]
+        if self.egress_client(interface, device) {
+            return;
+        }
+        if self.egress_memberships(interface, device) {
+            if let Some(row) = &mut self.interfaces[usize::from(interface)] {
+                row.refused = true;
+            }
             return;
         }
         for _ in 0..count {
@@ -127,10 +143,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Kind::Datagram(_) = self.slots[usize::from(slot)].kind {
             return self.egress_datagrams(index, slot, device);
         }
-        let to = match &self.slots[usize::from(slot)].kind {
-            Kind::Connection(connection) => Some(connection.flow.remote.addr),
-            _ => self.resolver.server(),
-        };
+        let connection = self.slots[usize::from(slot)].connection();
+        let to = connection.map(|connection| connection.flow.remote.addr);
         let pane = self.pane_of(index, Some(slot));
         let place = &mut self.slots[usize::from(slot)];
         let (Some(interface), Some(set)) =
@@ -165,7 +179,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.note_sent(slot, &sent);
         match self.slots[usize::from(slot)].kind {
             Kind::Connection(_) => self.settle(slot, None),
-            Kind::Resolver => self.settle_lookups(Step::Timer),
             Kind::Datagram(_) | Kind::Unused => return false,
         }
         if !self.is_live(slot) {
@@ -248,9 +261,13 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn give_up(&mut self, slot: u16) -> bool {
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
-        let unreachable = place
+        let mut unreachable = place
             .blocked
             .is_some_and(|(since, _)| now >= since + DISCOVERY_TIMEOUT);
+        if unreachable && self.fail_over(slot) {
+            unreachable = false;
+        }
+        let place = &mut self.slots[usize::from(slot)];
         let is_past = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let overdue = place.tcp_ref().is_some_and(|(socket, connection)| {
             // The peer may have been heard since the time was set.
@@ -289,6 +306,24 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
+    /// The next hop of a slot does not answer: another is tried, if there is one.
+    fn fail_over(&mut self, slot: u16) -> bool {
+        let now = self.now;
+        let destination = self.destination_of(slot);
+        let place = &mut self.slots[usize::from(slot)];
+        let (Some(interface), Some(destination)) = (
+            &mut self.interfaces[usize::from(place.interface)],
+            destination,
+        ) else {
+            return false;
+        };
+        let is_other = interface.is_up && interface.fail_over(destination, now);
+        if is_other {
+            place.blocked = None;
+        }
+        is_other
+    }
+
     /// The earliest time at which something is to be done.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.next_deadline_among(|_| true)
@@ -306,12 +341,29 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.next_deadline_among(|index| index == interface || index == LOOPBACK)
     }
 
+    /// The same.
+    #[cfg(feature = "std")]
+    pub(crate) fn next_deadline_of(&self, interface: InterfaceId) -> Option<Instant> {
+        self.next_deadline_on(interface.0)
+    }
+
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
-        let mut answers = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
-        if answers.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
-            at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
+        if self.reassemblies.has_answers() {
+            let mut indices = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
+            if indices.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
+                at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
+            }
+        }
+        let rows = (0..).zip(self.interfaces.iter());
+        for (_, row) in rows.filter(|(index, _)| is_meant(*index)) {
+            if let Some(row) = row
+                && let Some(at) = row.reports_at()
+            {
+                let first = self.now + row.pause();
+                at_once = earlier(at_once, Some(at.max(first)));
+            }
         }
         if self.due > 0 {
             let interfaces = (0..).zip(self.interfaces.iter());
@@ -319,24 +371,42 @@ impl<'a, O: Observer> Stack<'a, O> {
                 if let Some(row) = row
                     && !row.due.is_empty()
                 {
-                    // A full device is no reason to call at once, and no reason to let the other links wait.
-                    let wait = if row.refused {
-                        DEVICE_RETRY
-                    } else {
-                        Duration::ZERO
-                    };
-                    at_once = earlier(at_once, Some(self.now + wait));
+                    at_once = earlier(at_once, Some(self.now + row.pause()));
                 }
+            }
+        }
+        for (_, row) in (0..)
+            .zip(self.interfaces.iter())
+            .filter(|(index, _)| is_meant(*index))
+        {
+            at_once = earlier(at_once, row.as_ref().and_then(|row| row.configuration_at));
+        }
+        #[cfg(feature = "ipv4")]
+        for (index, row) in (0..).zip(self.interfaces.iter()) {
+            let client = row.as_ref().and_then(|row| row.client.as_ref());
+            if let Some(client) = client.filter(|_| is_meant(index)) {
+                at_once = earlier(at_once, client.poll_at(self.now));
             }
         }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         let waiting = earlier(waiting, self.wakers.next());
+        let waiting = earlier(waiting, self.resolver.next_deadline(&is_meant));
         earlier(at_once, waiting)
     }
 }
 
+impl NetworkInterface {
+    /// How long what is due waits: a full device is no reason to call at once, and no reason to let the other links wait.
+    fn pause(&self) -> Duration {
+        match self.refused {
+            true => DEVICE_RETRY,
+            false => Duration::ZERO,
+        }
+    }
+}
+
 /// The earlier of two times, where "never" is the latest.
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

@@ -15,7 +15,11 @@ use super::countdown::ACK_DELAY;
 use super::datagram::Owner;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
-use super::frame::{Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP, before};
+#[cfg(feature = "ipv4")]
+use super::frame::ICMP;
+#[cfg(feature = "ipv6")]
+use super::frame::ICMPV6;
+use super::frame::{Frame, Packet, Segment, TCP, UDP, before};
 use super::ingress::Incoming;
 use super::slot::Kind;
 use super::{Fd, Stack, flow, fragment};
@@ -364,7 +368,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 Owner::Descriptor(descriptor) => Some(descriptor),
                 Owner::Free | Owner::Orphan => None,
             },
-            Kind::Resolver | Kind::Unused => None,
+            Kind::Unused => None,
         }
     }
 
@@ -570,7 +574,6 @@ pub(super) fn is_checksum_right(incoming: &Incoming<'_>, packet: &Packet<'_>) ->
         transport,
         ..
     } = *packet;
-    let pseudo = || Sum::pseudo_header(source, destination, protocol, transport.len() as u32);
     match protocol {
         TCP if checksums.tcp.rx() => {
             let (Some(source), Some(destination)) = (to_smoltcp(source), to_smoltcp(destination))
@@ -596,8 +599,14 @@ pub(super) fn is_checksum_right(incoming: &Incoming<'_>, packet: &Packet<'_>) ->
             pseudo.add(datagram).is_right()
         }
         // Each is known to its own family alone.
+        #[cfg(feature = "ipv4")]
         ICMP if source.is_ipv4() && checksums.icmpv4.rx() => Sum::ZERO.add(transport).is_right(),
-        ICMPV6 if source.is_ipv6() && checksums.icmpv6.rx() => pseudo().add(transport).is_right(),
+        #[cfg(feature = "ipv6")]
+        ICMPV6 if source.is_ipv6() && checksums.icmpv6.rx() => {
+            let len = transport.len() as u32;
+            let pseudo = Sum::pseudo_header(source, destination, ICMPV6, len);
+            pseudo.add(transport).is_right()
+        }
         _ => true,
     }
 }

@@ -94,7 +94,7 @@ impl Header {
                 more,
             } => (
                 identification as u16,
-                offset / 8 | if more { 0x2000 } else { 0 },
+                (offset / 8) | if more { 0x2000 } else { 0 },
             ),
         };
         header[0] = 0x40 | (len / 4) as u8;

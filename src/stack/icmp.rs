@@ -11,6 +11,7 @@ use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, Packet, TCP, UDP};
 use super::ingress::Incoming;
+use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use super::{Protocol, Stack};
 use crate::Error;
@@ -31,12 +32,17 @@ impl<'a, O: Observer> Stack<'a, O> {
         packet: &Packet<'_>,
     ) {
         let is_v6 = packet.source.is_ipv6();
+        #[cfg(feature = "ipv6")]
+        self.hear_configuration(incoming, packet);
         match packet.transport.first() {
             Some(kind) if *kind == ECHO_REQUEST[usize::from(is_v6)] => {
                 self.answer_echo(incoming, token, packet);
             }
             Some(&(NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT)) if is_v6 => {
                 self.hear_neighbor(incoming, token, packet);
+            }
+            Some(kind) if is_v6 && multicast::is_mld(*kind) => {
+                self.hear_membership(incoming, packet);
             }
             // A redirect (RFC 1122 §3.2.2.2, RFC 4861 §8) is not obeyed: whoever is on the link could send one.
             _ => self.hear_error(incoming.interface, packet),
@@ -98,6 +104,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             && self.slots[usize::from(slot)].interface == interface
         {
             self.datagram_error(slot, error);
+        } else if self.resolver.expects(flow) {
+            self.server_unreachable(flow);
         }
     }
 }

@@ -16,13 +16,12 @@ use super::flow::Flow;
 use super::fragment::{self, Outcome};
 use super::frame::is_link_unicast;
 use super::frame::{
-    self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, NO_NEXT_HEADER, Packet, Segment, TCP, UDP,
+    self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, IGMP, NO_NEXT_HEADER, Packet, Segment, TCP, UDP,
 };
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
 use super::link::Link;
 use super::listen::{Arrival, Syn};
-use super::resolver::Step;
 use super::slot::{Kind, Slot};
 use crate::trace::{Cause, DropReason, Observer};
 
@@ -60,6 +59,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn ingress<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
         self.cause = Cause::Segment;
         self.tell_in(incoming);
+        let interface = self.interfaces[usize::from(incoming.interface)].as_ref();
+        if interface.is_some_and(|interface| !interface.is_up) {
+            return self.tell_drop(incoming, DropReason::LinkDown);
+        }
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
             Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
                 self.ingress_fragment(incoming, token, link, packet);
@@ -127,6 +130,16 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return self.ingress_tcp(incoming, token, link, &packet);
         }
+        #[cfg(feature = "ipv4")]
+        if self.is_answer(incoming, &packet)
+            && is_header_right(incoming, &packet)
+            && is_checksum_right(incoming, &packet)
+        {
+            self.hear_answer(incoming.interface, &packet);
+            if !self.is_for_this_host(incoming, link, &packet) {
+                return;
+            }
+        }
         if !self.is_for_this_host(incoming, link, &packet) {
             return self.tell_drop(incoming, DropReason::NotForUs);
         }
@@ -151,6 +164,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             (ICMP, IpAddr::V4(_)) | (ICMPV6, IpAddr::V6(_)) => {
                 self.ingress_icmp(incoming, token, &packet);
             }
+            (IGMP, IpAddr::V4(_)) => self.hear_membership(incoming, &packet),
             // Nothing is meant to be behind this header (RFC 8200 §4.7).
             (NO_NEXT_HEADER, IpAddr::V6(_)) => {}
             _ if is_copied => {}
@@ -266,10 +280,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return self.tell_drop(incoming, DropReason::Malformed);
         };
         if self.resolver.expects(&flow) && self.find_datagram_socket(&flow).is_none() {
-            if self.hear_server(&flow, payload) {
-                self.deliver(incoming, token, Some((self.resolver.slot, None)));
-            }
-            return;
+            return self.hear_server(&flow, payload);
         }
         let envelope = Envelope {
             from: flow.remote,
@@ -281,6 +292,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         match self.post(&envelope, &[payload]) {
             Posted::Delivered => {}
+            #[cfg(feature = "ipv4")]
+            Posted::Unknown if self.is_for_client(incoming.interface, &flow) => {}
             Posted::Full => self.tell_drop(incoming, DropReason::ReceiveQueueFull),
             Posted::Unknown => {
                 self.tell_drop(incoming, DropReason::NoSocket);
@@ -370,7 +383,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return self.make_due(slot);
             }
             (Some(segment), _) => self.settle(slot, Some(segment)),
-            (None, Kind::Resolver) => self.settle_lookups(Step::Answer),
             (None, _) => {}
         }
         if self.is_live(slot) {

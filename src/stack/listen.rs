@@ -20,7 +20,6 @@ use super::frame::Packet;
 use super::link::Link;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
-use super::waiting::Subject;
 use crate::trace::Observer;
 
 /// How long a waiting SYN is worth replaying; its sender repeats it meanwhile if it still wants to connect.
@@ -349,7 +348,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Socket::Listening { queue, .. } = &mut row.socket {
             queue.push_back(&mut self.members, slot);
         }
-        self.wakers
-            .wake(Subject::Socket(listener, super::Interest::Readable));
+        self.wake_descriptor(listener);
     }
 }

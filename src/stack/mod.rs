@@ -51,25 +51,36 @@
 //! | `ingress`, `egress` | a frame's way in and out |
 //! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
-//! | `waiting` | who is woken when |
+//! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
+//! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
+mod address;
+mod addressing;
 mod amend;
 mod answer;
+#[cfg(feature = "ipv6")]
+mod autoconfiguration;
 mod call;
 mod challenge;
 pub(crate) mod checksum;
+#[cfg(feature = "ipv4")]
+mod conflict;
 mod connection;
 mod countdown;
 mod datagram;
 mod deadline;
+mod destination;
+#[cfg(feature = "ipv4")]
+mod dhcp;
+mod dns;
 mod door;
 mod egress;
 mod fd;
@@ -77,19 +88,26 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+mod group;
 mod header;
 mod icmp;
 mod ingress;
 mod interface;
+#[cfg(feature = "ipv4")]
+mod leasing;
 mod link;
 mod list;
 mod listen;
+mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
 mod persist;
+mod policy;
+mod pollfd;
 mod raw;
 mod resolver;
+mod route;
 mod sequence;
 mod slot;
 mod snapshot;
@@ -107,13 +125,20 @@ use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
 use smoltcp::time::Instant;
 
+pub use address::{AddressChange, AddressState, InterfaceAddress, Origin};
+#[cfg(feature = "ipv6")]
+pub use autoconfiguration::InterfaceIdentifier;
 pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
 };
+#[cfg(feature = "ipv4")]
+pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
+pub use pollfd::{Events, PollFd};
 pub use resolver::{Addresses, Lookup};
+pub use route::{InterfaceRoute, Route};
 #[cfg(feature = "alloc")]
 pub use storage::Capacity;
 pub use storage::Storage;
@@ -128,6 +153,7 @@ use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
+use group::Joined;
 use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
 use list::{Link, List};
@@ -209,13 +235,15 @@ pub enum Interest {
     Writable,
 }
 
-/// What a socket is ready for, as `poll(2)` says it.
+/// What a socket is ready for, as `select(2)` says it: an error, or the end, is there to be read and to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Readiness {
     /// `recv` or `accept` would not block (`POLLIN`).
     pub readable: bool,
     /// `send` would not block, or `connect` is done (`POLLOUT`).
     pub writable: bool,
+    /// No more comes than what is there (`POLLRDHUP`).
+    pub read_closed: bool,
     /// Both directions are over (`POLLHUP`).
     pub closed: bool,
     /// An error is pending (`POLLERR`).
@@ -226,6 +254,7 @@ impl Readiness {
     const NONE: Readiness = Readiness {
         readable: false,
         writable: false,
+        read_closed: false,
         closed: false,
         error: false,
     };
@@ -278,6 +307,14 @@ impl InterfaceId {
     pub const fn index(self) -> u32 {
         self.0 as u32
     }
+
+    /// The interface of a number, whether there is one or not.
+    pub const fn from_index(index: u32) -> Option<InterfaceId> {
+        match index <= u8::MAX as u32 {
+            true => Some(InterfaceId(index as u8)),
+            false => None,
+        }
+    }
 }
 
 /// A TCP/IP host. See the [module](self) for how it is driven.
@@ -287,7 +324,7 @@ pub struct Stack<'a, O: Observer = ()> {
     now: Instant,
     secret: Secret,
     descriptors: Descriptors<'a>,
-    /// Connections first, then datagram sockets, then the resolver.
+    /// Connections first, then datagram sockets.
     slots: ManagedSlice<'a, Slot<'a>>,
     /// Where a slot stands among its like: free, half-open, waiting for `accept`, in TIME-WAIT.
     members: ManagedSlice<'a, Link>,
@@ -318,6 +355,8 @@ pub struct Stack<'a, O: Observer = ()> {
     errors: RateLimit,
     /// How many raw sockets are open.
     raw_sockets: u16,
+    /// The groups of the sockets.
+    joined: Joined,
     resolver: Resolver<'a>,
     wakers: Wakers<'a>,
     /// What the heart is doing: the cause of what happens now.
@@ -417,6 +456,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,
+            joined: Joined::new(),
             resolver: parts.resolver,
             wakers: parts.wakers,
             cause: Cause::Call,
@@ -459,6 +499,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.room && !self.pending.is_empty() {
             self.replay_syns();
         }
+        self.poll_streams();
         // What came over the loopback may have an answer that goes over the link, and the other way round.
         self.egress(interface.0, device);
         self.poll_own_loopback();
@@ -478,6 +519,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.replay_syns();
             self.poll_own_loopback();
         }
+        self.poll_streams();
+        self.poll_own_loopback();
         self.next_deadline()
     }
 
@@ -515,7 +558,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Carries what the host sends to itself, if it does.
     #[inline]
     fn poll_own_loopback(&mut self) {
-        if self.due > 0 || !self.loopback.is_empty() {
+        let is_asking = self.resolver.is_sending_over(LOOPBACK);
+        if self.due > 0 || !self.loopback.is_empty() || is_asking {
             self.poll_own_loopback_until_quiet();
         }
     }
@@ -523,7 +567,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn poll_own_loopback_until_quiet(&mut self) {
         let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
             let interface = stack.interfaces.first().and_then(Option::as_ref);
-            loopback.is_empty() && interface.is_none_or(|interface| interface.due.is_empty())
+            loopback.is_empty()
+                && interface.is_none_or(|interface| interface.due.is_empty())
+                && !stack.resolver.is_sending_over(LOOPBACK)
         };
         let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
         for _ in 0..INGRESS_BURST {

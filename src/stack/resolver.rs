@@ -1,36 +1,39 @@
-//! Names: a static table, literals, then DNS over smoltcp's socket, IPv4 and IPv6 at once.
+//! Names: this host's own, literals, a static table, then DNS, for IPv4 and IPv6 addresses at once.
 //!
-//! smoltcp draws query ids and ports from its interface; here they come through a throw-away one whose draws are the
-//! keyed hash's, so nobody can predict them, and are known beforehand, so that the answer finds its way and the port is
-//! nobody else's. smoltcp reports every failure alike; what came with an answer is "no such name", what came with the
-//! clock is a time-out.
+//! Each of the two questions has an id and a port of its own, drawn from the keyed hash, so that nobody can predict them;
+//! only what comes from a server that was asked, to that port, with that id and for that name, is an answer
+//! (RFC 5452 §9). The questions' way is in `dns`, how they reach the wire in `ask`, and over TCP in `stream`.
 
-use core::net::IpAddr;
+mod ask;
+mod stream;
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
 use managed::ManagedSlice;
-use smoltcp::socket::dns::{GetQueryResultError, QueryHandle, StartQueryError};
-use smoltcp::wire::{DnsQueryType, IpAddress};
+use smoltcp::time::Instant;
 
-use super::Stack;
-use super::flow::{Flow, to_smoltcp, unspecified};
-use super::sequence::{query_draws, throw_away};
+use super::destination::{self, Destination};
+use super::dns::{Family, MAX_SERVERS, Name, Query};
+use super::flow::{Flow, Scope, to_smoltcp};
 use super::waiting::Subject;
-use super::{Domain, Type};
+use super::{InterfaceId, Stack, Type};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
+use stream::Stream;
 
-/// The addresses of a name; further ones are left out.
-pub type Addresses = Vec<IpAddr, 8>;
+/// The addresses of a name, eight of each family at most; further ones are left out.
+pub type Addresses = Vec<IpAddr, 16>;
 
-/// Name servers that a stack asks, in order. smoltcp's own limit (1 without feature `std`) may be smaller.
+/// Name servers that the user names; the rest of [`MAX_SERVERS`] is for those that are learned.
 const NAME_SERVERS: usize = 4;
 /// Entries of the static name table.
 const NAMES: usize = 8;
 /// Tries for a query port that no socket has.
 const PORT_TRIES: usize = 32;
+/// A query's port is above this one.
+const LAST_SERVICE_PORT: u16 = 1024;
 const DNS_PORT: u16 = 53;
-const FAMILIES: usize = 2;
 
 /// A name lookup under way; a stale one is [`Error::BadDescriptor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,30 +42,42 @@ pub struct Lookup {
     generation: u32,
 }
 
-/// What moved the resolver on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// An answer arrived.
-    Answer,
-    /// Its timers ran.
-    Timer,
+/// A name server, and the interface that it was learned on, if it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Server {
+    addr: IpAddr,
+    learned_on: Option<u8>,
 }
 
-#[derive(Clone, Copy)]
-struct Query {
-    handle: QueryHandle,
-    id: u16,
+type Servers = Vec<Server, MAX_SERVERS>;
+
+/// The question for the addresses of one family.
+struct Question {
+    query: Query,
     port: u16,
-    /// Servers that answered, but not the question.
-    refusals: usize,
+    unsent: Option<Unsent>,
+    stream: Option<Stream>,
 }
 
+/// A datagram that is to leave: whereto, from where, and when it is to be tried again.
+#[derive(Debug, Clone, Copy)]
+struct Unsent {
+    server: IpAddr,
+    source: IpAddr,
+    interface: u8,
+    at: Instant,
+}
+
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is no heap to put it on, and a row that is used has questions"
+)]
 enum State {
     Free,
     Pending {
-        queries: [Option<Query>; FAMILIES],
-        found: Addresses,
-        timed_out: bool,
+        questions: [Option<Question>; 2],
+        /// Whom the questions know by their numbers.
+        servers: Servers,
     },
     Done(Result<Addresses>),
 }
@@ -80,84 +95,119 @@ impl LookupRow {
         state: State::Free,
     };
 
-    fn queries(&self) -> impl Iterator<Item = &Query> {
+    fn questions(&self) -> impl Iterator<Item = &Question> {
+        let questions = match &self.state {
+            State::Pending { questions, .. } => &questions[..],
+            _ => &[],
+        };
+        questions.iter().flatten()
+    }
+
+    fn questions_mut(&mut self) -> impl Iterator<Item = &mut Question> {
+        let questions = match &mut self.state {
+            State::Pending { questions, .. } => &mut questions[..],
+            _ => &mut [],
+        };
+        questions.iter_mut().flatten()
+    }
+
+    fn servers(&self) -> &[Server] {
         match &self.state {
-            State::Pending { queries, .. } => queries.iter().flatten(),
-            _ => [].iter().flatten(),
+            State::Pending { servers, .. } => servers,
+            _ => &[],
         }
+    }
+
+    /// What the questions have found so far.
+    fn found(&self) -> Addresses {
+        match &self.state {
+            State::Done(Ok(addresses)) => addresses.clone(),
+            _ => {
+                let results = self.questions().filter_map(|it| it.query.result());
+                results.flatten().flatten().copied().collect()
+            }
+        }
+    }
+
+    /// What they came to, once there is no more to come.
+    fn outcome(&self) -> Option<Result<()>> {
+        let mut outcome = Err(Error::NameNotFound);
+        for question in self.questions() {
+            if question.stream.is_some() {
+                return None; // to be closed first
+            }
+            outcome = match (outcome, question.query.result()?) {
+                (Ok(()), _) | (_, Ok(_)) => Ok(()),
+                (_, Err(Error::TimedOut)) => Err(Error::TimedOut),
+                (error, Err(_)) => error,
+            };
+        }
+        Some(outcome)
     }
 }
 
 /// The lookups under way, the servers and the static table.
 pub(super) struct Resolver<'a> {
-    /// Where smoltcp's DNS socket is.
-    pub(super) slot: u16,
     rows: ManagedSlice<'a, LookupRow>,
-    servers: Vec<IpAddr, NAME_SERVERS>,
+    servers: Servers,
     names: Vec<(&'static str, IpAddr), NAMES>,
+    /// When the first question is to be asked, or given up.
+    next: Option<Instant>,
+    /// There are datagrams that have not left.
+    is_sending: bool,
+    /// Something is asked over TCP.
+    is_streaming: bool,
     /// The lookup of those who ask by the name, again and again, and that name's hash.
     #[cfg(feature = "embedded-nal")]
     repeated: Option<(u64, Lookup)>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(slot: u16, rows: impl Into<ManagedSlice<'a, LookupRow>>) -> Resolver<'a> {
+    pub(super) fn new(rows: impl Into<ManagedSlice<'a, LookupRow>>) -> Resolver<'a> {
         Resolver {
-            slot,
             rows: rows.into(),
-            servers: Vec::new(),
+            servers: Servers::new(),
             names: Vec::new(),
+            next: None,
+            is_sending: false,
+            is_streaming: false,
             #[cfg(feature = "embedded-nal")]
             repeated: None,
         }
     }
 
-    /// The server that is asked first.
-    pub(super) fn server(&self) -> Option<IpAddr> {
-        self.servers.first().copied()
+    /// Whether a query left from the port, and its answer is still to come.
+    pub(super) fn is_using(&self, port: u16) -> bool {
+        let mut questions = self.rows.iter().flat_map(LookupRow::questions);
+        questions.any(|question| question.port == port && question.query.result().is_none())
     }
 
-    /// Whether a query left from the port.
-    pub(super) fn is_using(&self, port: u16) -> bool {
-        let mut queries = self.rows.iter().flat_map(LookupRow::queries);
-        queries.any(|query| query.port == port)
+    /// The lookup and the server that a flow is of.
+    fn find(&self, flow: &Flow) -> Option<(usize, usize)> {
+        if flow.remote.port != DNS_PORT {
+            return None;
+        }
+        let is_it = |row: &LookupRow| {
+            let mut questions = row.questions();
+            questions.any(|question| question.port == flow.local.port)
+        };
+        let row = self.rows.iter().position(is_it)?;
+        let mut servers = self.rows.get(row)?.servers().iter();
+        let server = servers.position(|server| server.addr == flow.remote.addr)?;
+        Some((row, server))
     }
 
     /// Whether a datagram can be an answer: from a server's port to a query's.
     pub(super) fn expects(&self, flow: &Flow) -> bool {
-        flow.remote.port == DNS_PORT
-            && self.servers.contains(&flow.remote.addr)
-            && self.is_using(flow.local.port)
+        self.find(flow).is_some()
     }
 
-    /// Whether a message is a server's refusal (RFC 1035 §4.1.1: SERVFAIL, REFUSED …) and another server can be asked,
-    /// which then comes first at the next retransmission. Once all have refused smoltcp gets the message, and fails.
-    fn is_refusal(&mut self, flow: &Flow, message: &[u8]) -> bool {
-        let &[id0, id1, _, flags, ..] = message else {
-            return false;
-        };
-        let rcode = flags & 0x0f;
-        if matches!(rcode, 0 | 3) {
-            return false;
+    /// A lookup's question for one family.
+    fn question(&mut self, row: usize, family: usize) -> Option<&mut Question> {
+        match &mut self.rows.get_mut(row)?.state {
+            State::Pending { questions, .. } => questions.get_mut(family)?.as_mut(),
+            _ => None,
         }
-        let id = u16::from_be_bytes([id0, id1]);
-        let count = self.servers.len();
-        for row in self.rows.iter_mut() {
-            let State::Pending {
-                queries, timed_out, ..
-            } = &mut row.state
-            else {
-                continue;
-            };
-            let mut queries = queries.iter_mut().flatten();
-            let asked = |query: &&mut Query| query.id == id && query.port == flow.local.port;
-            if let Some(query) = queries.find(asked) {
-                query.refusals += 1;
-                *timed_out |= query.refusals >= count;
-                return query.refusals < count;
-            }
-        }
-        false
     }
 
     /// How many lookups are under way, or done and not asked for.
@@ -174,8 +224,13 @@ impl<'a> Resolver<'a> {
             .ok_or(Error::BadDescriptor)
     }
 
-    fn literal_or_static(&self, name: &str) -> Option<Addresses> {
+    fn known_without_asking(&self, name: &str) -> Option<Addresses> {
         let mut addresses = Addresses::new();
+        if is_localhost(name) {
+            let v4 = cfg!(feature = "ipv4").then_some(Ipv4Addr::LOCALHOST.into());
+            let v6 = cfg!(feature = "ipv6").then_some(Ipv6Addr::LOCALHOST.into());
+            return Some([v4, v6].into_iter().flatten().collect());
+        }
         if let Ok(literal) = name.parse::<IpAddr>() {
             let _ = addresses.push(literal);
         }
@@ -189,151 +244,145 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// RFC 6761 §6.3: `localhost` and the names under it are never a question for a server.
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next().unwrap_or(name);
+    last.eq_ignore_ascii_case("localhost")
+}
+
 impl<'a, O: Observer> Stack<'a, O> {
-    /// Adds a name server; they are asked in order. [`Error::Exhausted`] where the table is full.
+    /// Adds a name server; they are asked in order, before those that are
+    /// [learned](Stack::set_learned_name_servers). [`Error::Exhausted`] beyond four.
     pub fn add_name_server(&mut self, server: IpAddr) -> Result<()> {
         if server.is_unspecified() || server.is_multicast() {
             return Err(Error::InvalidArgument);
         }
         to_smoltcp(server).ok_or(Error::AddressFamilyNotSupported)?;
         let servers = &mut self.resolver.servers;
-        if servers.len() >= smoltcp::config::DNS_MAX_SERVER_COUNT || servers.push(server).is_err() {
+        let is_users = |server: &&Server| server.learned_on.is_none();
+        let count = servers.iter().filter(is_users).count();
+        if count >= NAME_SERVERS {
             return Err(Error::Exhausted(Limit::NameServers));
         }
-        self.tell_servers();
-        Ok(())
+        if servers.is_full() {
+            servers.pop();
+        }
+        let added = Server {
+            addr: server,
+            learned_on: None,
+        };
+        let added = servers.insert(count, added);
+        added.map_err(|_| Error::Exhausted(Limit::NameServers))
+    }
+
+    /// The name servers that an interface's network names, by DHCP (RFC 2132 §3.8) or in router advertisements
+    /// (RFC 8106 §5.1), in place of those that it named before. They come after the user's, and those of which there is no
+    /// address in this build, or no room for, are left out. Lookups under way go on with those that they began with.
+    pub fn set_learned_name_servers(&mut self, interface: InterfaceId, servers: &[IpAddr]) {
+        let all = &mut self.resolver.servers;
+        all.retain(|server| server.learned_on != Some(interface.0));
+        for &addr in servers {
+            let is_usable = !addr.is_unspecified() && !addr.is_multicast();
+            let is_new = all.iter().all(|server| server.addr != addr);
+            if is_usable && is_new && to_smoltcp(addr).is_some() {
+                let learned_on = Some(interface.0);
+                let _ = all.push(Server { addr, learned_on });
+            }
+        }
     }
 
     /// Adds a name to the static table, which is asked before the servers, as `/etc/hosts` is. A name with several
-    /// addresses is added several times.
+    /// addresses is added several times. `localhost` is this host, whatever the table says.
     pub fn add_name(&mut self, name: &'static str, address: IpAddr) -> Result<()> {
         let name = name.strip_suffix('.').unwrap_or(name);
         let added = self.resolver.names.push((name, address));
         added.map_err(|_| Error::Exhausted(Limit::Names))
     }
 
-    /// Hears a server's message; says whether smoltcp is to hear it, too.
-    pub(super) fn hear_server(&mut self, flow: &Flow, message: &[u8]) -> bool {
-        if !self.resolver.is_refusal(flow, message) {
-            return true;
-        }
-        let servers = &mut self.resolver.servers;
-        if servers.first() == Some(&flow.remote.addr) {
-            servers.rotate_left(1);
-            self.tell_servers();
-        }
-        false
-    }
-
-    fn tell_servers(&mut self) {
-        let servers = self.resolver.servers.iter();
-        let servers: Vec<IpAddress, NAME_SERVERS> =
-            servers.filter_map(|server| to_smoltcp(*server)).collect();
-        if let Some(socket) = self.slots[usize::from(self.resolver.slot)].dns() {
-            socket.update_servers(&servers);
-        }
-    }
-
-    /// Starts to look a name up, as `getaddrinfo(3)` would: literals and the static table at once, else over DNS for
-    /// each address family of this build. Ask [`resolved`](Stack::resolved) for the outcome.
+    /// Starts to look a name up, as `getaddrinfo(3)` would: literals, `localhost` (RFC 6761 §6.3) and the static table at
+    /// once, else over DNS for each address family of this build. Ask [`resolved`](Stack::resolved) for the outcome.
+    ///
+    /// A server that is silent for a second is followed by the next, and one that fails at once; each is asked four times,
+    /// in the end for as long as eight seconds. An answer that does not fit into 512 octets is asked for again over TCP,
+    /// with a socket that is open for as long; where there is none, or the server does not take the connection, the
+    /// addresses that did fit are the answer.
     ///
     /// [`Error::InvalidArgument`] where it cannot be a name (RFC 1035 §2.3.4), [`Error::Exhausted`] where too many
-    /// lookups are under way, [`Error::NameNotFound`] where there is no server to ask.
+    /// lookups are under way, [`Error::NameNotFound`] where there is no server to ask, [`Error::NetworkUnreachable`] where
+    /// there is no way to any.
     pub fn resolve(&mut self, name: &str) -> Result<Lookup> {
         let free = |row: &LookupRow| matches!(row.state, State::Free);
         let index = self.resolver.rows.iter().position(free);
         let index = index.ok_or(Error::Exhausted(Limit::Lookups))?;
-        let state = match self.resolver.literal_or_static(name) {
+        let state = match self.resolver.known_without_asking(name) {
             Some(addresses) => State::Done(Ok(addresses)),
-            None => self.query(name)?,
+            None => self.ask(name)?,
         };
         let row = &mut self.resolver.rows[index];
         row.state = state;
+        let generation = row.generation;
+        self.ask_servers();
         Ok(Lookup {
             index: index as u16,
-            generation: row.generation,
+            generation,
         })
     }
 
-    fn query(&mut self, name: &str) -> Result<State> {
-        let server = *self.resolver.servers.first().ok_or(Error::NameNotFound)?;
-        let wildcard = unspecified(if server.is_ipv4() {
-            Domain::Inet
-        } else {
-            Domain::Inet6
-        });
-        let route = self.route(wildcard, server)?;
-        let slot = self.resolver.slot;
-        if self.slots[usize::from(slot)].interface != route.interface {
-            self.unschedule(slot);
-            self.slots[usize::from(slot)].interface = route.interface;
-        }
-        let families = [
-            cfg!(feature = "ipv4").then_some(DnsQueryType::A),
-            cfg!(feature = "ipv6").then_some(DnsQueryType::Aaaa),
-        ];
-        let mut queries = [None; FAMILIES];
-        for (query, family) in queries.iter_mut().zip(families) {
-            let Some(family) = family else { continue };
-            match self.start_query(name, family) {
-                Ok(started) => *query = Some(started),
-                Err(error) => {
-                    self.cancel_queries(queries);
-                    return Err(error);
-                }
+    fn ask(&mut self, name: &str) -> Result<State> {
+        let name = Name::from_text(name).ok_or(Error::InvalidArgument)?;
+        let mut servers = Servers::new();
+        let mut error = Error::NameNotFound;
+        for server in &self.resolver.servers {
+            match self.way_to(server) {
+                Ok(_) => drop(servers.push(*server)),
+                Err(reason) => error = reason,
             }
         }
-        self.make_due(slot);
-        Ok(State::Pending {
-            queries,
-            found: Addresses::new(),
-            timed_out: false,
-        })
-    }
-
-    fn start_query(&mut self, name: &str, family: DnsQueryType) -> Result<Query> {
-        let scope = super::flow::Scope::Any { v4: true, v6: true };
-        let mut seed = self.secret.random_u64();
-        let mut tries = 0;
-        while self.is_port_taken(Type::Datagram, scope, query_draws(seed).1) {
-            tries += 1;
-            if tries == PORT_TRIES {
-                return Err(Error::AddrInUse);
-            }
-            seed = self.secret.random_u64();
+        if servers.is_empty() {
+            return Err(error);
         }
-        let slot = usize::from(self.resolver.slot);
-        let socket = self.slots[slot]
-            .dns()
-            .ok_or(Error::Exhausted(Limit::Lookups))?;
-        let handle = socket.start_query(throw_away(seed).context(), name, family);
-        match handle {
-            Ok(handle) => {
-                let (id, port) = query_draws(seed);
-                Ok(Query {
-                    handle,
-                    id,
-                    port,
-                    refusals: 0,
+        let count = servers.len();
+        let mut question = |family, is_built: bool| {
+            let question = || -> Result<Question> {
+                let id = self.secret.random_u64() as u16;
+                Ok(Question {
+                    query: Query::new(name.clone(), family, id, count, self.now),
+                    port: self.query_port()?,
+                    unsent: None,
+                    stream: None,
                 })
-            }
-            Err(StartQueryError::NoFreeSlot) => Err(Error::Exhausted(Limit::Lookups)),
-            Err(StartQueryError::InvalidName | StartQueryError::NameTooLong) => {
-                Err(Error::InvalidArgument)
-            }
-        }
+            };
+            is_built.then(question).transpose()
+        };
+        Ok(State::Pending {
+            questions: [
+                question(Family::V4, cfg!(feature = "ipv4"))?,
+                question(Family::V6, cfg!(feature = "ipv6"))?,
+            ],
+            servers,
+        })
     }
 
-    fn cancel_queries(&mut self, queries: [Option<Query>; FAMILIES]) {
-        if let Some(socket) = self.slots[usize::from(self.resolver.slot)].dns() {
-            for query in queries.into_iter().flatten() {
-                socket.cancel_query(query.handle);
+    /// A port that nobody can predict, of as many as there are (RFC 5452 §9.2), and no socket has.
+    fn query_port(&mut self) -> Result<u16> {
+        let scope = Scope::Any { v4: true, v6: true };
+        let mut tries = 0;
+        while tries < PORT_TRIES {
+            let port = self.secret.random_u64() as u16;
+            if port > LAST_SERVICE_PORT {
+                if !self.is_port_taken(Type::Datagram, scope, port) {
+                    return Ok(port);
+                }
+                tries += 1;
             }
         }
+        Err(Error::AddrInUse)
     }
 
     /// The outcome of a lookup, which is over then: [`Error::WouldBlock`] while it is under way,
-    /// [`Error::NameNotFound`], or [`Error::TimedOut`] where no server answered the question.
+    /// [`Error::NameNotFound`], or [`Error::TimedOut`] where no server answered the question. The addresses come in the order
+    /// in which they are to be tried (RFC 6724 §6).
     pub fn resolved(&mut self, lookup: Lookup) -> Result<Addresses> {
         let row = self.resolver.row(lookup)?;
         if matches!(row.state, State::Pending { .. }) {
@@ -342,9 +391,30 @@ impl<'a, O: Observer> Stack<'a, O> {
         let state = core::mem::replace(&mut row.state, State::Free);
         row.generation = row.generation.wrapping_add(1);
         match state {
-            State::Done(outcome) => outcome,
+            State::Done(outcome) => outcome.map(|found| self.sorted(found)),
             _ => Err(Error::BadDescriptor),
         }
+    }
+
+    /// The addresses that a lookup has found so far, in the order in which they are to be tried, and whether there is more
+    /// to come. Whoever [waits](Stack::wait_for_lookup) is woken when there is.
+    pub fn resolved_so_far(&mut self, lookup: Lookup) -> Result<(Addresses, bool)> {
+        let row = self.resolver.row(lookup)?;
+        let is_pending = matches!(row.state, State::Pending { .. });
+        let found = row.found();
+        Ok((self.sorted(found), is_pending))
+    }
+
+    fn sorted(&self, mut addresses: Addresses) -> Addresses {
+        let destination = |&addr: &IpAddr| Destination {
+            addr,
+            source: self.candidate_for(addr),
+        };
+        let mut destinations: Vec<Destination, 16> = addresses.iter().map(destination).collect();
+        destination::sort(&mut destinations);
+        addresses.clear();
+        addresses.extend(destinations.iter().map(|it| it.addr));
+        addresses
     }
 
     /// [`resolve`](Stack::resolve) and [`resolved`](Stack::resolved) in one, for those who ask by the name until they have an
@@ -376,8 +446,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         let state = core::mem::replace(&mut row.state, State::Free);
         row.generation = row.generation.wrapping_add(1);
         self.wakers.wake(Subject::Lookup(lookup.index));
-        if let State::Pending { queries, .. } = state {
-            self.cancel_queries(queries);
+        if let State::Pending { questions, .. } = state {
+            for stream in questions.into_iter().flatten().filter_map(|it| it.stream) {
+                self.close_stream(stream);
+            }
+            self.resolver.note_times();
         }
     }
 
@@ -387,45 +460,30 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(matches!(row.state, State::Pending { .. }).then_some(lookup.index))
     }
 
-    /// Collects what the queries have come to.
-    pub(super) fn settle_lookups(&mut self, step: Step) {
-        let Some(socket) = self.slots[usize::from(self.resolver.slot)].dns() else {
-            return;
-        };
+    /// Ends lookups whose questions are all answered.
+    fn settle_lookups(&mut self) {
         for (index, row) in (0..).zip(self.resolver.rows.iter_mut()) {
-            let State::Pending {
-                queries,
-                found,
-                timed_out,
-            } = &mut row.state
-            else {
-                continue;
-            };
-            for query in queries.iter_mut() {
-                let Some(handle) = query.map(|query| query.handle) else {
-                    continue;
-                };
-                match socket.get_query_result(handle) {
-                    Err(GetQueryResultError::Pending) => continue,
-                    Err(GetQueryResultError::Failed) => *timed_out |= step == Step::Timer,
-                    Ok(addresses) => {
-                        for address in addresses {
-                            let _ = found.push(address.into());
-                        }
-                    }
-                }
-                *query = None;
+            if matches!(row.state, State::Pending { .. })
+                && let Some(outcome) = row.outcome()
+            {
+                row.state = State::Done(outcome.map(|()| row.found()));
+                self.wakers.wake(Subject::Lookup(index));
             }
-            if queries.iter().any(Option::is_some) {
-                continue;
-            }
-            let outcome = match (found.is_empty(), *timed_out) {
-                (false, _) => Ok(found.clone()),
-                (true, true) => Err(Error::TimedOut),
-                (true, false) => Err(Error::NameNotFound),
-            };
-            row.state = State::Done(outcome);
-            self.wakers.wake(Subject::Lookup(index));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_localhost;
+
+    #[test]
+    fn localhost_and_what_is_under_it_is_this_host() {
+        for name in ["localhost", "LocalHost", "localhost.", "www.localhost"] {
+            assert!(is_localhost(name), "{name}");
+        }
+        for name in ["localhost.example.com", "notlocalhost", "", "."] {
+            assert!(!is_localhost(name), "{name}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Numbers that nobody outside may guess: initial sequence numbers (RFC 6528), ephemeral ports (RFC 6056) and the
 //! hashes of the tables, all from one keyed hash (SipHash-2-4); and how smoltcp is made to use them.
 //!
-//! smoltcp draws its sequence numbers and DNS query ids from the generator of whichever `Interface` it is given, and the
+//! smoltcp draws its sequence numbers from the generator of whichever `Interface` it is given, and the
 //! output of that generator gives its future away. So each such draw comes from an interface of its own, thrown
 //! away afterwards, whose seed is chosen here.
 
@@ -35,6 +35,8 @@ enum Purpose {
     Random,
     #[cfg(feature = "embedded-nal")]
     Name,
+    #[cfg(feature = "ipv6")]
+    InterfaceIdentifier,
 }
 
 /// The key, and what advances between draws.
@@ -81,6 +83,21 @@ impl Secret {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(&[Purpose::Name as u8]);
         hasher.write(name.as_bytes());
+        hasher.finish()
+    }
+
+    /// RFC 7217 §5's F: of a prefix and an interface, after so many identifiers that were another host's.
+    #[cfg(feature = "ipv6")]
+    pub(crate) fn interface_identifier(
+        &self,
+        prefix: Ipv6Addr,
+        hardware_address: Option<[u8; 6]>,
+        collisions: u8,
+    ) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&[Purpose::InterfaceIdentifier as u8, collisions]);
+        hasher.write(&prefix.octets());
+        hasher.write(&hardware_address.unwrap_or_default());
         hasher.finish()
     }
 
@@ -214,32 +231,6 @@ impl Generator {
         inverse
     };
 
-    /// As it is in a new `Interface` before a socket draws from it.
-    fn of_interface(seed: u64) -> Generator {
-        let mut generator = Generator { state: seed };
-        while DRAWS_IPV4_ID && generator.next_u16() == 0 {}
-        generator
-    }
-
-    fn next_u32(&mut self) -> u32 {
-        self.state = self.state.wrapping_mul(Self::MULTIPLIER);
-        self.state = self.state.wrapping_add(Self::INCREMENT);
-        self.output()
-    }
-
-    fn next_u16(&mut self) -> u16 {
-        fold(self.next_u32())
-    }
-
-    fn next_source_port(&mut self) -> u16 {
-        loop {
-            let port = self.next_u16();
-            if port > 1024 {
-                return port;
-            }
-        }
-    }
-
     /// What the draw that led to this state returned.
     fn output(self) -> u32 {
         (self.state >> (29 - (self.state >> 61))) as u32
@@ -277,13 +268,7 @@ pub(crate) fn seed_for(isn: u32, low_bits: u64) -> u64 {
     }
 }
 
-/// The id and the UDP source port of a DNS query that is started on a [`throw_away`] interface with this seed.
-pub(crate) fn query_draws(seed: u64) -> (u16, u16) {
-    let mut generator = Generator::of_interface(seed);
-    (generator.next_u16(), generator.next_source_port())
-}
-
-/// An interface for a single draw: `connect`, a SYN in LISTEN (whatever address it is for), or `start_query`.
+/// An interface for a single draw: `connect`, or a SYN in LISTEN (whatever address it is for).
 pub(crate) fn throw_away(seed: u64) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;

@@ -2,7 +2,7 @@
 //! agenda. One set a socket is why a frame costs the same among ten sockets as among ten thousand.
 
 use smoltcp::iface::SocketSet;
-use smoltcp::socket::{Socket, dns, tcp};
+use smoltcp::socket::{Socket, tcp};
 use smoltcp::time::Instant;
 
 use super::connection::Connection;
@@ -31,7 +31,6 @@ pub(super) enum Kind<'a> {
     Connection(Connection),
     /// The queues of a datagram or raw socket.
     Datagram(Datagrams<'a>),
-    Resolver,
 }
 
 /// Memory and state of one socket at the wire's end.
@@ -95,13 +94,6 @@ impl<'a> Slot<'a> {
     pub(super) fn datagrams(&mut self) -> Option<&mut Datagrams<'a>> {
         match &mut self.kind {
             Kind::Datagram(datagrams) => Some(datagrams),
-            _ => None,
-        }
-    }
-
-    pub(super) fn dns(&mut self) -> Option<&mut dns::Socket<'a>> {
-        match self.set.as_mut()?.iter_mut().next() {
-            Some((_, Socket::Dns(socket))) => Some(socket),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use managed::ManagedSlice;
 use smoltcp::iface::{SocketSet, SocketStorage};
-use smoltcp::socket::{dns, tcp};
+use smoltcp::socket::tcp;
 
 use super::connection::Connection;
 use super::datagram::{Datagrams, Queue, Row};
@@ -15,7 +15,7 @@ use super::listen::{Pending, Syn};
 use super::resolver::{LookupRow, Resolver};
 use super::slot::{Kind, Slot};
 use super::table::{Bucket, Table};
-use super::waiting::{WakerRow, Wakers};
+use super::waiting::{WakerRow, Wakers, Watch};
 use crate::device::Loopback;
 
 /// Datagrams that a UDP socket of a [`Storage`] queues each way.
@@ -98,10 +98,10 @@ pub struct Storage<
     reassembly: [u8; REASSEMBLY],
     reassemblies: [Reassembly<'a>; 1],
     lookups: [LookupRow; LOOKUPS],
-    queries: [[Option<dns::DnsQuery>; 2]; LOOKUPS],
     wakers: [[WakerRow; 2]; SOCKETS],
     waiting: [[Link; 2]; SOCKETS],
     readers_and_writers: [[List; 2]; SOCKETS],
+    watches: [Watch; SOCKETS],
     askers: [List; LOOKUPS],
 }
 
@@ -163,10 +163,10 @@ impl<
             reassembly: [0; REASSEMBLY],
             reassemblies: [Reassembly::empty()],
             lookups: [const { LookupRow::FREE }; LOOKUPS],
-            queries: [const { [const { None }; 2] }; LOOKUPS],
             wakers: [const { [const { WakerRow::FREE }; 2] }; SOCKETS],
             waiting: [[Link::UNLINKED; 2]; SOCKETS],
             readers_and_writers: [const { [const { List::new() }; 2] }; SOCKETS],
+            watches: [Watch::Nobody; SOCKETS],
             askers: [const { List::new() }; LOOKUPS],
         }
     }
@@ -195,10 +195,6 @@ impl<
             let send = Queue::new(&mut sent[..], &mut send[..]);
             *slot = Slot::for_datagrams(receive, send);
         }
-        if let (Some(set), Some(slot)) = (sets.next(), slots.next()) {
-            let socket = dns::Socket::new(&[], self.queries.as_flattened_mut());
-            *slot = Slot::for_resolver(SocketSet::new(set), socket);
-        }
         self.reassemblies = [Reassembly::new(&mut self.reassembly[..])];
         let [queue @ .., scratch] = &mut self.loopback;
         Parts {
@@ -215,11 +211,12 @@ impl<
             pending: Pending::new(&mut self.syns[..]),
             reassemblies: Reassemblies::new(&mut self.reassemblies[..]),
             loopback: Loopback::new(queue.as_flattened_mut(), &mut scratch[..]),
-            resolver: Resolver::new((CONNECTIONS + DATAGRAMS) as u16, &mut self.lookups[..]),
+            resolver: Resolver::new(&mut self.lookups[..]),
             wakers: Wakers::new(
                 self.wakers.as_flattened_mut(),
                 self.waiting.as_flattened_mut(),
                 &mut self.readers_and_writers[..],
+                &mut self.watches[..],
                 &mut self.askers[..],
             ),
         }
@@ -237,11 +234,6 @@ impl<'a> Slot<'a> {
             kind: Kind::Datagram(Datagrams::new(receive, send)),
             ..Slot::UNUSED
         }
-    }
-
-    fn for_resolver(mut set: SocketSet<'a>, socket: dns::Socket<'a>) -> Slot<'a> {
-        set.add(socket);
-        Slot::new(set, Kind::Resolver)
     }
 }
 
@@ -309,7 +301,7 @@ impl Capacity {
         let sockets = self.sockets.min(most);
         let connections = self.connections.min(most);
         let datagrams = self.datagrams.min(most - connections);
-        let count = connections + datagrams + 1;
+        let count = connections + datagrams;
         let set = || SocketSet::new(vec![SocketStorage::EMPTY]);
         let packets = || {
             let rows = vec![Row::EMPTY; self.datagram_packets];
@@ -328,8 +320,6 @@ impl Capacity {
         slots.extend((0..datagrams).map(|_| Slot::for_datagrams(packets(), packets())));
         let lookups = self.lookups.min(most);
         let wakers = self.wakers.clamp(1, most);
-        let queries: Vec<Option<dns::DnsQuery>> = (0..lookups * 2).map(|_| None).collect();
-        slots.push(Slot::for_resolver(set(), dns::Socket::new(&[], queries)));
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
         let reassembly =
             || Reassembly::new(vec![0; super::fragment::storage_for(usize::from(u16::MAX))]);
@@ -355,16 +345,14 @@ impl Capacity {
                     .collect::<Vec<_>>(),
             ),
             loopback: Loopback::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
-            resolver: Resolver::new(
-                (connections + datagrams) as u16,
-                (0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>(),
-            ),
+            resolver: Resolver::new((0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>()),
             wakers: Wakers::new(
                 (0..wakers).map(|_| WakerRow::FREE).collect::<Vec<_>>(),
                 vec![Link::UNLINKED; wakers],
                 (0..sockets)
                     .map(|_| [const { List::new() }; 2])
                     .collect::<Vec<_>>(),
+                vec![Watch::Nobody; sockets],
                 (0..lookups).map(|_| List::new()).collect::<Vec<_>>(),
             ),
         }

@@ -159,6 +159,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.wakers.is_awaited(descriptor) {
             return;
         }
+        let events = self.events_of(descriptor);
+        self.wakers.wake_polls(descriptor, events);
         let readiness = self.readiness_of(descriptor);
         for (interest, is_ready) in [
             (Interest::Readable, readiness.readable),
@@ -233,7 +235,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         match &self.slots[usize::from(slot)].kind {
             Kind::Connection(connection) => connection.role != Role::Free,
             Kind::Datagram(datagrams) => datagrams.owner != super::datagram::Owner::Free,
-            Kind::Resolver => true,
             Kind::Unused => false,
         }
     }

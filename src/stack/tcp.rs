@@ -93,7 +93,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.told(Some(fd), Call::Connect(address), result, glass::done)
     }
 
-    fn connect_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
+    pub(super) fn connect_untold(&mut self, fd: Fd, address: SocketAddr) -> Result<()> {
         let row = self.descriptors.get_mut(fd)?;
         // A datagram's pending error is for `send` and `recv`.
         if row.kind() == Type::Stream

@@ -16,8 +16,8 @@ use crate::{Error, Result};
 /// ```
 /// use glasstack::stack::Message;
 ///
-/// let (header, body) = ([1, 2], [3, 4, 5]);
-/// let message = Message::new(&[&header, &body])
+/// let parts: [&[u8]; 2] = [&[1, 2], b"body"];
+/// let message = Message::new(&parts)
 ///     .to("10.0.0.2:9999".parse().unwrap())
 ///     .hop_limit(1);
 /// # let _ = message;

@@ -8,8 +8,8 @@ use siphasher::sip::SipHasher13;
 
 use super::dissect::Dissection;
 use super::{
-    Call, Cause, Direction, DropReason, Event, Flow, Happening, Instant, Medium, Outcome, Protocol,
-    RetransmissionCause, Segment, Station, Timer, TimerChange,
+    AddressChange, Call, Cause, Direction, DropReason, Event, Flow, Happening, Instant, Medium,
+    Origin, Outcome, Protocol, RetransmissionCause, Segment, Station, Timer, TimerChange,
 };
 
 /// An event, written as one line without its end.
@@ -82,6 +82,23 @@ impl Display for What<'_> {
                 }
                 RetransmissionCause::FastRetransmit => write!(f, " fast retransmission")?,
             },
+            Happening::Address {
+                address,
+                prefix_len,
+                change,
+                origin,
+                cause,
+            } => {
+                let (change, origin) = (change_name(change), origin_name(origin));
+                let cause = cause_name(cause);
+                write!(
+                    f,
+                    " address {address}/{prefix_len} {origin} {change} by {cause}"
+                )?;
+            }
+            Happening::Link { is_up } => {
+                write!(f, " link {}", if is_up { "up" } else { "down" })?;
+            }
             Happening::Drop {
                 reason,
                 medium,
@@ -188,6 +205,9 @@ impl Display for Called {
             Call::RecvFrom { len } => write!(f, "recvfrom({len})"),
             Call::Peek { len } => write!(f, "peek({len})"),
             Call::Shutdown(how) => write!(f, "shutdown({how:?})"),
+            Call::JoinGroup(group) => write!(f, "join_group({group})"),
+            Call::LeaveGroup(group) => write!(f, "leave_group({group})"),
+            Call::Poll { fds } => write!(f, "poll({fds})"),
             Call::Close => write!(f, "close()"),
         }
     }
@@ -203,6 +223,7 @@ impl Display for Came {
             Outcome::Datagram(octets, from) => write!(f, "{octets} from {from}"),
             Outcome::Descriptor(number) => write!(f, "fd{number}"),
             Outcome::Accepted(number, peer) => write!(f, "fd{number} from {peer}"),
+            Outcome::Ready(count) => write!(f, "{count}"),
             Outcome::Failed(error) => write!(f, "{}", error.errno()),
         }
     }
@@ -236,6 +257,25 @@ fn cause_name(cause: Cause) -> &'static str {
         Cause::Segment => "segment",
         Cause::Timer => "timer",
         Cause::Stack => "stack",
+    }
+}
+
+pub(super) fn change_name(change: AddressChange) -> &'static str {
+    match change {
+        AddressChange::Tentative => "tentative",
+        AddressChange::Preferred => "preferred",
+        AddressChange::Deprecated => "deprecated",
+        AddressChange::Duplicate => "duplicate",
+        AddressChange::Removed => "removed",
+    }
+}
+
+fn origin_name(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Static => "static",
+        Origin::Dhcp => "dhcp",
+        Origin::Autoconfigured => "autoconfigured",
+        Origin::LinkLocal => "link-local",
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use glasstack::stack::option::{
     Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout, V6Only,
 };
-use glasstack::stack::{Domain, Interest, Message, Shutdown, Type};
-use glasstack::{Error, Result};
+use glasstack::stack::{Domain, Events, Interest, Message, PollFd, Shutdown, Type};
+use glasstack::{Error, Fd, Result};
 
 use crate::pair::{Bell, at};
 use crate::state::{SERVICE, TAKEN, World};
@@ -92,6 +92,7 @@ calls! {
     GetCongestion: getsockopt,
     TakeError: take_error,
     Readiness: readiness,
+    Poll: poll_fds,
     WakerReadable: register_waker,
     WakerWritable: register_waker,
 }
@@ -118,6 +119,31 @@ fn letters(readiness: glasstack::stack::Readiness) -> String {
         .map(|(is_set, letter)| if is_set { letter } else { '-' })
         .iter()
         .collect()
+}
+
+/// What `poll` tells of a socket, of all that can be asked.
+fn poll(stack: &mut glasstack::Stack<'_>, fd: Fd) -> String {
+    let letters = [
+        (Events::POLLIN, 'i'),
+        (Events::POLLOUT, 'o'),
+        (Events::POLLERR, 'e'),
+        (Events::POLLHUP, 'h'),
+        (Events::POLLRDHUP, 'd'),
+        (Events::POLLNVAL, 'n'),
+    ];
+    let asked = Events::POLLIN | Events::POLLOUT | Events::POLLRDHUP;
+    let mut row = [PollFd::new(fd, asked)];
+    let count = stack.poll_fds(&mut row);
+    let told = letters
+        .iter()
+        .filter(|(event, _)| row[0].revents.contains(*event));
+    let told: String = told.map(|(_, letter)| letter).collect();
+    assert_eq!(count, usize::from(!told.is_empty()));
+    if told.is_empty() {
+        "-".to_owned()
+    } else {
+        told
+    }
 }
 
 /// An address that no route leads to.
@@ -214,6 +240,7 @@ impl Call {
                     .map(|error| error.map_or("none", Error::errno)),
             ),
             Call::Readiness => show(stack.readiness(fd).map(letters)),
+            Call::Poll => poll(stack, fd),
             Call::WakerReadable => waker(world, Interest::Readable),
             Call::WakerWritable => waker(world, Interest::Writable),
         }

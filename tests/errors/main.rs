@@ -1,7 +1,8 @@
 //! What every call says in every state of a socket: the tables below, for IPv4 and for IPv6.
 //!
 //! A cell is what the call returned: `ok`, a number of octets, or the errno name of its error. For `Readiness` it is
-//! the letters of readable, writable, closed and error; for a waker whether it was woken at once. Where the families
+//! the letters of readable, writable, closed and error, for `Poll` those of in, out, error, hangup, read hangup (`d`) and invalid;
+//! for a waker whether it was woken at once. Where the families
 //! differ, IPv4 stands before the bar and IPv6 behind it.
 //!
 //! Where POSIX speaks, this is POSIX; where it is silent, Linux. `EAGAIN` stands where POSIX has `EINPROGRESS` and
@@ -81,6 +82,7 @@ SetCongestion         EBADF ok            ok            ok            ok        
 GetCongestion         EBADF ok            ok            ok            ok            ok            ok            ok            ok            ok
 TakeError             EBADF none          none          none          none          none          ECONNREFUSED  none          EHOSTUNREACH  ETIMEDOUT
 Readiness             EBADF rwc-          rwc-          ----          r---          ----          rwce          rwc-          rwce          rwce
+Poll                  n     oh            oh            -             i             -             ioehd         oh            ioehd         ioehd
 WakerReadable         EBADF woken         woken         waits         woken         waits         woken         woken         woken         woken
 WakerWritable         EBADF woken         woken         waits         waits         waits         woken         woken         woken         woken
 ";
@@ -141,6 +143,7 @@ SetCongestion         ok            ok            ok            ok            ok
 GetCongestion         ok            ok            ok            ok            ok            ok            ok
 TakeError             none          none          none          none          none          none          none
 Readiness             -w--          -w--          rw--          ----          rw--          -w--          rw--
+Poll                  o             o             io            -             iod           o             iod
 WakerReadable         waits         waits         woken         waits         woken         waits         woken
 WakerWritable         woken         woken         woken         waits         woken         woken         woken
 ";
@@ -201,6 +204,7 @@ SetCongestion         ok            ok            ok            ok            ok
 GetCongestion         ok            ok            ok            ok            ok            ok
 TakeError             none          none          ECONNRESET    none          ETIMEDOUT     none
 Readiness             rwc-          rwc-          rwce          rwc-          rwce          rwc-
+Poll                  iohd          iohd          ioehd         iohd          ioehd         iohd
 WakerReadable         woken         woken         woken         woken         woken         woken
 WakerWritable         woken         woken         woken         woken         woken         woken
 ";
@@ -261,6 +265,7 @@ SetCongestion         EBADF         ok              ok                       ok 
 GetCongestion         EBADF         ok              ok                       ok                       ok                       ok                       ok                        ok
 TakeError             EBADF         none            none                     none                     none                     none                     ECONNREFUSED              none
 Readiness             EBADF         -w--            -w--                     -w--                     rw--                     ----                     rw-e                      -w--
+Poll                  n             o               o                        o                        io                       -                        oe                        o
 WakerReadable         EBADF         waits           waits                    waits                    woken                    waits                    woken                     waits
 WakerWritable         EBADF         woken           woken                    woken                    woken                    waits                    woken                     woken
 ";
@@ -411,7 +416,7 @@ fn variants(body: &str) -> Vec<&str> {
 #[test]
 fn the_heart_has_no_call_that_the_tables_miss() {
     let mut calls = Vec::new();
-    for file in ["call", "tcp", "udp"] {
+    for file in ["call", "tcp", "udp", "pollfd"] {
         let text = source(&format!("stack/{file}.rs"));
         let public = text.split("\n    pub fn ").skip(1);
         calls.extend(
@@ -419,7 +424,8 @@ fn the_heart_has_no_call_that_the_tables_miss() {
         );
     }
     calls.retain(|call| call != "usage" && call != "is_drained");
-    // Of those that wait, the one that a program without futures takes; `tests/wakers.rs` has them all.
+    // Of those that wait, the one that a program without futures takes; `tests/wakers.rs` and `tests/poll` have them all.
+    calls.retain(|call| call != "wait_for_any");
     calls.push("register_waker".to_owned());
     calls.sort();
     let mut tested: Vec<&str> = Call::ALL.into_iter().map(Call::of_heart).collect();

@@ -26,6 +26,13 @@ pub trait ToSocketAddrs {
     /// # Errors
     /// `InvalidInput` for a text that is no `host:port`, and what [`Host::resolve`] says.
     fn to_socket_addrs(&self, host: &Host) -> io::Result<Self::Iter>;
+
+    /// The name and the port, where it is a name and not an address: for who can do better than to wait for all of its
+    /// addresses.
+    #[doc(hidden)]
+    fn name_and_port(&self) -> Option<(&str, u16)> {
+        None
+    }
 }
 
 impl ToSocketAddrs for SocketAddr {
@@ -71,6 +78,10 @@ impl ToSocketAddrs for (&str, u16) {
             .collect();
         Ok(addresses.into_iter())
     }
+
+    fn name_and_port(&self) -> Option<(&str, u16)> {
+        Some(*self)
+    }
 }
 
 impl ToSocketAddrs for (String, u16) {
@@ -78,6 +89,10 @@ impl ToSocketAddrs for (String, u16) {
 
     fn to_socket_addrs(&self, host: &Host) -> io::Result<Self::Iter> {
         (self.0.as_str(), self.1).to_socket_addrs(host)
+    }
+
+    fn name_and_port(&self) -> Option<(&str, u16)> {
+        Some((&self.0, self.1))
     }
 }
 
@@ -90,6 +105,13 @@ impl ToSocketAddrs for str {
         }
         split_host_and_port(self)?.to_socket_addrs(host)
     }
+
+    fn name_and_port(&self) -> Option<(&str, u16)> {
+        match self.parse::<SocketAddr>() {
+            Ok(_) => None,
+            Err(_) => split_host_and_port(self).ok(),
+        }
+    }
 }
 
 impl ToSocketAddrs for String {
@@ -97,6 +119,10 @@ impl ToSocketAddrs for String {
 
     fn to_socket_addrs(&self, host: &Host) -> io::Result<Self::Iter> {
         self.as_str().to_socket_addrs(host)
+    }
+
+    fn name_and_port(&self) -> Option<(&str, u16)> {
+        self.as_str().name_and_port()
     }
 }
 
@@ -113,6 +139,10 @@ impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {
 
     fn to_socket_addrs(&self, host: &Host) -> io::Result<Self::Iter> {
         (**self).to_socket_addrs(host)
+    }
+
+    fn name_and_port(&self) -> Option<(&str, u16)> {
+        (**self).name_and_port()
     }
 }
 

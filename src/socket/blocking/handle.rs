@@ -63,7 +63,7 @@ impl Handle {
         Ok((Handle::of(inner), peer))
     }
 
-    fn of(inner: socket::Handle<Host>) -> Handle {
+    pub(super) fn of(inner: socket::Handle<Host>) -> Handle {
         Handle {
             inner,
             nonblocking: AtomicBool::new(false),

@@ -29,6 +29,7 @@
 //! |---|---|---|
 //! | `bind(addr)`, `connect(addr)` | `bind(&host, addr)`, `connect(&host, addr)` | a process can have several hosts; the kernel is one |
 //! | `ToSocketAddrs` | [`ToSocketAddrs`] of this module, whose method takes the host | names are resolved by *this* host's servers and table |
+//! | `connect` by name tries one address after the other | the next one beside it after 250 ms (RFC 8305) | an address that nobody answers at costs two minutes else |
 //! | a name that cannot be resolved: an uncategorised error | `ErrorKind::NotFound` | `getaddrinfo` has its own errors; ours are one enum |
 //! | data outlives the process | call [`Host::shutdown`](crate::host::Host::shutdown) before the end of `main` | the stack lives in the process |
 //! | after the host's end: cannot happen | `ErrorKind::NetworkDown` | a host can be stopped while its sockets exist |
@@ -45,10 +46,13 @@
 //! | `TcpListener::bind` has a backlog of 128 | the same, and [`TcpListener::bind_with_backlog`] | the classic server says `listen(5)` |
 //! | IPv6 listeners on `::` take IPv4 too (or not: `ipv6_v6only`) | the same, and `bind_only_v6` | the classic server chooses |
 //! | `set_broadcast`, `join_multicast_*`, `multicast_*` | absent | the stack sends no broadcast and joins no group yet |
-//! | `AsFd`, `AsRawFd`, `From<OwnedFd>` | absent | there is no descriptor of the kernel |
+//! | of `poll(2)`: `POLLOUT` once a third of the send buffer is free | once an octet is | what `write` takes, `poll` tells |
+//! | of `poll(2)`, once `take_error` has told why `connect` failed: at its end | as new (`POLLOUT` and `POLLHUP`) | it may connect again |
+//! | `AsFd`, `AsRawFd`, `From<OwnedFd>`, for `poll(2)` | `fd()`, for [`poll()`] | there is no descriptor of the kernel |
 
 mod address;
 mod handle;
+mod poll;
 mod raw_socket;
 mod tcp_listener;
 mod tcp_stream;
@@ -56,6 +60,7 @@ mod udp_socket;
 
 pub use crate::stack::{Domain, Message, Protocol, Received, option::CongestionControl};
 pub use address::ToSocketAddrs;
+pub use poll::poll;
 pub use raw_socket::RawSocket;
 pub use tcp_listener::{Incoming, IntoIncoming, TcpListener};
 pub use tcp_stream::TcpStream;

@@ -1,7 +1,7 @@
 //! A TCP socket that waits for connections.
 
 use super::{ToSocketAddrs, address::each, handle::Handle, tcp_stream::TcpStream};
-use crate::{host::Host, stack::Type};
+use crate::{Fd, host::Host, stack::Type};
 use std::{fmt, io, iter::FusedIterator, net::SocketAddr, sync::Arc};
 
 /// How many connections `std` lets wait to be accepted: it asks for 128, and Linux lets one more wait than it was asked for.
@@ -82,6 +82,12 @@ impl TcpListener {
     /// None but that of a host that ended.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
+    }
+
+    /// Its descriptor, by which [`poll`](super::poll()) knows it; the same for all clones. Not in `std`, whose descriptors are the
+    /// kernel's. Stale when the last of them is dropped.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// Another handle of the same socket.

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Error, Fd, Result, Stack,
     host::{Deadline, Host, Listener},
-    socket::call,
+    socket::{self, call},
     stack::{
         self, Interest, Type,
         option::{Congestion, CongestionControl, KeepAlive, NoDelay, UserTimeout},
@@ -33,11 +33,16 @@ impl TcpStream {
         TcpStream(Arc::new(handle))
     }
 
-    /// Connects to the first of the addresses that answers.
+    /// Connects to the first of the addresses that answers: one after the other, as `std` does. The addresses of a name are
+    /// tried as [`socket::TcpStream::connect_by_name`] tries them, the next beside the last after 250 ms (RFC 8305).
     ///
     /// # Errors
-    /// `ConnectionRefused`, `TimedOut`, `HostUnreachable`, `NetworkUnreachable`; the error of the last address.
+    /// `ConnectionRefused`, `TimedOut`, `HostUnreachable`, `NetworkUnreachable`; the error of the address that failed last.
     pub fn connect(host: &Host, address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+        if let Some((name, port)) = address.name_and_port() {
+            let connect = socket::connect_by_name(host.clone(), name, port);
+            return Ok(TcpStream::of(Handle::of(block(connect, Deadline::NEVER)?)));
+        }
         each(host, address, |address| {
             TcpStream::open(host, address, Deadline::NEVER)
         })
@@ -97,6 +102,12 @@ impl TcpStream {
     #[cfg(feature = "embedded-io")]
     pub(crate) fn readiness(&self) -> io::Result<stack::Readiness> {
         self.0.call(|stack, fd| stack.readiness(fd))
+    }
+
+    /// Its descriptor, by which [`poll`](super::poll()) knows it; the same for all clones. Not in `std`, whose descriptors are the
+    /// kernel's. Stale when the last of them is dropped.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// Another handle of the same connection, with the same options and timeouts.

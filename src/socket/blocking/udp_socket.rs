@@ -2,11 +2,21 @@
 
 use super::{ToSocketAddrs, address::each, handle::Handle};
 use crate::{
+    Error, Fd, Result, Stack,
     host::Host,
     socket::call,
-    stack::{Message, Received, Type},
+    stack::{
+        InterfaceId, Message, Received, Type,
+        option::{MulticastHopLimit, MulticastInterface, MulticastLoop},
+    },
+    trace::Observer,
 };
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 /// A UDP socket: `std::net::UdpSocket` on a [`Host`]. It closes when it and its clones are dropped.
 pub struct UdpSocket(Arc<Handle>);
@@ -146,6 +156,12 @@ impl UdpSocket {
         self.0.peer_addr()
     }
 
+    /// Its descriptor, by which [`poll`](super::poll()) knows it; the same for all clones. Not in `std`, whose descriptors are the
+    /// kernel's. Stale when the last of them is dropped.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
+    }
+
     /// Another handle of the same socket.
     ///
     /// # Errors
@@ -211,6 +227,110 @@ impl UdpSocket {
         self.0.ttl()
     }
 
+    /// Joins a group on the link that has this address of the host's; with `0.0.0.0`, on that which the route to the group
+    /// takes. See [`Stack::join_group`].
+    ///
+    /// # Errors
+    /// `InvalidInput` where it is no group, `AddrInUse` where the socket is in it already; without such a link or a route, one
+    /// that says so (as `ErrorKind::Other`).
+    pub fn join_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
+        let group = (*multiaddr).into();
+        self.0.call(|stack, fd| {
+            let link = link_with(stack, *interface)?;
+            stack.join_group(fd, group, link)
+        })
+    }
+
+    /// Joins a group on the link of this [number](InterfaceId::index); with 0, on that which the route to the group takes.
+    ///
+    /// # Errors
+    /// Those of [`join_multicast_v4`](UdpSocket::join_multicast_v4).
+    pub fn join_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        let group = (*multiaddr).into();
+        self.0
+            .call(|stack, fd| stack.join_group(fd, group, link_numbered(interface)?))
+    }
+
+    /// Leaves a group. Closing the socket does it, too.
+    ///
+    /// # Errors
+    /// `AddrNotAvailable` where the socket is not in it; those of [`join_multicast_v4`](UdpSocket::join_multicast_v4).
+    pub fn leave_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
+        let group = (*multiaddr).into();
+        self.0.call(|stack, fd| {
+            let link = link_with(stack, *interface)?;
+            stack.leave_group(fd, group, link)
+        })
+    }
+
+    /// Leaves a group. Closing the socket does it, too.
+    ///
+    /// # Errors
+    /// Those of [`leave_multicast_v4`](UdpSocket::leave_multicast_v4).
+    pub fn leave_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        let group = (*multiaddr).into();
+        self.0
+            .call(|stack, fd| stack.leave_group(fd, group, link_numbered(interface)?))
+    }
+
+    /// Whether sockets of this host that are in a group receive what this one sends to it. Default: they do. One option for
+    /// both families, where a socket of the kernel's has two.
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn set_multicast_loop_v4(&self, multicast_loop_v4: bool) -> io::Result<()> {
+        self.0.set(MulticastLoop, multicast_loop_v4)
+    }
+
+    /// See [`set_multicast_loop_v4`](UdpSocket::set_multicast_loop_v4).
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
+        self.0.get(MulticastLoop)
+    }
+
+    /// The same as [`set_multicast_loop_v4`](UdpSocket::set_multicast_loop_v4).
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn set_multicast_loop_v6(&self, multicast_loop_v6: bool) -> io::Result<()> {
+        self.0.set(MulticastLoop, multicast_loop_v6)
+    }
+
+    /// The same as [`multicast_loop_v4`](UdpSocket::multicast_loop_v4).
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn multicast_loop_v6(&self) -> io::Result<bool> {
+        self.0.get(MulticastLoop)
+    }
+
+    /// Hops of what it sends to groups of either family: 1 unless it is set, so that it stays on the link; with 0, in the host.
+    ///
+    /// # Errors
+    /// `InvalidInput` above 255.
+    pub fn set_multicast_ttl_v4(&self, multicast_ttl_v4: u32) -> io::Result<()> {
+        let hops = u8::try_from(multicast_ttl_v4).map_err(|_| Error::InvalidArgument)?;
+        self.0.set(MulticastHopLimit, hops)
+    }
+
+    /// See [`set_multicast_ttl_v4`](UdpSocket::set_multicast_ttl_v4).
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
+        self.0.get(MulticastHopLimit).map(u32::from)
+    }
+
+    /// By which link it sends to groups of either family; `None` leaves it to the route. Not in `std`.
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn set_multicast_interface(&self, interface: Option<InterfaceId>) -> io::Result<()> {
+        self.0.set(MulticastInterface, interface)
+    }
+
     /// The pending error (`SO_ERROR`), taken.
     ///
     /// # Errors
@@ -227,5 +347,23 @@ impl fmt::Debug for UdpSocket {
             debug.field("addr", &address);
         }
         debug.field("fd", &self.0.fd()).finish()
+    }
+}
+
+/// The link that has an address; none is meant by `0.0.0.0`.
+fn link_with<O: Observer>(stack: &Stack<'_, O>, address: Ipv4Addr) -> Result<Option<InterfaceId>> {
+    match address.is_unspecified() {
+        true => Ok(None),
+        false => stack.interface_of(address.into()).map(Some),
+    }
+}
+
+/// The link of a number; none is meant by 0.
+fn link_numbered(number: u32) -> Result<Option<InterfaceId>> {
+    match number {
+        0 => Ok(None),
+        _ => InterfaceId::from_index(number)
+            .map(Some)
+            .ok_or(Error::NoDevice),
     }
 }
