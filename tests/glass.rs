@@ -8,7 +8,6 @@ use core::time::Duration;
 use std::collections::HashMap;
 
 use glasstack::smoltcp::time::{Duration as Time, Instant};
-use glasstack::stack::option::KeepAlive;
 use glasstack::stack::{Domain, Shutdown, Type};
 use glasstack::trace::RetransmissionCause;
 use net::segment::{ACK, SYN};
@@ -197,10 +196,7 @@ fn a_probe_is_no_retransmission() {
 
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
-    net.client
-        .stack
-        .setsockopt(client, KeepAlive, Some(Duration::from_secs(10)))
-        .unwrap();
+    net.client.keep_alive(client, Some(Duration::from_secs(10)));
     net.run_for(Time::from_secs(65));
     let lines = told(&mut net, Side::Client, 0);
     assert!(

@@ -84,6 +84,11 @@ mod network;
 mod poll;
 mod raw_socket;
 mod runner;
+#[allow(
+    clippy::module_inception,
+    reason = "the type is named as the field names it"
+)]
+mod socket;
 mod split;
 mod tcp_listener;
 mod tcp_stream;
@@ -107,6 +112,7 @@ pub use network::{Clock, Local, Network};
 pub use poll::{Polling, poll};
 pub use raw_socket::RawSocket;
 pub use runner::{Runner, Wait};
+pub use socket::Socket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::TcpStream;

@@ -4,7 +4,10 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use super::{Network, call, handle::Handle};
-use crate::stack::{Domain, Message, Protocol, Received, Type, option::SocketOption};
+use crate::stack::{
+    Domain, Message, Protocol, Received, Type,
+    option::{SettableOption, SocketOption},
+};
 use crate::{Error, Result};
 
 /// A raw socket (`raw(7)`): sends IP packets of one protocol, and receives a copy of each that comes in. It closes when it is
@@ -158,7 +161,7 @@ impl<N: Network> RawSocket<N> {
     ///
     /// # Errors
     /// [`InvalidArgument`](Error::InvalidArgument) for a value out of its range.
-    pub fn setsockopt<T: SocketOption>(&self, option: T, value: T::Value) -> Result<()> {
+    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
         self.0.set(option, value)
     }
 

@@ -4,7 +4,9 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Network, call, handle::Handle};
-use crate::stack::option::{HopLimit, MulticastHopLimit, MulticastInterface, MulticastLoop};
+use crate::stack::option::{
+    HopLimit, MulticastHopLimit, MulticastInterface, MulticastLoop, SettableOption, SocketOption,
+};
 use crate::stack::{Interest, InterfaceId, Message, Received, Type};
 use crate::{Error, Fd, Result, Stack};
 
@@ -36,7 +38,6 @@ impl<N: Network> UdpSocket<N> {
         Ok(UdpSocket(handle))
     }
 
-    #[cfg(feature = "embedded-nal")]
     pub(crate) fn of(handle: Handle<N>) -> Self {
         UdpSocket(handle)
     }
@@ -199,6 +200,22 @@ impl<N: Network> UdpSocket<N> {
     /// None but [`NetworkDown`](Error::NetworkDown).
     pub fn set_multicast_interface(&self, interface: Option<InterfaceId>) -> Result<()> {
         self.0.set(MulticastInterface, interface)
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) for a value out of its range.
+    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<T: SocketOption>(&self, option: T) -> Result<T::Value> {
+        self.0.get(option)
     }
 }
 

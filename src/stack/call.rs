@@ -1,15 +1,16 @@
 //! The calls that every type of socket has: socket, bind, close, names, options, readiness.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
-use smoltcp::socket::tcp::State;
+use smoltcp::socket::tcp::{self, State};
 
 use super::connection::Role;
 use super::datagram::Owner;
 use super::fd::Socket;
 use super::flow::{Endpoint, Scope, unspecified};
 use super::glass;
-use super::option::SocketOption;
+use super::option::{SettableOption, SocketOption};
 use super::slot::Kind;
 use super::{Domain, Fd, Protocol, Readiness, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
@@ -128,7 +129,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             let port = secret.random_port(|port| self.is_port_taken(kind, scope, port));
             self.secret = secret;
             endpoint.port = port.ok_or(Error::AddrInUse)?;
-        } else if self.is_port_taken(kind, scope, endpoint.port) {
+        } else if self.is_port_refused(index, scope, endpoint.port) {
             return Err(Error::AddrInUse);
         }
         self.take_port(index, endpoint)
@@ -144,6 +145,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::Exhausted(Limit::Sockets));
         }
         row.local = endpoint;
+        self.binds = self.binds.wrapping_add(1);
+        row.bound = self.binds;
         Ok(())
     }
 
@@ -177,7 +180,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// `close(2)`: the descriptor ends here. A connection still sends what is queued, then FIN, in the background, and
     /// frees its slot when TCP is done; if there is data that the application has not read it is reset instead
-    /// (RFC 2525 §2.17). A listener's waiting connections are reset.
+    /// (RFC 2525 §2.17), and if [`Linger`](super::option::Linger) is zero. A listener's waiting connections are reset.
     pub fn close(&mut self, fd: Fd) -> Result<()> {
         if self.descriptors.let_go(fd) == Ok(true) {
             return Ok(());
@@ -207,7 +210,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.tell_state(slot, State::SynSent, State::Closed);
                 self.release(slot);
             }
-            Socket::Connected { slot, .. } => self.close_connection(slot),
+            Socket::Connected { slot, .. } => {
+                let lingers = self.descriptors.peek(fd.index).options.linger;
+                self.close_connection(slot, lingers == Some(Duration::ZERO));
+            }
             Socket::Datagram { slot, protocol, .. } => {
                 self.raw_sockets -= u16::from(protocol.is_some());
                 self.close_datagrams(slot);
@@ -253,7 +259,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    fn close_connection(&mut self, slot: u16) {
+    /// Says goodbye, or resets the connection if that is what is wanted, or data is lost (RFC 2525 §2.17).
+    fn close_connection(&mut self, slot: u16, reset: bool) {
         let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
             return;
         };
@@ -262,7 +269,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         if silent {
             return self.release(slot);
         }
-        if socket.recv_queue() > 0 {
+        // Who has said all and only waits for the last word has nothing to reset (as Linux).
+        let is_said = matches!(state, State::Closing | State::LastAck) && socket.send_queue() == 0;
+        if reset && is_said {
+            return self.release(slot);
+        }
+        let reset = reset && state != State::TimeWait;
+        if reset || socket.recv_queue() > 0 {
             socket.abort();
         } else {
             connection.end(socket);
@@ -308,7 +321,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// `setsockopt(2)`, typed: see [`option`](super::option). [`Error::InvalidArgument`] for a value out of its range.
-    pub fn setsockopt<T: SocketOption>(
+    pub fn setsockopt<T: SettableOption>(
         &mut self,
         fd: Fd,
         option: T,
@@ -325,8 +338,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             Socket::Connecting(slot) | Socket::Connected { slot, .. } => {
                 if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
                     options.apply(socket);
-                    connection.user_timeout = options.user_timeout;
+                    connection.configure(&options);
                 }
+                self.set_keep_alive(slot, &options);
                 self.make_due(slot);
             }
             _ => {}
@@ -334,9 +348,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(())
     }
 
-    /// `getsockopt(2)`, typed.
-    pub fn getsockopt<T: SocketOption>(&self, fd: Fd, option: T) -> Result<T::Value> {
-        Ok(option.get(&self.descriptors.get(fd)?.options))
+    /// `getsockopt(2)`, typed; of what can only be asked for as well. To ask for
+    /// [`SocketError`](super::option::SocketError) takes it.
+    pub fn getsockopt<T: SocketOption>(&mut self, fd: Fd, option: T) -> Result<T::Value> {
+        self.descriptors.get(fd)?;
+        option.get(self, fd)
     }
 
     /// `SO_ERROR`: the pending error, which is then no longer pending.
@@ -390,14 +406,14 @@ impl<'a, O: Observer> Stack<'a, O> {
                 ..Readiness::NONE
             },
             Socket::Connecting(_) => Readiness::NONE,
-            Socket::Connected { slot, .. } => self.stream_readiness(slot),
+            Socket::Connected { slot, .. } => self.stream_readiness(slot, row.options.send_buffer),
             Socket::Datagram { slot, .. } => self.datagram_readiness(slot),
         };
         readiness.error |= has_failed;
         readiness
     }
 
-    fn stream_readiness(&self, slot: u16) -> Readiness {
+    fn stream_readiness(&self, slot: u16, send_buffer: Option<u32>) -> Readiness {
         let Some((socket, connection)) = self.slots[usize::from(slot)].tcp_ref() else {
             return Readiness::NONE;
         };
@@ -416,7 +432,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         Readiness {
             readable: socket.can_recv() || is_read_over,
             // After `shutdown(Write)` sending fails at once, which is an answer too.
-            writable: socket.can_send() || is_write_over,
+            writable: has_room(socket, send_buffer) || is_write_over,
             read_closed: is_read_over,
             closed: is_over || is_read_over && is_write_over,
             error: connection.error.is_some(),
@@ -428,17 +444,28 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn is_drained(&self) -> bool {
         self.slots.iter().all(|slot| match &slot.kind {
             Kind::Connection(connection) => {
-                let is_sending = matches!(
-                    connection.state,
-                    State::FinWait1 | State::Closing | State::LastAck
-                );
-                connection.role != Role::Orphan || !is_sending && !connection.is_waiting_to_end()
+                connection.role != Role::Orphan || !connection.is_sending()
             }
             Kind::Datagram(datagrams) => {
                 datagrams.owner != Owner::Orphan || datagrams.sending.is_empty()
             }
             Kind::Unused => true,
         })
+    }
+
+    /// The same for one connection, from one end to the other.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_sending(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let flow = super::flow::Flow {
+            local: Endpoint::from_socket_addr(local),
+            remote: Endpoint::from_socket_addr(remote),
+        };
+        let slot = self
+            .find_flow(&flow)
+            .map(|slot| &self.slots[usize::from(slot)]);
+        let connection = slot.and_then(super::slot::Slot::connection);
+        connection
+            .is_some_and(|connection| connection.role == Role::Orphan && connection.is_sending())
     }
 
     /// `close`, of every socket.
@@ -466,4 +493,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             lookups: self.resolver.count(),
         }
     }
+}
+
+/// Whether a stream takes more to send.
+fn has_room(socket: &tcp::Socket<'_>, send_buffer: Option<u32>) -> bool {
+    socket.can_send() && send_buffer.is_none_or(|limit| socket.send_queue() < limit as usize)
 }

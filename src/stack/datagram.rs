@@ -218,22 +218,16 @@ impl<'a, O: Observer> Stack<'a, O> {
         })
     }
 
-    /// The datagram socket that fits best: connected to the sender, then bound to the address, then any. Among equals
-    /// (`SO_REUSEPORT`) always the same one for a flow.
+    /// The datagram socket that fits best: connected to the sender, then bound to the address, then any; among equals, as
+    /// [`rank`](Stack::rank) says.
     pub(super) fn find_datagram_socket(&self, flow: &Flow) -> Option<u16> {
-        let best = self.bound_to(*flow).map(|(fit, _)| fit).max()?;
-        let mut equals = self.bound_to(*flow).filter(|(fit, _)| *fit == best);
-        let first = equals.next()?;
-        let further = equals.count();
-        let chosen = match further {
-            0 => Some(first),
-            _ => {
-                let hash = self.secret.flow_hash(flow.local.pair(), flow.remote.pair());
-                let mut equals = self.bound_to(*flow).filter(|(fit, _)| *fit == best);
-                equals.nth(hash as usize % (further + 1))
-            }
-        };
-        chosen.map(|(_, slot)| slot)
+        let hash = self.secret.port_hash(false, flow.local.port);
+        let ranked = self.ports.candidates(hash).filter_map(|index| {
+            let (fit, slot) = fit(self.descriptors.peek(index), flow)?;
+            Some(((fit, self.rank(index, flow)), slot))
+        });
+        let best = ranked.max_by_key(|(rank, _)| *rank);
+        best.map(|(_, slot)| slot)
     }
 
     /// Hands a UDP datagram to the socket it is for; one to a group to all who are bound there.
@@ -291,6 +285,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Posted::Unknown;
         };
         let owner = datagrams.owner;
+        if let Owner::Descriptor(descriptor) = owner
+            && let Some(limit) = self.descriptors.peek(descriptor).options.receive_buffer
+            && !fits(&datagrams.received, len, limit)
+        {
+            return Posted::Full;
+        }
         let Ok(place) = datagrams.received.enqueue(len, *envelope) else {
             return Posted::Full;
         };
@@ -407,7 +407,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let transport_len = envelope.transport_len(payload);
         let whole = envelope.header(Part::Whole);
-        let fits = whole.len() + transport_len <= interface.mtu;
+        let path = self.paths.get(envelope.to.addr, now);
+        let mtu = path.map_or(interface.mtu, |(mtu, _)| interface.mtu.min(mtu.into()));
+        let fits = whole.len() + transport_len <= mtu;
         let (header, from, len, next) = match datagrams.fragments {
             None if fits => (whole, 0, transport_len, None),
             fragments => {
@@ -418,8 +420,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     identification: self.secret.random_u64() as u32,
                     sent: 0,
                 });
-                let (part, len) =
-                    next_fragment(&whole, interface.mtu, transport_len, identification, sent);
+                let (part, len) = next_fragment(&whole, mtu, transport_len, identification, sent);
                 let next = Fragments {
                     identification,
                     sent: sent + len,
@@ -510,6 +511,11 @@ impl Datagrams<'_> {
         }
         Step::Sent
     }
+}
+
+/// Whether a queue takes so many octets more, where it is to hold no more than the limit; one datagram it always takes.
+pub(super) fn fits(queue: &Queue<'_>, len: usize, limit: u32) -> bool {
+    queue.is_empty() || queue.payload_bytes_count() + len <= limit as usize
 }
 
 /// Octets of all parts.

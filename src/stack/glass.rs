@@ -477,7 +477,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let queues = Queues {
             unsent: socket.send_queue(),
             received: socket.recv_queue(),
-            keep_alive: socket.keep_alive().is_some(),
+            keep_alive: connection.keep_alive.is_some(),
         };
         if connection.glimpse.receive_base.is_none() && connection.receive_next != 0 {
             connection.glimpse.receive_base = Some(connection.receive_next);

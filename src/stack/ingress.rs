@@ -23,6 +23,7 @@ use super::interface::LOOPBACK;
 use super::link::Link;
 use super::listen::{Arrival, Syn};
 use super::slot::{Kind, Slot};
+use super::stamp::Stamp;
 use crate::trace::{Cause, DropReason, Observer};
 
 /// A frame on its way in. The device's token for an answer goes beside it: it is given away, this is only looked at.
@@ -333,6 +334,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         to: Option<(u16, Option<Segment>)>,
     ) {
         let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
+        let place = to.and_then(|(slot, _)| self.slots[usize::from(slot)].tcp_ref());
+        let stamp = place.map_or(Stamp::NONE, |(socket, connection)| connection.stamp(socket));
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
@@ -345,6 +348,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             sent: &mut sent,
             link: Some(link),
             pane,
+            stamp,
             observer: &mut self.observer,
         };
         let mut door = DoorIn {

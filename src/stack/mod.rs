@@ -54,6 +54,10 @@
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
+//! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
+//! | `path`, `round_trip` | how much the way to a host takes, and how long |
+//! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
@@ -74,6 +78,7 @@ pub(crate) mod checksum;
 #[cfg(feature = "ipv4")]
 mod conflict;
 mod connection;
+mod cork;
 mod countdown;
 mod datagram;
 mod deadline;
@@ -92,7 +97,9 @@ mod group;
 mod header;
 mod icmp;
 mod ingress;
+mod inquiry;
 mod interface;
+mod keep_alive;
 #[cfg(feature = "ipv4")]
 mod leasing;
 mod link;
@@ -102,21 +109,26 @@ mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
+mod path;
 mod persist;
 mod policy;
 mod pollfd;
 mod raw;
 mod resolver;
+mod reuse;
+mod round_trip;
 mod route;
 mod sequence;
 mod slot;
 mod snapshot;
+mod stamp;
 mod storage;
 mod stream;
 mod table;
 mod tcp;
 mod udp;
 mod waiting;
+mod window;
 
 use core::mem;
 use core::net::SocketAddr;
@@ -158,6 +170,7 @@ use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
 use list::{Link, List};
 use listen::Pending;
+use path::Paths;
 use resolver::Resolver;
 use sequence::Secret;
 use slot::Slot;
@@ -343,6 +356,10 @@ pub struct Stack<'a, O: Observer = ()> {
     recent: u16,
     /// From ports to the descriptors that are bound to them.
     ports: Table<'a>,
+    /// How often a socket was bound.
+    binds: u32,
+    /// What is known of the ways to other hosts.
+    paths: Paths,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
@@ -447,6 +464,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             flows: parts.flows,
             recent: 0,
             ports: parts.ports,
+            binds: 0,
+            paths: Paths::new(),
             interfaces,
             loopback,
             pending: parts.pending,

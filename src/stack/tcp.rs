@@ -33,6 +33,8 @@ impl<'a, O: Observer> Stack<'a, O> {
                 if !row.is_bound() {
                     let local = row.local;
                     self.bind_to(fd.index, local)?;
+                } else if self.is_listening_refused(fd.index) {
+                    return Err(Error::AddrInUse);
                 }
                 self.descriptors.row(fd.index).socket = Socket::Listening {
                     backlog: limit,
@@ -74,11 +76,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         options.apply(socket);
         connection.role = Role::Owned(accepted.index);
-        connection.user_timeout = options.user_timeout;
+        connection.configure(&options);
         let flow = connection.flow;
         let row = self.descriptors.row(accepted.index);
         row.options = options;
         row.local = flow.local;
+        self.set_keep_alive(slot, &options);
         self.make_due(slot);
         Ok((accepted, flow.remote.to_socket_addr(domain)))
     }
@@ -233,6 +236,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     pub(super) fn send_stream(&mut self, fd: Fd, data: &[u8]) -> Result<usize> {
         let slot = self.stream_slot(fd)?;
+        let limit = self.options_of(fd)?.send_buffer;
         let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
             return Err(Error::NotConnected);
         };
@@ -242,12 +246,16 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !socket.may_send() || connection.write_shutdown {
             return Err(Error::BrokenPipe);
         }
-        let count = socket.send_slice(data).map_err(|_| Error::BrokenPipe)?;
+        let room = limit.map_or(usize::MAX, |limit| {
+            (limit as usize).saturating_sub(socket.send_queue())
+        });
+        let fitting = data.get(..room).unwrap_or(data);
+        let count = socket.send_slice(fitting).map_err(|_| Error::BrokenPipe)?;
         if count == 0 && !data.is_empty() {
             return Err(Error::WouldBlock);
         }
         connection.unacknowledged += count;
-        connection.written = connection.written.wrapping_add(count as u32);
+        connection.written += count as u64;
         self.make_due(slot);
         Ok(count)
     }
@@ -263,7 +271,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             let count = socket.recv_slice(buffer).map_err(|_| Error::NotConnected)?;
             connection.glimpse.note_read(count);
-            connection.read = connection.read.wrapping_add(count as u32);
+            connection.read += count as u64;
             // The window may have opened.
             self.make_due(slot);
             return Ok(count);

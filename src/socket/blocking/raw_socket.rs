@@ -4,7 +4,10 @@ use super::{ToSocketAddrs, address::each, handle::Handle};
 use crate::{
     host::Host,
     socket::call,
-    stack::{Domain, Message, Protocol, Received, Type, option::SocketOption},
+    stack::{
+        Domain, Message, Protocol, Received, Type,
+        option::{ReceiveTimeout, SendTimeout, SettableOption, SocketOption},
+    },
 };
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -165,7 +168,7 @@ impl RawSocket {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.read_timeout().set(timeout)
+        self.0.set_timeout(ReceiveTimeout, timeout)
     }
 
     /// How long a send waits for room before it fails with `WouldBlock`; `None` is forever.
@@ -173,7 +176,7 @@ impl RawSocket {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.write_timeout().set(timeout)
+        self.0.set_timeout(SendTimeout, timeout)
     }
 
     /// Whether calls fail with `WouldBlock` where they would wait, for all clones.
@@ -197,7 +200,7 @@ impl RawSocket {
     ///
     /// # Errors
     /// `InvalidInput` for a value out of its range.
-    pub fn setsockopt<O: SocketOption>(&self, option: O, value: O::Value) -> io::Result<()> {
+    pub fn setsockopt<O: SettableOption>(&self, option: O, value: O::Value) -> io::Result<()> {
         self.0.set(option, value)
     }
 

@@ -7,7 +7,10 @@ use crate::{
     socket::call,
     stack::{
         InterfaceId, Message, Received, Type,
-        option::{MulticastHopLimit, MulticastInterface, MulticastLoop},
+        option::{
+            MulticastHopLimit, MulticastInterface, MulticastLoop, ReceiveTimeout, SendTimeout,
+            SettableOption, SocketOption,
+        },
     },
     trace::Observer,
 };
@@ -41,6 +44,10 @@ impl UdpSocket {
             let handle = Handle::open_only_v6(host, address, Type::Datagram)?;
             UdpSocket::take(handle, address)
         })
+    }
+
+    pub(super) fn of(handle: Handle) -> UdpSocket {
+        UdpSocket(Arc::new(handle))
     }
 
     fn take(handle: Handle, address: SocketAddr) -> io::Result<UdpSocket> {
@@ -175,7 +182,7 @@ impl UdpSocket {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.read_timeout().set(timeout)
+        self.0.set_timeout(ReceiveTimeout, timeout)
     }
 
     /// See [`set_read_timeout`](UdpSocket::set_read_timeout).
@@ -183,7 +190,7 @@ impl UdpSocket {
     /// # Errors
     /// None; the `Result` is `std`'s.
     pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.read_timeout().get())
+        self.0.get(ReceiveTimeout)
     }
 
     /// How long a send waits for room before it fails with `WouldBlock` (as `std`'s on Unix); `None` is forever.
@@ -191,7 +198,7 @@ impl UdpSocket {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.write_timeout().set(timeout)
+        self.0.set_timeout(SendTimeout, timeout)
     }
 
     /// See [`set_write_timeout`](UdpSocket::set_write_timeout).
@@ -199,7 +206,7 @@ impl UdpSocket {
     /// # Errors
     /// None; the `Result` is `std`'s.
     pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.write_timeout().get())
+        self.0.get(SendTimeout)
     }
 
     /// Whether calls fail with `WouldBlock` where they would wait, for all clones.
@@ -337,6 +344,22 @@ impl UdpSocket {
     /// None but that of a host that ended.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.0.take_error()
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value out of its range.
+    pub fn setsockopt<O: SettableOption>(&self, option: O, value: O::Value) -> io::Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<O: SocketOption>(&self, option: O) -> io::Result<O::Value> {
+        self.0.get(option)
     }
 }
 

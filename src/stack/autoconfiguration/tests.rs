@@ -88,7 +88,7 @@ impl Host {
             }
         }
         loop {
-            let (mut link, mut autoconfiguration) = self.link();
+            let (mut link, autoconfiguration) = self.link();
             let Some(solicitation) = link.due(autoconfiguration.as_deref()) else {
                 break;
             };
