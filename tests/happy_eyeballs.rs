@@ -313,9 +313,10 @@ fn dropped_it_leaves_nothing_behind() {
             let result = timeout(&network, ms(after), connect).await;
             assert!(matches!(result, Err(Error::TimedOut)));
             let usage = network.call(|stack| Ok(stack.usage())).unwrap();
-            // The waker that is left is the driver's.
             assert_eq!((usage.sockets, usage.connections), (0, 0), "{after} ms");
-            assert_eq!((usage.lookups, usage.wakers), (0, 1), "{after} ms");
+            assert_eq!(usage.lookups, 0, "{after} ms");
+            // The driver may have one.
+            assert!(usage.wakers <= 1, "{after} ms: {usage:?}");
         };
         let end = world
             .simulation
