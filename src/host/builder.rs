@@ -2,8 +2,9 @@
 
 use super::{
     Host, LastHandle, driver,
-    engine::{Engine, HostStack, Shared},
-    link::{Attached, Link, Loopback},
+    engine::{Engine, Shared},
+    interface::{Interface, Settings, random},
+    link::Links,
     listener::Listener,
 };
 use crate::{
@@ -11,15 +12,8 @@ use crate::{
     trace::Observer,
 };
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use smoltcp::phy::{Device, Medium};
-use std::{
-    fmt,
-    fs::File,
-    io::{self, Read},
-    net::IpAddr,
-    os::fd::{AsFd, OwnedFd},
-    sync::Arc,
-};
+use smoltcp::phy::Device;
+use std::{fmt, io, mem, net::IpAddr, os::fd::AsFd, sync::Arc};
 
 /// Describes a [`Host`], then starts it.
 ///
@@ -35,29 +29,86 @@ use std::{
 ///     .start(device)?;
 /// # Ok(host) }
 /// ```
+///
+/// A host with several devices has an [`Interface`] of each:
+///
+/// ```
+/// use glasstack::device::Wire;
+/// use glasstack::host::{Host, Interface};
+/// use glasstack::smoltcp::phy::Medium;
+///
+/// let (office, _) = Wire::pair(Medium::Ethernet, 1514);
+/// let (workshop, _) = Wire::pair(Medium::Ethernet, 1514);
+/// let host = Host::builder().start_on([
+///     Interface::new(office)
+///         .address("192.168.69.1".parse()?, 24)
+///         .gateway("192.168.69.100".parse()?),
+///     Interface::new(workshop)
+///         .address("192.168.70.1".parse()?, 24)
+///         .address("fdaa:70::1".parse()?, 64),
+/// ])?;
+/// assert_eq!(host.interfaces().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Default)]
-#[must_use = "nothing runs before `start` or `start_loopback`"]
+#[must_use = "nothing runs before `start`, `start_on` or `start_loopback`"]
 pub struct Builder {
-    addresses: Vec<(IpAddr, u8)>,
-    gateways: Vec<IpAddr>,
+    /// Of the one device that [`start`](Builder::start) takes.
+    settings: Settings,
     name_servers: Vec<IpAddr>,
     names: Vec<(&'static str, IpAddr)>,
-    hardware_address: Option<[u8; 6]>,
     capacity: Capacity,
     key: Option<[u8; 16]>,
     observer: Option<Box<dyn Observer + Send>>,
 }
 
 impl Builder {
-    /// An address of the host on its device's network, and the length of the network's prefix in bits.
+    /// An address of the host on the network of the one device that [`start`](Builder::start) takes, and the length of the
+    /// network's prefix in bits.
     pub fn address(mut self, address: IpAddr, prefix_len: u8) -> Builder {
-        self.addresses.push((address, prefix_len));
+        self.settings.addresses.push((address, prefix_len));
         self
     }
 
-    /// The default router for the addresses of its family.
+    /// The default router for the addresses of its family, on that network.
     pub fn gateway(mut self, gateway: IpAddr) -> Builder {
-        self.gateways.push(gateway);
+        self.settings.gateways.push(gateway);
+        self
+    }
+
+    /// Has the host get an IPv4 address by DHCP on that network, and with it a router and name servers, as far as none are
+    /// given here. It does not have them at once: see [`Host::wait_until_configured`]. The lease is renewed as long as the host
+    /// runs, and given back at its end.
+    ///
+    /// ```no_run
+    /// # use glasstack::{device::Tap, host::Host};
+    /// # use std::time::Duration;
+    /// let host = Host::builder().dhcp().start(Tap::open("tap0")?)?;
+    /// host.wait_until_configured(Duration::from_secs(30))?;
+    /// println!("{:?}", host.leases());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "ipv4")]
+    pub fn dhcp(mut self) -> Builder {
+        self.settings.has_dhcp = true;
+        self
+    }
+
+    /// Has the host find IPv6 addresses, routers and name servers on that network by itself, from what routers advertise
+    /// ([`Stack::autoconfigure`](crate::Stack::autoconfigure)). It does not have them at once: see
+    /// [`Host::wait_until_configured`].
+    ///
+    /// ```no_run
+    /// # use glasstack::{device::Tap, host::Host};
+    /// # use std::time::Duration;
+    /// let host = Host::builder().slaac().start(Tap::open("tap0")?)?;
+    /// host.wait_until_configured(Duration::from_secs(30))?;
+    /// println!("{:?}", host.addresses());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "ipv6")]
+    pub fn slaac(mut self) -> Builder {
+        self.settings.has_slaac = true;
         self
     }
 
@@ -73,9 +124,10 @@ impl Builder {
         self
     }
 
-    /// The MAC address on an Ethernet device. Without it one is drawn at random from the locally administered ones.
+    /// The MAC address on that device, if it is an Ethernet one. Without it one is drawn at random from the locally administered
+    /// ones.
     pub fn hardware_address(mut self, address: [u8; 6]) -> Builder {
-        self.hardware_address = Some(address);
+        self.settings.hardware_address = Some(address);
         self
     }
 
@@ -100,61 +152,58 @@ impl Builder {
         self
     }
 
-    /// Starts the host on a device: frames in and out, and a descriptor that is readable when one came in.
+    /// Starts the host on a device: frames in and out, and a descriptor that is readable when one came in. The addresses,
+    /// gateways and hardware address given before are the host's on this device.
     ///
     /// # Errors
     /// `InvalidInput` for an address, prefix or gateway that cannot be; what the operating system says about a descriptor or
     /// thread too many.
-    pub fn start<D>(self, mut device: D) -> io::Result<Host>
+    pub fn start<D>(mut self, device: D) -> io::Result<Host>
     where
         D: Device + AsFd + Send + 'static,
     {
-        let descriptor = device.as_fd().try_clone_to_owned()?;
-        let hardware_address = match device.capabilities().medium {
-            Medium::Ethernet => Some(match self.hardware_address {
-                Some(address) => address,
-                None => locally_administered(random()?),
-            }),
-            _ => None,
-        };
-        self.run(Some(descriptor), |builder, stack| {
-            let interface = stack.add_interface(&mut device, hardware_address)?;
-            for (address, prefix_len) in &builder.addresses {
-                stack.add_address(interface, *address, *prefix_len)?;
-            }
-            for gateway in &builder.gateways {
-                stack.set_gateway(interface, *gateway)?;
-            }
-            Ok(Box::new(Attached { device, interface }))
-        })
+        let settings = mem::take(&mut self.settings);
+        self.start_on([Interface::with(device, settings)])
     }
 
-    /// Starts the host without a device: it has 127.0.0.1 and `::1`, and reaches itself.
+    /// Starts the host on any number of devices, up to [`Capacity::interfaces`]. Which one leads to a destination, its
+    /// addresses and gateways say. A device that goes away takes nothing with it but its own network.
     ///
     /// # Errors
-    /// `InvalidInput` if the builder was given an address or a gateway: there is no device that they could belong to.
-    pub fn start_loopback(self) -> io::Result<Host> {
-        if !self.addresses.is_empty() || !self.gateways.is_empty() {
+    /// Those of [`start`](Builder::start), [`Error::Exhausted`](crate::Error::Exhausted) for a device too many, and
+    /// `InvalidInput` if the builder itself was given an address, a gateway or a hardware address: each belongs to an
+    /// [`Interface`].
+    pub fn start_on(self, interfaces: impl IntoIterator<Item = Interface>) -> io::Result<Host> {
+        if self.settings != Settings::default() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "addresses and gateways belong to a device",
             ));
         }
-        self.run(None, |_, _| Ok(Box::new(Loopback)))
+        self.run(interfaces)
     }
 
-    fn run(
-        mut self,
-        descriptor: Option<OwnedFd>,
-        attach: impl FnOnce(&Builder, &mut HostStack) -> crate::Result<Box<dyn Link>>,
-    ) -> io::Result<Host> {
+    /// Starts the host without a device: it has 127.0.0.1 and `::1`, and reaches itself.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the builder was given an address, a gateway or a hardware address: there is no device that they could
+    /// belong to.
+    pub fn start_loopback(self) -> io::Result<Host> {
+        self.start_on([])
+    }
+
+    fn run(mut self, interfaces: impl IntoIterator<Item = Interface>) -> io::Result<Host> {
         let key = match self.key {
             Some(key) => key,
             None => random()?,
         };
         let observer = Listener::new(self.observer.take());
         let mut stack = Stack::with_capacity(self.capacity.clone(), key, observer);
-        let link = attach(&self, &mut stack)?;
+        let attached = interfaces
+            .into_iter()
+            .map(|interface| interface.attach(&mut stack))
+            .collect::<io::Result<Vec<_>>>()?;
+        let (links, descriptors): (Vec<_>, Vec<_>) = attached.into_iter().unzip();
         for server in &self.name_servers {
             stack.add_name_server(*server)?;
         }
@@ -162,8 +211,8 @@ impl Builder {
             stack.add_name(name, *address)?;
         }
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        let shared = Arc::new(Shared::new(Engine::new(stack, link), wake));
-        driver::spawn(shared.clone(), descriptor)?;
+        let shared = Arc::new(Shared::new(Engine::new(stack, Links::new(links)), wake));
+        driver::spawn(shared.clone(), descriptors)?;
         Ok(Host(Arc::new(LastHandle(shared))))
     }
 }
@@ -172,39 +221,10 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the key: a secret does not belong into a log.
         f.debug_struct("Builder")
-            .field("addresses", &self.addresses)
-            .field("gateways", &self.gateways)
+            .field("settings", &self.settings)
             .field("name_servers", &self.name_servers)
             .field("names", &self.names)
-            .field("hardware_address", &self.hardware_address)
             .field("capacity", &self.capacity)
             .finish_non_exhaustive()
-    }
-}
-
-/// Bytes from the operating system's generator.
-fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// A unicast address that no manufacturer gives out (IEEE 802: the U/L bit set, the I/G bit clear).
-fn locally_administered(mut address: [u8; 6]) -> [u8; 6] {
-    address[0] = address[0] & !0b01 | 0b10;
-    address
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_random_hardware_address_is_local_and_unicast() {
-        for first in 0..=u8::MAX {
-            let address = locally_administered([first, 1, 2, 3, 4, 5]);
-            assert_eq!(address[0] & 0b11, 0b10);
-            assert_eq!(address[1..], [1, 2, 3, 4, 5]);
-        }
     }
 }

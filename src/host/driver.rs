@@ -7,28 +7,31 @@ use nix::{
 };
 use smoltcp::time::{Duration, Instant};
 use std::{
-    io,
+    io, mem,
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, atomic::Ordering},
     thread,
 };
 
-/// Starts the driver. `device` is a duplicate of the device's descriptor: the device itself is behind the lock.
-pub(super) fn spawn(shared: Arc<Shared>, device: Option<OwnedFd>) -> io::Result<()> {
+/// Starts the driver. `devices` are duplicates of the devices' descriptors: the devices themselves are behind the lock.
+pub(super) fn spawn(shared: Arc<Shared>, devices: Vec<OwnedFd>) -> io::Result<()> {
     thread::Builder::new()
         .name("glasstack".into())
-        .spawn(move || run(&shared, device))?;
+        .spawn(move || run(&shared, &devices))?;
     Ok(())
 }
 
-fn run(shared: &Shared, mut device: Option<OwnedFd>) {
+fn run(shared: &Shared, devices: &[OwnedFd]) {
     let _end = End(shared);
+    let mut descriptors = vec![PollFd::new(shared.wake.as_fd(), PollFlags::POLLIN)];
+    let frames = PollFlags::POLLIN | END;
+    descriptors.extend(
+        devices
+            .iter()
+            .map(|device| PollFd::new(device.as_fd(), frames)),
+    );
     while let Some(timeout) = turn(shared) {
-        if wait(shared, device.as_ref(), timeout) == Device::Gone {
-            // A TAP that was deleted, a wire without its other end: "ready" for ever, and never a frame again.
-            // The stack goes on, so that its connections end by their own timers.
-            device = None;
-        }
+        wait(shared, &mut descriptors, timeout);
     }
 }
 
@@ -75,40 +78,32 @@ pub(super) fn until_timeout(now: Instant, deadline: Instant) -> PollTimeout {
 /// Of a socket whose peer has closed, the end itself can be "read" for ever.
 const END: PollFlags = PollFlags::from_bits_retain(nix::libc::POLLRDHUP);
 
-#[derive(PartialEq, Eq)]
-enum Device {
-    Present,
-    Gone,
-}
-
-fn wait(shared: &Shared, device: Option<&OwnedFd>, timeout: PollTimeout) -> Device {
-    let wake = PollFd::new(shared.wake.as_fd(), PollFlags::POLLIN);
-    // Without a device the wake-up stands in its place.
-    let frames = device.map_or(wake.clone(), |device| {
-        PollFd::new(device.as_fd(), PollFlags::POLLIN | END)
-    });
-    let mut descriptors = [wake, frames];
-    match poll(&mut descriptors, timeout) {
+/// Sleeps until the first of the descriptors, the wake-up, or one of the others, the devices, is ready.
+fn wait(shared: &Shared, descriptors: &mut Vec<PollFd>, timeout: PollTimeout) {
+    match poll(descriptors, timeout) {
         Ok(_) => {}
         // A signal: one turn too many.
-        Err(Errno::EINTR) => return Device::Present,
+        Err(Errno::EINTR) => return,
         // No memory in the kernel; the other errors cannot be. Let it recover, do not spin.
-        Err(_) => {
-            thread::sleep(std::time::Duration::from_millis(10));
-            return Device::Present;
-        }
+        Err(_) => return thread::sleep(std::time::Duration::from_millis(10)),
     }
-    let [wake, frames] = descriptors;
-    if wake.any().unwrap_or(true) {
+    let wake = descriptors.first().and_then(PollFd::any);
+    if wake.unwrap_or(true) {
         // Empty already (EAGAIN) is as good.
         let _ = shared.wake.read();
     }
+    // A TAP that was deleted, a wire without its other end: "ready" for ever, and never a frame again. The stack goes on, so
+    // that its connections end by their own timers.
+    let mut is_wake = true;
+    descriptors.retain(|descriptor| mem::take(&mut is_wake) || !is_gone(descriptor));
+}
+
+fn is_gone(device: &PollFd) -> bool {
     let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-    match frames.revents() {
-        Some(events) if !events.intersects(gone) => Device::Present,
-        // `None` has what nix has no name for: the end.
-        _ => Device::Gone,
-    }
+    // `None` has what nix has no name for: the end.
+    device
+        .revents()
+        .is_none_or(|events| events.intersects(gone))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The stack under its lock: what application threads and the driver share.
 
-use super::{clock, link::Link, listener::Listener};
+use super::{clock, link::Links, listener::Listener};
 use crate::{Error, Result, Stack};
 use nix::sys::eventfd::EventFd;
 use smoltcp::time::Instant;
@@ -18,7 +18,7 @@ pub(crate) type HostStack = Stack<'static, Listener>;
 /// Everything of a host that its lock guards.
 pub(super) struct Engine {
     pub(super) stack: HostStack,
-    link: Box<dyn Link>,
+    pub(super) links: Links,
     /// The deadline that the driver sleeps towards; `None`: until it is woken.
     pub(super) sleeps_until: Option<Instant>,
     phase: Phase,
@@ -36,11 +36,11 @@ enum Phase {
 }
 
 impl Engine {
-    pub(super) fn new(mut stack: HostStack, link: Box<dyn Link>) -> Engine {
+    pub(super) fn new(mut stack: HostStack, links: Links) -> Engine {
         stack.share(true);
         Engine {
             stack,
-            link,
+            links,
             // The driver's first turn is due at once, and learns the next deadline by itself.
             sleeps_until: Some(Instant::ZERO),
             phase: Phase::Running,
@@ -54,7 +54,7 @@ impl Engine {
     /// Does what is due; the next deadline.
     pub(super) fn poll(&mut self) -> Option<Instant> {
         let now = self.now();
-        self.link.poll(&mut self.stack, now)
+        self.links.poll(&mut self.stack, now)
     }
 
     /// When to end at the latest and whether there is no need to wait for it, once the host is stopping.
@@ -65,13 +65,27 @@ impl Engine {
         }
     }
 
-    /// No call from now on; whether all was sent is known only of a stack that is whole. The device is dropped, and with it
-    /// what Linux holds for it.
+    /// As far as the servers' hardware addresses are known: nobody waits for them now.
+    #[cfg(feature = "ipv4")]
+    fn give_leases_back(&mut self) {
+        for interface in self.links.interfaces() {
+            // Where there is none, there is nothing to give back.
+            let _ = self.stack.stop_dhcp(interface);
+        }
+        let _ = self.poll();
+    }
+
+    /// No call from now on; whether all was sent is known only of a stack that is whole. The devices are dropped, and with
+    /// them what Linux holds for them.
     fn end(&mut self, is_whole: bool) {
         if !matches!(self.phase, Phase::Ended { .. }) {
             let drained = is_whole && self.stack.is_drained();
+            #[cfg(feature = "ipv4")]
+            if is_whole {
+                self.give_leases_back();
+            }
             self.phase = Phase::Ended { drained };
-            self.link = Box::new(super::link::Loopback);
+            self.links = Links::default();
         }
         // The pool of wakers is whole, whatever happened around it.
         self.stack.wake_all();

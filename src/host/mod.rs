@@ -1,4 +1,4 @@
-//! The Linux runtime: a [`Host`] is a [`Stack`], a device under it and one thread that drives the two.
+//! The Linux runtime: a [`Host`] is a [`Stack`], one or several devices under it (or none), and one thread that drives them.
 //!
 //! ```
 //! use glasstack::host::Host;
@@ -27,7 +27,7 @@
 //!       stack.set_now(now)         │                        │     sleeps_until = next  │
 //!       stack.send(fd, b"hi")      │                        │   unlock ────────────────┘
 //!       stack.poll(now)  ──▶ the segment leaves             │
-//!       next < sleeps_until? ──────┼── eventfd ─────────────┼─▶ poll(2) on  the device's descriptor   a frame came
+//!       next < sleeps_until? ──────┼── eventfd ─────────────┼─▶ poll(2) on  the devices' descriptors  a frame came
 //!     unlock ──────────────────────┘                        │               the eventfd               an earlier deadline
 //!       would block?                                        │               sleeps_until              a timer is due
 //!       park the thread ◀─────────────── Waker ─────────────┴── or, idle, nothing at all: no tick, no CPU
@@ -40,6 +40,7 @@ mod builder;
 pub(crate) mod clock;
 mod driver;
 mod engine;
+mod interface;
 #[cfg(feature = "tap")]
 pub mod lab;
 mod link;
@@ -50,15 +51,19 @@ mod waiter;
 
 pub use builder::Builder;
 pub use clock::now;
+pub use interface::Interface;
 pub use listener::Listener;
 pub use parker::Parker;
 pub use peer::{Peer, exit_code};
 
 pub(crate) use waiter::{Deadline, wait};
 
+#[cfg(feature = "ipv4")]
+use crate::stack::Lease;
 use crate::{
     Error, Result, Stack,
     socket::{self, Network},
+    stack::{InterfaceAddress, InterfaceId, InterfaceRoute},
 };
 use engine::Shared;
 use std::{fmt, io, net::IpAddr, sync::Arc, time::Duration};
@@ -89,7 +94,8 @@ impl Drop for LastHandle {
 }
 
 impl Host {
-    /// Describes a host: its addresses, routes and names. The device comes last, with [`Builder::start`].
+    /// Describes a host: its addresses, routes and names. Its devices come last, with [`Builder::start`] or
+    /// [`Builder::start_on`].
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -107,7 +113,7 @@ impl Host {
     }
 
     /// Closes every socket of this host, waits until the peers have acknowledged what was written and the FIN behind it, then
-    /// stops the driver and drops the device. Threads that are blocked in a call, and all calls from now on, get
+    /// stops the driver and drops the devices. Threads that are blocked in a call, and all calls from now on, get
     /// `ErrorKind::NetworkDown`.
     ///
     /// Data that arrived and was not read turns the close of that connection into a reset (RFC 2525 §2.17), as when a process exits.
@@ -135,6 +141,80 @@ impl Host {
     pub fn sockets(&self) -> String {
         let sockets = self.call(|stack| Ok(stack.sockets().to_string()));
         sockets.unwrap_or_default()
+    }
+
+    /// Its interfaces, in the order in which they were described, for the calls of [`Stack`] that name one. Once the host has
+    /// ended there are none.
+    ///
+    /// ```
+    /// use glasstack::{device::Wire, host::Host, smoltcp::phy::Medium, socket::Network};
+    ///
+    /// let (device, _) = Wire::pair(Medium::Ethernet, 1514);
+    /// let host = Host::builder().address("10.0.0.1".parse()?, 24).start(device)?;
+    /// let interface = host.interfaces()[0];
+    /// let second = "10.0.0.3".parse()?;
+    /// host.call(|stack| stack.add_address(interface, second, 24))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn interfaces(&self) -> Vec<InterfaceId> {
+        self.0.0.lock().links.interfaces().collect()
+    }
+
+    /// Waits until every interface that is to get its address by itself has one.
+    ///
+    /// # Errors
+    /// `TimedOut` where one has none after `timeout`: the host goes on asking.
+    pub fn wait_until_configured(&self, timeout: Duration) -> io::Result<()> {
+        match wait(socket::configured(self), Deadline::after(Some(timeout))) {
+            Some(result) => Ok(result?),
+            None => Err(Error::TimedOut.into()),
+        }
+    }
+
+    /// The addresses of its interfaces, those that are not used yet or no more among them. Once the host has ended there are
+    /// none.
+    ///
+    /// ```
+    /// use glasstack::{device::Wire, host::Host, smoltcp::phy::Medium, stack::AddressState};
+    ///
+    /// let (device, _) = Wire::pair(Medium::Ethernet, 1514);
+    /// let host = Host::builder().address("10.0.0.1".parse()?, 24).start(device)?;
+    /// let addresses = host.addresses();
+    /// assert_eq!(addresses[0].1.state, AddressState::Preferred);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn addresses(&self) -> Vec<(InterfaceId, InterfaceAddress)> {
+        self.of_each_interface(|stack, interface| stack.addresses(interface).collect())
+    }
+
+    /// The routes of its interfaces. Once the host has ended there are none.
+    pub fn routes(&self) -> Vec<(InterfaceId, InterfaceRoute)> {
+        self.of_each_interface(|stack, interface| stack.routes(interface).collect())
+    }
+
+    fn of_each_interface<R>(
+        &self,
+        list: impl Fn(&Stack<'_, Listener>, InterfaceId) -> Vec<R>,
+    ) -> Vec<(InterfaceId, R)> {
+        let lists = self.call(|stack| {
+            let of_one = |interface| {
+                let rows = list(stack, interface).into_iter();
+                rows.map(move |row| (interface, row))
+            };
+            Ok(stack.interfaces().flat_map(of_one).collect())
+        });
+        lists.unwrap_or_default()
+    }
+
+    /// The DHCP leases that the host lives on, interface by interface. Once it has ended there are none.
+    #[cfg(feature = "ipv4")]
+    pub fn leases(&self) -> Vec<(InterfaceId, Lease)> {
+        let interfaces = self.interfaces();
+        let leases = self.call(|stack| {
+            let lease = |interface: InterfaceId| Some((interface, stack.lease(interface)?.clone()));
+            Ok(interfaces.into_iter().filter_map(lease).collect())
+        });
+        leases.unwrap_or_default()
     }
 
     /// How often the driver went around its loop: stands still while the host is idle.

@@ -15,7 +15,7 @@ use crate::{
     device::WireEnd,
     socket::{Local, Network, Runner},
     stack::{Capacity, InterfaceId},
-    trace::Station,
+    trace::{Observer, Station},
 };
 
 /// What the tasks of a simulated host make their sockets with: a [`Network`] that is cheap to clone.
@@ -51,6 +51,10 @@ pub(super) struct Port {
     pub(super) link: usize,
     medium: Medium,
     addresses: Vec<(IpAddr, u8)>,
+    /// An address comes by DHCP.
+    has_dhcp: bool,
+    /// Addresses come of what routers advertise.
+    has_slaac: bool,
     /// The end once more: for the next start.
     spare: WireEnd,
 }
@@ -87,6 +91,38 @@ impl Host {
     pub(super) fn network(&self) -> Option<&HostNetwork> {
         self.running.as_ref().map(|running| &running.network)
     }
+}
+
+/// What stands for an address that a server gives.
+const DHCP: &str = "dhcp";
+
+/// What stands for the addresses that are formed of what routers advertise.
+const SLAAC: &str = "slaac";
+
+fn give_addresses<O: Observer>(
+    stack: &mut Stack<'_, O>,
+    interface: InterfaceId,
+    port: &Port,
+) -> Result<()> {
+    for (address, prefix_len) in &port.addresses {
+        stack.add_address(interface, *address, *prefix_len)?;
+    }
+    if port.has_dhcp {
+        #[cfg(feature = "ipv4")]
+        stack.start_dhcp(interface)?;
+        #[cfg(not(feature = "ipv4"))]
+        return Err(Error::AddressFamilyNotSupported);
+    }
+    if port.has_slaac {
+        #[cfg(feature = "ipv6")]
+        stack.autoconfigure(
+            interface,
+            Some(crate::stack::InterfaceIdentifier::default()),
+        )?;
+        #[cfg(not(feature = "ipv6"))]
+        return Err(Error::AddressFamilyNotSupported);
+    }
+    Ok(())
 }
 
 /// `10.0.0.1/24`.
@@ -146,12 +182,17 @@ impl Simulation {
         end: WireEnd,
         addresses: &[&str],
     ) -> Result<Plug> {
-        let addresses = addresses.iter().map(|text| address_and_prefix(text));
+        let (has_dhcp, has_slaac) = (addresses.contains(&DHCP), addresses.contains(&SLAAC));
+        let is_address = |text: &&&str| ![DHCP, SLAAC].contains(*text);
+        let addresses = addresses.iter().filter(is_address);
+        let addresses = addresses.map(|text| address_and_prefix(text));
         let row = self.host_mut(host)?;
         row.ports.push(Port {
             link,
             medium,
             addresses: addresses.collect::<Result<_>>()?,
+            has_dhcp,
+            has_slaac,
             spare: end,
         });
         let number = row.ports.len() - 1;
@@ -193,16 +234,15 @@ impl Simulation {
             Medium::Ethernet => Some([2, 0, 0, number as u8, host.0, 1]),
             _ => None,
         };
-        let addresses = &port.addresses;
         let interface = network.call(|stack| {
             let interface = stack.add_interface(&mut end, hardware_address)?;
-            for (address, prefix_len) in addresses {
-                if let Err(error) = stack.add_address(interface, *address, *prefix_len) {
+            match give_addresses(stack, interface, port) {
+                Ok(()) => Ok(interface),
+                Err(error) => {
                     stack.take_back_interface(interface);
-                    return Err(error);
+                    Err(error)
                 }
             }
-            Ok(interface)
         })?;
         let interface = Some((network, interface));
         Ok(Plug {

@@ -69,7 +69,7 @@ mod block_on;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub mod blocking;
 pub(crate) mod call;
-
+mod configured;
 #[cfg(feature = "embassy")]
 pub mod embassy;
 mod flag;
@@ -93,6 +93,7 @@ pub use crate::stack::{Received, Shutdown, option::CongestionControl};
 pub(crate) use handle::Handle;
 
 pub use block_on::{Interrupts, Park, block_on};
+pub use configured::configured;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub(crate) use happy_eyeballs::connect as connect_by_name;
 #[cfg(any(feature = "std", feature = "critical-section"))]

@@ -131,6 +131,14 @@ impl<'a> Datagrams<'a> {
         while self.sending.dequeue().is_ok() {}
     }
 
+    /// Forgets all that waits to be sent.
+    pub(super) fn drop_all(&mut self) {
+        while !self.sending.is_empty() {
+            self.drop_first();
+        }
+        self.refused = false;
+    }
+
     /// Forgets the first datagram that waits to be sent.
     fn drop_first(&mut self) {
         self.fragments = None;
@@ -347,7 +355,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Whom a slot speaks to next.
-    fn destination_of(&mut self, slot: u16) -> Option<core::net::IpAddr> {
+    pub(super) fn destination_of(&mut self, slot: u16) -> Option<core::net::IpAddr> {
         match &mut self.slots[usize::from(slot)].kind {
             Kind::Connection(connection) => Some(connection.flow.remote.addr),
             Kind::Datagram(datagrams) => {

@@ -190,6 +190,18 @@ impl Packets {
         capabilities.medium = Medium::Ip;
         Packets(capabilities)
     }
+
+    /// The longest of them.
+    pub(super) fn mtu(&self) -> usize {
+        self.0.max_transmission_unit
+    }
+
+    /// The same device, with shorter packets.
+    pub(super) fn with_mtu(&self, mtu: usize) -> Packets {
+        let mut capabilities = self.0.clone();
+        capabilities.max_transmission_unit = mtu;
+        Packets(capabilities)
+    }
 }
 
 impl Device for Packets {

@@ -4,12 +4,12 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
-use super::Stack;
 use super::connection::Role;
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
 use super::interface::LOOPBACK;
 use super::slot::{Agenda, Kind};
+use super::{InterfaceId, Stack};
 use crate::Error;
 use crate::trace::{Cause, Observer};
 
@@ -63,12 +63,14 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// A neighbor may have answered: who waits for one tries again.
     pub(super) fn unblock(&mut self, interface: u8) {
         loop {
-            let interface = self.interfaces[usize::from(interface)].as_ref();
-            match interface.and_then(|interface| interface.blocked.front()) {
+            let row = self.interfaces[usize::from(interface)].as_ref();
+            match row.and_then(|row| row.blocked.front()) {
                 Some(slot) => self.make_due(slot),
-                None => return,
+                None => break,
             }
         }
+        #[cfg(feature = "ipv4")]
+        self.unblock_client(interface);
     }
 
     /// Slots whose deadline has come have work; packets whose fragments are missing for too long are given up.
@@ -76,6 +78,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.reassemblies.expire(self.now);
         self.wakers.expire(self.now);
         self.expire_queries();
+        self.expire_configuration();
         while let Some(slot) = self.deadlines.pop_due(self.now) {
             if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
                 connection.countdown.expire(self.now);
@@ -91,7 +94,14 @@ impl<'a, O: Observer> Stack<'a, O> {
             // Another stack's interface, for all that can be known.
             _ => 0,
         };
-        if self.egress_answers(interface, device) || self.egress_queries(interface, device) {
+        if self.egress_answers(interface, device)
+            || self.egress_solicitations(interface, device)
+            || self.egress_queries(interface, device)
+        {
+            return;
+        }
+        #[cfg(feature = "ipv4")]
+        if self.egress_client(interface, device) {
             return;
         }
         for _ in 0..count {
@@ -245,9 +255,13 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn give_up(&mut self, slot: u16) -> bool {
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
-        let unreachable = place
+        let mut unreachable = place
             .blocked
             .is_some_and(|(since, _)| now >= since + DISCOVERY_TIMEOUT);
+        if unreachable && self.fail_over(slot) {
+            unreachable = false;
+        }
+        let place = &mut self.slots[usize::from(slot)];
         let is_past = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let overdue = place.tcp_ref().is_some_and(|(socket, connection)| {
             // The peer may have been heard since the time was set.
@@ -286,6 +300,24 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
+    /// The next hop of a slot does not answer: another is tried, if there is one.
+    fn fail_over(&mut self, slot: u16) -> bool {
+        let now = self.now;
+        let destination = self.destination_of(slot);
+        let place = &mut self.slots[usize::from(slot)];
+        let (Some(interface), Some(destination)) = (
+            &mut self.interfaces[usize::from(place.interface)],
+            destination,
+        ) else {
+            return false;
+        };
+        let is_other = interface.is_up && interface.fail_over(destination, now);
+        if is_other {
+            place.blocked = None;
+        }
+        is_other
+    }
+
     /// The earliest time at which something is to be done.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.next_deadline_among(|_| true)
@@ -301,6 +333,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Some(self.now);
         }
         self.next_deadline_among(|index| index == interface || index == LOOPBACK)
+    }
+
+    /// The same.
+    #[cfg(feature = "std")]
+    pub(crate) fn next_deadline_of(&self, interface: InterfaceId) -> Option<Instant> {
+        self.next_deadline_on(interface.0)
     }
 
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
@@ -324,6 +362,19 @@ impl<'a, O: Observer> Stack<'a, O> {
                     };
                     at_once = earlier(at_once, Some(self.now + wait));
                 }
+            }
+        }
+        for (_, row) in (0..)
+            .zip(self.interfaces.iter())
+            .filter(|(index, _)| is_meant(*index))
+        {
+            at_once = earlier(at_once, row.as_ref().and_then(|row| row.configuration_at));
+        }
+        #[cfg(feature = "ipv4")]
+        for (index, row) in (0..).zip(self.interfaces.iter()) {
+            let client = row.as_ref().and_then(|row| row.client.as_ref());
+            if let Some(client) = client.filter(|_| is_meant(index)) {
+                at_once = earlier(at_once, client.poll_at(self.now));
             }
         }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());

@@ -34,6 +34,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if is_v6 != (packet.protocol == ICMPV6) {
             return; // the other family's
         }
+        #[cfg(feature = "ipv6")]
+        self.hear_configuration(incoming, packet);
         match packet.transport.first() {
             Some(kind) if *kind == ECHO_REQUEST[usize::from(is_v6)] => {
                 self.answer_echo(incoming, token, packet);

@@ -57,6 +57,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn ingress<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
         self.cause = Cause::Segment;
         self.tell_in(incoming);
+        let interface = self.interfaces[usize::from(incoming.interface)].as_ref();
+        if interface.is_some_and(|interface| !interface.is_up) {
+            return self.tell_drop(incoming, DropReason::LinkDown);
+        }
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
             Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
                 self.ingress_fragment(incoming, token, link, packet);
@@ -119,6 +123,16 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.copy_to_raw_sockets(incoming, &packet);
             }
             return self.ingress_tcp(incoming, token, link, &packet);
+        }
+        #[cfg(feature = "ipv4")]
+        if self.is_answer(incoming, &packet)
+            && is_header_right(incoming, &packet)
+            && is_checksum_right(incoming, &packet)
+        {
+            self.hear_answer(incoming.interface, &packet);
+            if !self.is_for_this_host(incoming, link, &packet) {
+                return;
+            }
         }
         if !self.is_for_this_host(incoming, link, &packet) {
             return self.tell_drop(incoming, DropReason::NotForUs);
@@ -258,6 +272,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         match self.post(&envelope, &[payload]) {
             Posted::Delivered => {}
+            #[cfg(feature = "ipv4")]
+            Posted::Unknown if self.is_for_client(incoming.interface, &flow) => {}
             Posted::Full => self.tell_drop(incoming, DropReason::ReceiveQueueFull),
             Posted::Unknown => {
                 self.tell_drop(incoming, DropReason::NoSocket);

@@ -2,21 +2,24 @@
 
 use core::net::IpAddr;
 
-use heapless::Vec;
 use smoltcp::iface::{Config, Interface};
 use smoltcp::phy::{ChecksumCapabilities, Device, Medium};
 use smoltcp::time::Instant;
-#[cfg(feature = "ipv4")]
-use smoltcp::wire::IpAddress;
-use smoltcp::wire::{HardwareAddress, IpCidr};
+use smoltcp::wire::HardwareAddress;
 
+use super::address::AddressTable;
+#[cfg(feature = "ipv6")]
+use super::autoconfiguration::Autoconfiguration;
 use super::door::Packets;
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
+#[cfg(feature = "ipv4")]
+use super::leasing::Client;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
 use super::neighbor::{Neighbors, solicited_node};
-use super::policy::Candidate;
+use super::policy::{Candidate, select_source};
+use super::route::{Rank, RouteTable};
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
@@ -29,12 +32,12 @@ pub(super) const LOOPBACK: u8 = 0;
 const LOOPBACK_BROADCAST: core::net::Ipv4Addr = core::net::Ipv4Addr::new(127, 255, 255, 255);
 
 /// The IP packets that every link carries (RFC 791 §3.2; RFC 8200 §5), without which there is no room for a header.
-const fn least_mtu(is_v4: bool) -> usize {
+pub(super) const fn least_mtu(is_v4: bool) -> usize {
     if is_v4 { 68 } else { 1_280 }
 }
 
-/// Addresses of an interface.
-const ADDRESSES: usize = if cfg!(feature = "std") { 8 } else { 4 };
+/// A server that lends less is not obeyed: what is shorter is no link of these days, but slows all that goes over it.
+const LEAST_LENT_MTU: usize = 576;
 
 /// An interface: its addresses, its neighbors, and the slots that have work on it.
 pub(super) struct NetworkInterface {
@@ -46,10 +49,25 @@ pub(super) struct NetworkInterface {
     /// The largest IP packet that it sends.
     pub(super) mtu: usize,
     pub(super) checksums: ChecksumCapabilities,
-    addresses: Vec<IpCidr, ADDRESSES>,
-    /// The default gateways, of IPv4 and of IPv6.
-    gateways: [Option<IpAddr>; 2],
+    pub(super) addresses: AddressTable,
+    pub(super) routes: RouteTable,
+    #[cfg(feature = "ipv6")]
+    pub(super) autoconfiguration: Option<Autoconfiguration>,
+    /// Addresses that are given are asked for before they are used, too.
+    #[cfg(feature = "ipv6")]
+    pub(super) detects_duplicates: bool,
+    /// When something of an address or a route is due.
+    pub(super) configuration_at: Option<Instant>,
+    /// The link carries frames.
+    pub(super) is_up: bool,
     pub(super) neighbors: Neighbors,
+    /// Gets it an IPv4 address.
+    #[cfg(feature = "ipv4")]
+    pub(super) client: Option<Client>,
+    /// The device, as smoltcp sees it.
+    packets: Packets,
+    /// The longest packets that a DHCP server allows.
+    pub(super) lent_mtu: Option<usize>,
     pub(super) due: List,
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
@@ -77,9 +95,19 @@ impl NetworkInterface {
             hardware,
             mtu: capabilities.ip_mtu(),
             checksums: capabilities.checksum,
-            addresses: Vec::new(),
-            gateways: [None; 2],
+            addresses: AddressTable::new(),
+            routes: RouteTable::new(),
+            #[cfg(feature = "ipv6")]
+            autoconfiguration: None,
+            #[cfg(feature = "ipv6")]
+            detects_duplicates: false,
+            configuration_at: None,
+            is_up: true,
             neighbors: Neighbors::new(),
+            #[cfg(feature = "ipv4")]
+            client: None,
+            packets,
+            lent_mtu: None,
             due: List::new(),
             blocked: List::new(),
             refused: false,
@@ -89,35 +117,20 @@ impl NetworkInterface {
 
     /// Whether an address is one of this interface's own.
     pub(super) fn has(&self, addr: IpAddr) -> bool {
-        let is_it = |cidr: &IpCidr| IpAddr::from(cidr.address()) == addr;
-        self.addresses.iter().any(is_it)
+        self.addresses.is_assigned(addr)
     }
 
-    /// Whether an address is in a network that this interface has an address of.
+    /// Whether whoever has an address is on this interface's link.
     pub(super) fn is_on_link(&self, addr: IpAddr) -> bool {
-        self.prefix_of(addr).is_some()
-    }
-
-    /// The longest prefix of this interface's networks that an address is in.
-    fn prefix_of(&self, addr: IpAddr) -> Option<u8> {
-        let addr = to_smoltcp(addr)?;
-        let on_link = |cidr: &&IpCidr| cidr.contains_addr(&addr);
-        let networks = self.addresses.iter().filter(on_link);
-        networks.map(IpCidr::prefix_len).max()
+        self.reach(addr)
+            .is_some_and(|reach| reach.gateway.is_none())
     }
 
     /// Whether an address is a broadcast address on this interface's link.
     pub(super) fn is_broadcast(&self, addr: IpAddr) -> bool {
-        match to_smoltcp(addr) {
+        match addr {
             #[cfg(feature = "ipv4")]
-            Some(IpAddress::Ipv4(v4)) => {
-                let is_of = |cidr: &IpCidr| match cidr {
-                    IpCidr::Ipv4(cidr) => cidr.broadcast() == Some(v4),
-                    #[cfg(feature = "ipv6")]
-                    IpCidr::Ipv6(_) => false,
-                };
-                v4.is_broadcast() || self.addresses.iter().any(is_of)
-            }
+            IpAddr::V4(v4) => v4.is_broadcast() || self.addresses.is_broadcast(v4),
             _ => false,
         }
     }
@@ -128,54 +141,88 @@ impl NetworkInterface {
             IpAddr::V4(v4) => v4.octets() == [224, 0, 0, 1],
             IpAddr::V6(v6) => {
                 let all_nodes = [0xff02, 0, 0, 0, 0, 0, 0, 1];
-                let is_solicited = |cidr: &IpCidr| match IpAddr::from(cidr.address()) {
-                    IpAddr::V6(own) => solicited_node(own) == v6,
+                // Of those that are not used yet, too: whoever has one of them is to be heard (RFC 4862 §5.4.2).
+                let is_solicited = |own: &IpAddr| match own {
+                    IpAddr::V6(own) => solicited_node(*own) == v6,
                     IpAddr::V4(_) => false,
                 };
-                v6.segments() == all_nodes || self.addresses.iter().any(is_solicited)
+                let mut own = self.addresses.rows().map(|row| row.addr);
+                v6.segments() == all_nodes || own.any(|own| is_solicited(&own))
             }
         }
     }
 
-    fn gateway(&self, addr: IpAddr) -> Option<IpAddr> {
-        self.gateways[usize::from(addr.is_ipv6())]
+    /// How well it leads to an address, and by whom.
+    fn reach(&self, addr: IpAddr) -> Option<Reach> {
+        let direct = self.addresses.on_link(addr).map(|prefix_len| Reach {
+            rank: Rank::direct(prefix_len),
+            gateway: None,
+        });
+        let routed = self.routes.look_up(addr).map(|(rank, route)| Reach {
+            rank,
+            gateway: route.gateway,
+        });
+        match (direct, routed) {
+            (Some(direct), Some(routed)) if routed.rank > direct.rank => Some(routed),
+            (direct, routed) => direct.or(routed),
+        }
     }
 
     /// Who is asked to carry a packet: the destination itself, or the gateway.
     pub(super) fn next_hop(&self, destination: IpAddr) -> IpAddr {
-        match self.gateway(destination) {
-            Some(gateway) if !self.is_on_link(destination) => gateway,
-            _ => destination,
+        let gateway = self.reach(destination).and_then(|reach| reach.gateway);
+        gateway.unwrap_or(destination)
+    }
+
+    /// The next hop towards a destination does not answer. Says whether there is another now that may.
+    pub(super) fn fail_over(&mut self, destination: IpAddr, now: Instant) -> bool {
+        match self.reach(destination).and_then(|reach| reach.gateway) {
+            Some(gateway) => {
+                self.routes.gateway_failed(gateway, now);
+                let next = self.reach(destination);
+                next.is_some_and(|next| next.rank.works())
+            }
+            None => false,
         }
     }
 
-    /// How well it leads to an address: the prefix length where it is on the link, 0 for a gateway.
-    fn reach(&self, addr: IpAddr) -> Option<u8> {
-        let routed = || self.gateway(addr).map(|_| 0);
-        self.prefix_of(addr).or_else(routed)
+    /// Sends no longer packets than routers and servers say that the link carries, but such as IPv6 needs (RFC 8200 §5).
+    pub(super) fn fit_mtu(&mut self) {
+        let longest = self.packets.mtu();
+        let has_v6 = self.addresses.rows().any(|row| row.addr.is_ipv6());
+        let least = match has_v6 {
+            true => least_mtu(false),
+            false => LEAST_LENT_MTU,
+        };
+        let lent = self.lent_mtu.map_or(longest, |mtu| mtu.max(least));
+        #[cfg(feature = "ipv6")]
+        let lent = {
+            let autoconfiguration = self.autoconfiguration.as_ref();
+            let advertised = autoconfiguration.and_then(Autoconfiguration::mtu);
+            advertised.map_or(lent, |mtu| lent.min(mtu as usize))
+        };
+        let mtu = lent.min(longest);
+        if mtu != self.mtu {
+            self.mtu = mtu;
+            // smoltcp asks a device but once.
+            let config = Config::new(HardwareAddress::Ip);
+            let mut packets = self.packets.with_mtu(mtu);
+            self.inner = Interface::new(config, &mut packets, Instant::ZERO);
+            self.inner.set_any_ip(true);
+        }
     }
 
-    /// The address to speak from.
+    /// The address to speak from (RFC 6724 §5).
     pub(super) fn source(&self, remote: IpAddr) -> Option<IpAddr> {
-        let own = self
-            .addresses
-            .iter()
-            .map(|cidr| IpAddr::from(cidr.address()));
-        let mut of_family = own.filter(|own| own.is_ipv4() == remote.is_ipv4());
-        let near = self
-            .addresses
-            .iter()
-            .filter(|cidr| to_smoltcp(remote).is_some_and(|remote| cidr.contains_addr(&remote)));
-        let near = near.max_by_key(|cidr| cidr.prefix_len());
-        let is_link_local = |addr: IpAddr| match addr {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
-        };
-        near.map(|cidr| IpAddr::from(cidr.address())).or_else(|| {
-            let first = of_family.clone().next();
-            of_family.find(|own| !is_link_local(*own)).or(first)
-        })
+        let next_hop = self.next_hop(remote);
+        select_source(remote, self.addresses.candidates(next_hop))
     }
+}
+
+/// How well an interface leads to an address, and by which router.
+struct Reach {
+    rank: Rank,
+    gateway: Option<IpAddr>,
 }
 
 /// The way to a destination.
@@ -290,51 +337,15 @@ impl<O: Observer> Stack<'_, O> {
         }
     }
 
-    fn interface_mut(&mut self, interface: InterfaceId) -> Result<&mut NetworkInterface> {
+    pub(super) fn interface_mut(
+        &mut self,
+        interface: InterfaceId,
+    ) -> Result<&mut NetworkInterface> {
         self.interfaces
             .get_mut(usize::from(interface.0))
             .and_then(Option::as_mut)
             .filter(|_| interface.0 != LOOPBACK)
             .ok_or(Error::InvalidArgument)
-    }
-
-    /// Gives an interface an address with its prefix length. At most as many as smoltcp was built for
-    /// (8 with feature `std`, else 2): then [`Error::Exhausted`]. [`Error::InvalidArgument`] if it cannot be a host's, or
-    /// is IPv6 where the link does not carry packets of 1,280 octets (RFC 8200 §5).
-    pub fn add_address(
-        &mut self,
-        interface: InterfaceId,
-        addr: IpAddr,
-        prefix_len: u8,
-    ) -> Result<()> {
-        let is_v4 = addr.is_ipv4();
-        let longest = if is_v4 { 32 } else { 128 };
-        let is_unicast = !addr.is_multicast() && !addr.is_unspecified() && !addr.is_loopback();
-        if prefix_len > longest || !is_unicast || addr == IpAddr::V4(core::net::Ipv4Addr::BROADCAST)
-        {
-            return Err(Error::InvalidArgument);
-        }
-        let addr = to_smoltcp(addr).ok_or(Error::AddressFamilyNotSupported)?;
-        if self.is_own(addr.into()) {
-            return Err(Error::AddrInUse);
-        }
-        let interface = self.interface_mut(interface)?;
-        if interface.mtu < least_mtu(is_v4) {
-            return Err(Error::InvalidArgument);
-        }
-        let added = interface.addresses.push(IpCidr::new(addr, prefix_len));
-        added.map_err(|_| Error::Exhausted(Limit::Addresses))
-    }
-
-    /// Sends what is for no link of this host to a router on this interface's link; one gateway a family.
-    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> {
-        let router = to_smoltcp(gateway).ok_or(Error::AddressFamilyNotSupported)?;
-        let interface = self.interface_mut(interface)?;
-        if !router.is_unicast() || !interface.is_on_link(gateway) {
-            return Err(Error::NetworkUnreachable);
-        }
-        interface.gateways[usize::from(gateway.is_ipv6())] = Some(gateway);
-        Ok(())
     }
 
     /// Whether an address is one of this host's.
@@ -355,8 +366,8 @@ impl<O: Observer> Stack<'_, O> {
         };
         let interfaces = self.interfaces.iter().skip(1).flatten();
         interfaces
-            .flat_map(|interface| &interface.addresses)
-            .map(|cidr| IpAddr::from(cidr.address()))
+            .flat_map(|interface| interface.addresses.assigned())
+            .map(|row| row.addr)
             .find(|address| match address {
                 IpAddr::V4(_) => is_v4,
                 IpAddr::V6(v6) => !is_v4 && !v6.is_unicast_link_local(),
@@ -371,15 +382,17 @@ impl<O: Observer> Stack<'_, O> {
             .interfaces
             .get(usize::from(route.interface))?
             .as_ref()?;
-        let mut own = interface.addresses.iter();
-        let cidr = own.find(|cidr| IpAddr::from(cidr.address()) == route.source);
-        Some(Candidate {
+        let next_hop = interface.next_hop(addr);
+        let mut own = interface.addresses.candidates(next_hop);
+        let candidate = own.find(|candidate| candidate.addr == route.source);
+        // The loopback has none of its own.
+        Some(candidate.unwrap_or(Candidate {
             addr: route.source,
-            prefix_len: cidr.map_or(0, IpCidr::prefix_len),
+            prefix_len: if addr.is_ipv4() { 32 } else { 128 },
             is_deprecated: false,
             is_outgoing: true,
             is_of_next_hop: false,
-        })
+        }))
     }
 
     /// Whether there is a way to an address.
@@ -433,19 +446,21 @@ impl<O: Observer> Stack<'_, O> {
         if bound.is_some_and(|bound| bound.is_loopback()) {
             return Err(Error::InvalidArgument); // as Linux: 127.0.0.1 never leaves the host
         }
-        let mut best: Option<(u8, Route)> = None;
+        let mut best: Option<(Rank, Route)> = None;
         for (index, interface) in self.interfaces.iter().enumerate().skip(1) {
-            let Some(interface) = interface else { continue };
+            let Some(interface) = interface.as_ref().filter(|row| row.is_up) else {
+                continue;
+            };
             if on.is_some_and(|on| usize::from(on) != index) {
                 continue;
             }
             if bound.is_some_and(|bound| !interface.has(bound)) {
                 continue;
             }
-            let reach = match interface.reach(remote) {
+            let reach = match interface.reach(remote).map(|reach| reach.rank) {
                 // A link leads to its own groups and to all of its hosts, if there is no better one (RFC 1112 §6.1).
                 None if remote.is_multicast() || interface.is_broadcast(remote) || on.is_some() => {
-                    Some(0)
+                    Some(Rank::direct(0))
                 }
                 reach => reach,
             };

@@ -61,16 +61,24 @@
 //! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
+mod address;
+mod addressing;
 mod amend;
 mod answer;
+#[cfg(feature = "ipv6")]
+mod autoconfiguration;
 mod call;
 mod challenge;
 pub(crate) mod checksum;
+#[cfg(feature = "ipv4")]
+mod conflict;
 mod connection;
 mod countdown;
 mod datagram;
 mod deadline;
 mod destination;
+#[cfg(feature = "ipv4")]
+mod dhcp;
 mod dns;
 mod door;
 mod egress;
@@ -83,6 +91,8 @@ mod header;
 mod icmp;
 mod ingress;
 mod interface;
+#[cfg(feature = "ipv4")]
+mod leasing;
 mod link;
 mod list;
 mod listen;
@@ -90,10 +100,10 @@ mod neighbor;
 pub mod option;
 mod outgoing;
 mod persist;
-#[allow(dead_code)] // The choice of a source is another part.
 mod policy;
 mod raw;
 mod resolver;
+mod route;
 mod sequence;
 mod slot;
 mod snapshot;
@@ -111,13 +121,19 @@ use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
 use smoltcp::time::Instant;
 
+pub use address::{AddressChange, AddressState, InterfaceAddress, Origin};
+#[cfg(feature = "ipv6")]
+pub use autoconfiguration::InterfaceIdentifier;
 pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
 };
+#[cfg(feature = "ipv4")]
+pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
 pub use resolver::{Addresses, Lookup};
+pub use route::{InterfaceRoute, Route};
 #[cfg(feature = "alloc")]
 pub use storage::Capacity;
 pub use storage::Storage;

@@ -4,6 +4,8 @@
 //! stop each minute. Any number of neighbors is asked for at once, each of them once a second.
 
 use core::net::IpAddr;
+#[cfg(feature = "ipv4")]
+use core::net::Ipv4Addr;
 
 use heapless::Vec;
 use smoltcp::phy::{Device, TxToken};
@@ -160,9 +162,16 @@ impl NetworkInterface {
     #[inline]
     pub(super) fn link_to(&mut self, destination: IpAddr, now: Instant) -> Option<Link> {
         match self.hardware {
+            _ if !self.is_up => None,
             None => Some(Link::Ip),
             Some(from) => self.ethernet_to(from, destination, now),
         }
+    }
+
+    /// A neighbor's hardware address was heard; it may be a gateway that had not answered.
+    fn learn(&mut self, address: IpAddr, hardware: Hardware, now: Instant, speaks: bool) {
+        self.neighbors.learn(address, hardware, now, speaks);
+        self.routes.gateway_answered(address);
     }
 
     fn ethernet_to(&mut self, from: Hardware, destination: IpAddr, now: Instant) -> Option<Link> {
@@ -191,6 +200,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(interface) = &mut self.interfaces[usize::from(index)] else {
             return true;
         };
+        if !interface.is_up {
+            return true; // nobody can be asked
+        }
         let next_hop = interface.next_hop(destination);
         match interface.neighbors.ask(next_hop, now) {
             Some(true) => {
@@ -236,6 +248,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     sender: (own, source.octets()),
                     target: (at.unwrap_or([0; 6]), target.octets()),
                 };
+                // Without room the question is asked again with the slot's next turn.
                 self.send_arp(index, device, Link::Ethernet { from: own, to }, &arp);
             }
             (IpAddr::V6(_), IpAddr::V6(target)) => {
@@ -256,14 +269,46 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    fn send_arp<D: Device + ?Sized>(&mut self, index: u8, device: &mut D, link: Link, arp: &Arp) {
+    /// Says whether the device had room for it.
+    fn send_arp<D: Device + ?Sized>(
+        &mut self,
+        index: u8,
+        device: &mut D,
+        link: Link,
+        arp: &Arp,
+    ) -> bool {
         let pane = self.pane_of(index, None);
         let len = ETHERNET_HEADER + ARP_LEN;
-        // Without room the question is asked again with the slot's next turn.
         link::transmit(device, self.now, len, pane, &mut self.observer, |frame| {
             link.write(frame, ETHERTYPE_ARP);
             arp.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
-        });
+        })
+    }
+
+    /// Asks all for an address that this host is about to take, or tells them that it has: which, the sender's address says
+    /// (RFC 5227 §1.1). Says whether the device had room for it.
+    #[cfg(feature = "ipv4")]
+    pub(super) fn send_claim<D: Device + ?Sized>(
+        &mut self,
+        index: u8,
+        sender: Ipv4Addr,
+        address: Ipv4Addr,
+        device: &mut D,
+    ) -> bool {
+        let interface = self.interfaces[usize::from(index)].as_ref();
+        let Some(own) = interface.and_then(|interface| interface.hardware) else {
+            return true;
+        };
+        let arp = Arp {
+            operation: ARP_REQUEST,
+            sender: (own, sender.octets()),
+            target: ([0; 6], address.octets()),
+        };
+        let link = Link::Ethernet {
+            from: own,
+            to: BROADCAST,
+        };
+        self.send_arp(index, device, link, &arp)
     }
 
     /// Hears an ARP packet: learns who sent it, and answers if it asks for an address of this interface.
@@ -281,13 +326,18 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (Some(own), Some(arp)) = (interface.hardware, Arp::parse(payload)) else {
             return;
         };
+        #[cfg(feature = "ipv4")]
+        self.hear_claim(incoming.interface, &arp.claim());
+        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+            return;
+        };
         let (sender, target) = (IpAddr::from(arp.sender.1), IpAddr::from(arp.target.1));
         let is_for_us = interface.has(target);
         // A probe for a conflict has no sender (RFC 5227 §1.1); nobody else has our address, or one of another network.
         if interface.is_on_link(sender) && !interface.has(sender) && !interface.is_broadcast(sender)
         {
             let hardware = arp.sender.0;
-            interface.neighbors.learn(sender, hardware, now, is_for_us);
+            interface.learn(sender, hardware, now, is_for_us);
         }
         if arp.operation == ARP_REQUEST && is_for_us && is_unicast(arp.sender.0) {
             let reply = Arp {
@@ -326,7 +376,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             if let Some(hardware) = message.target_hardware
                 && !interface.has(target)
             {
-                interface.neighbors.learn(target, hardware, now, false);
+                interface.learn(target, hardware, now, false);
                 self.unblock(incoming.interface);
             }
             return;
@@ -336,9 +386,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let is_anonymous = packet.source.is_unspecified();
         if !is_anonymous && let Some(hardware) = message.source_hardware {
-            interface
-                .neighbors
-                .learn(packet.source, hardware, now, true);
+            interface.learn(packet.source, hardware, now, true);
         }
         let all_nodes = IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 1]);
         let to_all = Link::Ethernet {
@@ -369,7 +417,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 }
 
 /// The header of a message that no router may have passed on (RFC 4861 §4).
-fn neighbor_discovery(source: IpAddr, destination: IpAddr) -> Header {
+pub(super) fn neighbor_discovery(source: IpAddr, destination: IpAddr) -> Header {
     Header {
         source,
         destination,
@@ -475,6 +523,17 @@ impl Arp {
             sender: (*sender_hardware, *sender),
             target: (*target_hardware, *target),
         })
+    }
+
+    /// What it says of whose an address is.
+    #[cfg(feature = "ipv4")]
+    fn claim(&self) -> super::conflict::Arp {
+        super::conflict::Arp {
+            is_request: self.operation == ARP_REQUEST,
+            sender_hardware: self.sender.0,
+            sender: self.sender.1.into(),
+            target: self.target.1.into(),
+        }
     }
 
     fn write(&self, payload: &mut [u8]) {

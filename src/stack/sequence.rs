@@ -35,6 +35,8 @@ enum Purpose {
     Random,
     #[cfg(feature = "embedded-nal")]
     Name,
+    #[cfg(feature = "ipv6")]
+    InterfaceIdentifier,
 }
 
 /// The key, and what advances between draws.
@@ -81,6 +83,21 @@ impl Secret {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(&[Purpose::Name as u8]);
         hasher.write(name.as_bytes());
+        hasher.finish()
+    }
+
+    /// RFC 7217 §5's F: of a prefix and an interface, after so many identifiers that were another host's.
+    #[cfg(feature = "ipv6")]
+    pub(crate) fn interface_identifier(
+        &self,
+        prefix: Ipv6Addr,
+        hardware_address: Option<[u8; 6]>,
+        collisions: u8,
+    ) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&[Purpose::InterfaceIdentifier as u8, collisions]);
+        hasher.write(&prefix.octets());
+        hasher.write(&hardware_address.unwrap_or_default());
         hasher.finish()
     }
 

@@ -34,6 +34,8 @@ pub(super) enum Subject {
     Lookup(u16),
     /// That the stack wants the interface with this index to be polled sooner than it said.
     Work(u8),
+    /// That an address, a route or a link of this host changes.
+    Configured,
     /// That one connection less has something left to send.
     Drained,
     /// A time.
@@ -97,6 +99,7 @@ pub(super) struct Wakers<'a> {
     lookups: ManagedSlice<'a, List>,
     work: List,
     drained: List,
+    configured: List,
     sleepers: List,
     /// When the first of the sleepers is to be woken.
     earliest: Option<Instant>,
@@ -138,6 +141,7 @@ impl<'a> Wakers<'a> {
             lookups: lookups.into(),
             work: List::new(),
             drained: List::new(),
+            configured: List::new(),
             sleepers: List::new(),
             earliest: None,
             victim: 0,
@@ -157,6 +161,7 @@ impl<'a> Wakers<'a> {
             Subject::Lookup(index) => self.lookups.get_mut(usize::from(index)),
             Subject::Work(_) => Some(&mut self.work),
             Subject::Drained => Some(&mut self.drained),
+            Subject::Configured => Some(&mut self.configured),
             Subject::Time => Some(&mut self.sleepers),
             Subject::Woken => Some(&mut self.woken),
         }
@@ -171,6 +176,7 @@ impl<'a> Wakers<'a> {
             Subject::Lookup(index) => self.lookups.get(usize::from(index))?.front(),
             Subject::Work(_) => self.work.front(),
             Subject::Drained => self.drained.front(),
+            Subject::Configured => self.configured.front(),
             Subject::Time => self.sleepers.front(),
             Subject::Woken => self.woken.front(),
         }

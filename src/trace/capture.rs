@@ -320,6 +320,23 @@ fn without_bytes(happening: Happening<'_>) -> (Happening<'static>, &[u8]) {
         Happening::State { from, to, cause } => (Happening::State { from, to, cause }, none),
         Happening::Timer { timer, change } => (Happening::Timer { timer, change }, none),
         Happening::Retransmission { cause } => (Happening::Retransmission { cause }, none),
+        Happening::Address {
+            address,
+            prefix_len,
+            change,
+            origin,
+            cause,
+        } => {
+            let address = Happening::Address {
+                address,
+                prefix_len,
+                change,
+                origin,
+                cause,
+            };
+            (address, none)
+        }
+        Happening::Link { is_up } => (Happening::Link { is_up }, none),
     }
 }
 

@@ -8,8 +8,8 @@ use siphasher::sip::SipHasher13;
 
 use super::dissect::Dissection;
 use super::{
-    Call, Cause, Direction, DropReason, Event, Flow, Happening, Instant, Medium, Outcome, Protocol,
-    RetransmissionCause, Segment, Station, Timer, TimerChange,
+    AddressChange, Call, Cause, Direction, DropReason, Event, Flow, Happening, Instant, Medium,
+    Origin, Outcome, Protocol, RetransmissionCause, Segment, Station, Timer, TimerChange,
 };
 
 /// An event, written as one line without its end.
@@ -82,6 +82,23 @@ impl Display for What<'_> {
                 }
                 RetransmissionCause::FastRetransmit => write!(f, " fast retransmission")?,
             },
+            Happening::Address {
+                address,
+                prefix_len,
+                change,
+                origin,
+                cause,
+            } => {
+                let (change, origin) = (change_name(change), origin_name(origin));
+                let cause = cause_name(cause);
+                write!(
+                    f,
+                    " address {address}/{prefix_len} {origin} {change} by {cause}"
+                )?;
+            }
+            Happening::Link { is_up } => {
+                write!(f, " link {}", if is_up { "up" } else { "down" })?;
+            }
             Happening::Drop {
                 reason,
                 medium,
@@ -236,6 +253,25 @@ fn cause_name(cause: Cause) -> &'static str {
         Cause::Segment => "segment",
         Cause::Timer => "timer",
         Cause::Stack => "stack",
+    }
+}
+
+pub(super) fn change_name(change: AddressChange) -> &'static str {
+    match change {
+        AddressChange::Tentative => "tentative",
+        AddressChange::Preferred => "preferred",
+        AddressChange::Deprecated => "deprecated",
+        AddressChange::Duplicate => "duplicate",
+        AddressChange::Removed => "removed",
+    }
+}
+
+fn origin_name(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Static => "static",
+        Origin::Dhcp => "dhcp",
+        Origin::Autoconfigured => "autoconfigured",
+        Origin::LinkLocal => "link-local",
     }
 }
 

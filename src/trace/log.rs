@@ -3,7 +3,10 @@
 use log::{Level, log};
 
 use super::line::{Clock, What};
-use super::{DropReason, Event, Happening, Line, Observer, Outcome, Sink, Station, TimerChange};
+use super::{
+    AddressChange, DropReason, Event, Happening, Line, Observer, Outcome, Sink, Station,
+    TimerChange,
+};
 use crate::Error;
 
 /// Writes one line an event through the [`log`](https://docs.rs/log) crate. Whatever logger the program has installed
@@ -13,6 +16,8 @@ use crate::Error;
 /// |---|---|---|
 /// | `glasstack::call` | debug | a socket call and what it returned; trace where it would block |
 /// | `glasstack::state` | debug | a connection's change of state |
+/// | `glasstack::address` | debug | an address may be used, or no longer; warn where another host has it |
+/// | `glasstack::link` | debug | an interface's link went up or down |
 /// | `glasstack::retransmission` | debug | a segment is sent again: TCP at work, no fault of the program |
 /// | `glasstack::timer` | debug | a timer fired; trace where it is armed or stopped |
 /// | `glasstack::frame` | trace | a frame |
@@ -71,6 +76,16 @@ fn place(happening: &Happening<'_>) -> (&'static str, Level) {
             let level = if fired { Level::Debug } else { Level::Trace };
             ("glasstack::timer", level)
         }
+        Happening::Address { change, .. } => {
+            let is_duplicate = *change == AddressChange::Duplicate;
+            let level = if is_duplicate {
+                Level::Warn
+            } else {
+                Level::Debug
+            };
+            ("glasstack::address", level)
+        }
+        Happening::Link { .. } => ("glasstack::link", Level::Debug),
         Happening::Retransmission { .. } => ("glasstack::retransmission", Level::Debug),
         Happening::Drop { reason, .. } => {
             let level = match reason {

@@ -46,9 +46,10 @@ mod segment;
 mod summary;
 mod vantage;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+pub use crate::stack::{AddressChange, Origin};
 pub use smoltcp::phy::Medium;
 pub use smoltcp::socket::tcp::State;
 pub use smoltcp::time::Instant;
@@ -140,6 +141,24 @@ pub enum Happening<'e> {
         /// Why.
         cause: RetransmissionCause,
     },
+    /// An address of an interface came, went, or may be used or not from now on.
+    Address {
+        /// The address.
+        address: IpAddr,
+        /// How many of its bits are the prefix.
+        prefix_len: u8,
+        /// What became of it.
+        change: AddressChange,
+        /// Where it comes from.
+        origin: Origin,
+        /// What did it.
+        cause: Cause,
+    },
+    /// The link of an interface carries frames from now on, or none.
+    Link {
+        /// Whether it does.
+        is_up: bool,
+    },
     /// A frame is given up.
     Drop {
         /// Why.
@@ -196,7 +215,7 @@ pub enum Outcome {
     Failed(Error),
 }
 
-/// What changed a connection's state.
+/// What changed a connection's state, or an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The application's call.

@@ -22,6 +22,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (index, interest) = match subject {
             Subject::Socket(index, interest) => (index, interest),
             Subject::Lookup(_) => return Some("a name server's answer".to_string()),
+            Subject::Configured => return Some("an address".to_string()),
             Subject::Time => return Some("a time".to_string()),
             Subject::Work(_) | Subject::Drained | Subject::Woken => return None,
         };

@@ -65,6 +65,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(())
     }
 
+    /// Has `waker` woken, once, at the next change of an [address](Stack::addresses), a [route](Stack::routes) or a link of
+    /// this host.
+    pub fn wait_for_configuration(&mut self, waiting: &mut Waiting, waker: &Waker) {
+        self.wakers
+            .wait(Subject::Configured, Instant::ZERO, waiting, waker);
+    }
+
     /// Has `waker` woken, once, at the first [`poll`](Stack::poll) at or after a time; says whether that time is still to
     /// come. `poll` wants to be called then.
     pub fn wait_until(&mut self, at: Instant, waiting: &mut Waiting, waker: &Waker) -> bool {
@@ -111,6 +118,19 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(crate) fn wait_until_drained(&mut self, waiting: &mut Waiting, waker: &Waker) {
         self.wakers
             .wait(Subject::Drained, Instant::ZERO, waiting, waker);
+    }
+
+    /// Whether every interface that is to get its address by itself has one, so that nothing is gained by waiting. Where not,
+    /// `waker` is woken, once, when it is worth asking again.
+    pub fn wait_until_configured(&mut self, waiting: &mut Waiting, waker: &Waker) -> bool {
+        let is_configured = self.is_configured();
+        if is_configured {
+            self.wakers.give_up(waiting);
+        } else {
+            self.wakers
+                .wait(Subject::Configured, Instant::ZERO, waiting, waker);
+        }
+        is_configured
     }
 
     /// From now on (or no more) several share the stack: who calls it takes those whom it [woke](Stack::woken) away with it.

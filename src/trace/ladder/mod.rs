@@ -41,6 +41,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::analysis::Analyzer;
+use super::line::change_name;
 use super::{
     Call, Cause, Direction, Event, Flow, Happening, Instant, Outcome, Protocol,
     RetransmissionCause, Sink, State, Station, TimerChange,
@@ -371,6 +372,16 @@ impl<W: fmt::Write, const IN_FLIGHT: usize, const FLOWS: usize> Sink
             Happening::State { from, to, .. } => self.state(place, from, to),
             Happening::Timer { timer, change } => self.timer(place, timer, change),
             Happening::Retransmission { cause } => self.again[side.index()] = Some((of, cause)),
+            Happening::Address {
+                address, change, ..
+            } => {
+                let text = Text::new(format_args!("{address} {}", change_name(change)));
+                self.note(place, Paint::State, text, Item::Other);
+            }
+            Happening::Link { is_up } => {
+                let text = Text::new(format_args!("link {}", if is_up { "up" } else { "down" }));
+                self.note(place, Paint::State, text, Item::Other);
+            }
             Happening::Frame { .. } | Happening::Drop { .. } => {}
         }
     }

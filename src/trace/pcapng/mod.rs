@@ -33,6 +33,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use super::line::change_name;
 use super::{
     Analysis, Analyzer, Cause, Direction, DropReason, Event, Flow, Happening, Instant, Marks,
     Medium, Segment, Sink, Station,
@@ -382,6 +383,19 @@ impl<W: Write> Pcapng<W> {
         }
     }
 
+    /// What has just come in changed an address.
+    fn settled(&mut self, station: Station, change: core::fmt::Arguments<'_>) {
+        let arrivals = self.arrivals;
+        let cause = self.waiting.iter_mut().rev().find(|frame| {
+            let came_in = frame.direction == Some(Direction::In) && frame.place.station == station;
+            came_in || frame.arrival != 0 && frame.arrival == arrivals
+        });
+        if let Some(frame) = cause {
+            let by = by(&self.interfaces, station, frame);
+            frame.comment.add(format_args!("{by}{change}"));
+        }
+    }
+
     /// What a link told of the loss of a frame that its sender tells of only now.
     fn take_lost(&mut self, medium: Medium, bytes: &[u8]) -> Option<Waiting> {
         let index = self.waiting.iter().position(|frame| {
@@ -449,7 +463,16 @@ impl<W: Write> Sink for Pcapng<W> {
                     self.causes.again(station, flow, cause);
                 }
             }
-            Happening::Timer { .. } => {}
+            Happening::Address {
+                address,
+                change,
+                cause: Cause::Segment,
+                ..
+            } => {
+                let change = change_name(change);
+                self.settled(station, format_args!("{address} is {change}"));
+            }
+            Happening::Timer { .. } | Happening::Address { .. } | Happening::Link { .. } => {}
         }
     }
 }

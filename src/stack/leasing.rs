@@ -1,0 +1,457 @@
+//! DHCP on an interface: how the client's messages travel, what its lease gives the interface, and what goes away with it.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+
+use smoltcp::phy::Device;
+use smoltcp::time::Instant;
+
+use super::address::{Origin, Row};
+use super::conflict::{Arp, Detection, Finding};
+use super::datagram::{Content, DISCOVERY_INTERVAL, DISCOVERY_TIMEOUT, Envelope, UDP_HEADER};
+use super::dhcp::{CLIENT_PORT, Dhcp, Event, Lease, MESSAGE_LEN, SERVER_PORT};
+use super::egress::{DEVICE_RETRY, earlier};
+use super::flow::{Endpoint, Flow};
+use super::frame::{Packet, UDP};
+use super::header::Part;
+use super::ingress::Incoming;
+use super::interface::NetworkInterface;
+use super::link::{BROADCAST, Hardware, Link};
+use super::outgoing::Outgoing;
+use super::route::{LEARNED_METRIC, Route};
+use super::waiting::Subject;
+use super::{InterfaceId, Stack};
+use crate::trace::{Cause, Observer};
+use crate::{Error, Result};
+
+/// What a client's link carries at the least (RFC 2131 §2).
+const LEAST_MTU: usize = 576;
+
+/// The hop limit of what the heart says itself.
+const HOP_LIMIT: u8 = 64;
+
+/// The DHCP client of an interface.
+pub(super) struct Client {
+    dhcp: Dhcp,
+    /// Whether the address that is leased, or about to be, is somebody else's.
+    detection: Option<Detection>,
+    /// What the interface has been given.
+    lease: Option<Lease>,
+    /// Since when a message waits for its server's hardware address, and until when it is left alone.
+    blocked: Option<(Instant, Instant)>,
+    /// The device had no room for a frame the last time.
+    refused: bool,
+}
+
+impl Client {
+    fn new(hardware: Hardware, mtu: usize, seed: u64, now: Instant) -> Client {
+        Client {
+            dhcp: Dhcp::new(hardware, mtu, seed, now),
+            detection: None,
+            lease: None,
+            blocked: None,
+            refused: false,
+        }
+    }
+
+    /// When it is to be polled.
+    pub(super) fn poll_at(&self, now: Instant) -> Option<Instant> {
+        let dhcp = match self.blocked {
+            Some((_, until)) => Some(until),
+            None => self.dhcp.poll_at(),
+        };
+        let detection = self.detection.as_ref().and_then(Detection::poll_at);
+        let at = earlier(dhcp, detection);
+        // A full device is no reason to call at once.
+        at.map(|at| {
+            if self.refused {
+                at.max(now + DEVICE_RETRY)
+            } else {
+                at
+            }
+        })
+    }
+}
+
+impl<'a, O: Observer> Stack<'a, O> {
+    /// Has the interface get an IPv4 address by DHCP (RFC 2131), and with it a gateway (where there is none), name servers
+    /// (after those that are there) and an MTU (where it is lower). All this goes on by itself: the lease is renewed, and
+    /// when it cannot be, taken away with all that came with it; sockets on its address get [`Error::AddrNotAvailable`], and
+    /// another lease is asked for. Before an address is used it is made sure that nobody else has it (RFC 5227), which
+    /// takes some seconds.
+    ///
+    /// [`Error::InvalidArgument`] for what is not an Ethernet with packets of 576 octets. Where DHCP has been started,
+    /// nothing changes.
+    pub fn start_dhcp(&mut self, interface: InterfaceId) -> Result<()> {
+        let seed = self.secret.random_u64();
+        let now = self.now;
+        let row = self.interface_mut(interface)?;
+        let hardware = row.hardware.ok_or(Error::InvalidArgument)?;
+        if row.mtu < LEAST_MTU {
+            return Err(Error::InvalidArgument);
+        }
+        let is_running = row.client.as_ref().is_some_and(|c| !c.dhcp.is_stopping());
+        if !is_running {
+            let mtu = row.mtu;
+            self.take_lease_away(interface.0);
+            if let Ok(row) = self.interface_mut(interface) {
+                row.client = Some(Client::new(hardware, mtu, seed, now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the interface's lease back, and asks for no other. The address goes away at the next [`poll`](Stack::poll), once
+    /// the server is told.
+    ///
+    /// [`Error::InvalidArgument`] where there is no such interface.
+    pub fn stop_dhcp(&mut self, interface: InterfaceId) -> Result<()> {
+        let row = self.interface_mut(interface)?;
+        if let Some(client) = &mut row.client {
+            client.detection = None;
+            client.dhcp.stop();
+            if client.dhcp.is_over() {
+                row.client = None;
+            }
+        }
+        self.wakers.wake(Subject::Configured);
+        Ok(())
+    }
+
+    /// The lease that an interface lives on.
+    pub fn lease(&self, interface: InterfaceId) -> Option<&Lease> {
+        let row = self.interfaces.get(usize::from(interface.0))?.as_ref()?;
+        row.client.as_ref()?.lease.as_ref()
+    }
+
+    /// Whether no interface waits for its address.
+    pub(super) fn has_all_leases(&self) -> bool {
+        let clients = self.interfaces.iter().flatten();
+        let mut clients = clients.filter_map(|row| row.client.as_ref());
+        clients.all(|client| client.lease.is_some() || client.dhcp.is_stopping())
+    }
+
+    /// Whether datagrams to a port are for the interface's client.
+    pub(super) fn is_for_client(&self, interface: u8, flow: &Flow) -> bool {
+        let is_meant = flow.local.port == CLIENT_PORT && flow.remote.port == SERVER_PORT;
+        let row = self.interfaces.get(usize::from(interface));
+        is_meant && row.is_some_and(|row| row.as_ref().is_some_and(|row| row.client.is_some()))
+    }
+
+    /// Hears a packet that arrived on the link, if it is a server's answer: one may be addressed to what is not the host's
+    /// address yet (RFC 2131 §4.1). Its checksums are right.
+    pub(super) fn hear_answer(&mut self, interface: u8, packet: &Packet<'_>) {
+        let Some((flow, message)) = packet.datagram() else {
+            return;
+        };
+        let (Some(from), Some(to)) = (ipv4(flow.remote), ipv4(flow.local)) else {
+            return;
+        };
+        let now = self.now;
+        if let Some(client) = self.client_mut(interface)
+            && let Some(event) = client.dhcp.hear(now, from, to, message)
+        {
+            self.heed(interface, event);
+        }
+    }
+
+    /// Whether a packet is to be given to [`hear_answer`](Stack::hear_answer), once its checksums are known to be right.
+    pub(super) fn is_answer(&self, incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
+        packet.protocol == UDP
+            && packet
+                .flow()
+                .is_some_and(|flow| self.is_for_client(incoming.interface, &flow))
+            && self.is_for_us(incoming.interface, incoming.link())
+    }
+
+    /// Hears an ARP packet, which may say whose the client's address is.
+    pub(super) fn hear_claim(&mut self, interface: u8, arp: &Arp) {
+        let now = self.now;
+        if let Some(client) = self.client_mut(interface)
+            && let Some(detection) = &mut client.detection
+            && let Some(finding) = detection.hear(now, arp)
+        {
+            let address = detection.address();
+            self.find(interface, address, finding);
+        }
+    }
+
+    /// A neighbor may have answered.
+    pub(super) fn unblock_client(&mut self, interface: u8) {
+        let now = self.now;
+        if let Some(client) = self.client_mut(interface)
+            && let Some((_, until)) = &mut client.blocked
+        {
+            *until = now;
+        }
+    }
+
+    fn client_mut(&mut self, interface: u8) -> Option<&mut Client> {
+        let row = self.interfaces.get_mut(usize::from(interface))?;
+        row.as_mut()?.client.as_mut()
+    }
+
+    /// Tells the client what has been found out of its address.
+    fn find(&mut self, interface: u8, address: Ipv4Addr, finding: Finding) {
+        let now = self.now;
+        let Some(client) = self.client_mut(interface) else {
+            return;
+        };
+        let event = match finding {
+            Finding::Free => client.dhcp.is_free(now, address),
+            Finding::Taken => {
+                client.detection = None;
+                client.dhcp.is_taken(address)
+            }
+        };
+        if let Some(event) = event {
+            self.heed(interface, event);
+        }
+    }
+
+    /// Does what the client's news ask for.
+    fn heed(&mut self, interface: u8, event: Event) {
+        match event {
+            Event::Probe(address) => self.detect(interface, address),
+            Event::Bound(lease) | Event::Renewed(lease) => self.apply(interface, lease),
+            Event::Lost(_) => self.take_lease_away(interface),
+        }
+    }
+
+    fn detect(&mut self, interface: u8, address: Ipv4Addr) {
+        let (random, now) = (self.secret.random_u64(), self.now);
+        // Given to this host by somebody who did not ask the server.
+        let is_own = self.is_own(address.into());
+        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
+            return;
+        };
+        if let (Some(client), Some(hardware)) = (&mut row.client, row.hardware) {
+            if is_own {
+                let _ = client.dhcp.is_taken(address);
+            } else {
+                client.detection = Some(Detection::new(address, hardware, random, now));
+            }
+        }
+    }
+
+    /// Gives the interface what the lease says.
+    fn apply(&mut self, interface: u8, lease: Lease) {
+        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
+            return;
+        };
+        let leased = Row::new(lease.address.into(), lease.prefix_len, Origin::Dhcp);
+        if row.addresses.renew(leased).is_err() {
+            // No room for it: somebody else may use it.
+            if let Some(client) = &mut row.client {
+                client.dhcp.stop();
+            }
+            return;
+        }
+        row.lent_mtu = lease.mtu.map(usize::from);
+        row.fit_mtu();
+        row.routes.remove_all(Origin::Dhcp, |_| true);
+        if let Some(router) = lease.router {
+            // The user's own come first.
+            let route = Route {
+                metric: LEARNED_METRIC,
+                ..Route::default_by(router.into())
+            };
+            row.routes.learn(route, Origin::Dhcp, None);
+        }
+        if let Some(client) = &mut row.client {
+            let before = client.lease.replace(lease.clone());
+            if before.is_none_or(|before| before.name_servers != lease.name_servers) {
+                self.learn_name_servers(interface);
+            }
+        }
+        self.settle_configuration(interface, self.cause);
+        self.wakers.wake(Subject::Configured);
+    }
+
+    /// Takes away what the lease gave.
+    fn take_lease_away(&mut self, interface: u8) {
+        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
+            return;
+        };
+        let Some(client) = &mut row.client else {
+            return;
+        };
+        client.detection = None;
+        let Some(lease) = client.lease.take() else {
+            return;
+        };
+        row.routes.remove_all(Origin::Dhcp, |_| true);
+        row.lent_mtu = None;
+        row.fit_mtu();
+        self.learn_name_servers(interface);
+        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
+            row.addresses.remove(lease.address.into());
+        }
+        self.settle_configuration(interface, self.cause);
+    }
+
+    /// Does what is due on an interface; says whether the device refused a frame.
+    pub(super) fn egress_client<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+        if self.client_mut(index).is_none() {
+            return false;
+        }
+        self.cause = Cause::Timer;
+        self.advance_client(index);
+        let is_refused = self.send_claims(index, device) || self.send_request(index, device);
+        if let Some(client) = self.client_mut(index) {
+            client.refused = is_refused;
+            if client.dhcp.is_over() {
+                self.take_lease_away(index);
+                if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+                    row.client = None;
+                }
+            }
+        }
+        is_refused
+    }
+
+    /// Goes on to what the time says.
+    fn advance_client(&mut self, index: u8) {
+        let now = self.now;
+        if let Some(client) = self.client_mut(index)
+            && let Some(event) = client.dhcp.poll(now)
+        {
+            self.heed(index, event);
+        }
+        let Some(client) = self.client_mut(index) else {
+            return;
+        };
+        let address = client.dhcp.address();
+        // A lease may be over before its address was looked into.
+        client.detection = client.detection.filter(|it| Some(it.address()) == address);
+        if let Some(detection) = &mut client.detection
+            && let Some(finding) = detection.poll(now)
+        {
+            let address = detection.address();
+            self.find(index, address, finding);
+        }
+    }
+
+    /// Sends the probes and announcements that are due; says whether the device refused one.
+    fn send_claims<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+        let now = self.now;
+        while let Some(client) = self.client_mut(index)
+            && let Some(detection) = client.detection
+            && let Some(sender) = detection.due(now)
+        {
+            if !self.send_claim(index, sender, detection.address(), device) {
+                return true;
+            }
+            if let Some(client) = self.client_mut(index)
+                && let Some(detection) = &mut client.detection
+            {
+                detection.note_sent(now);
+            }
+        }
+        false
+    }
+
+    /// Sends the message that is due, if it is known where to; says whether the device refused it.
+    fn send_request<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+        let now = self.now;
+        let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+            return false;
+        };
+        let Some(mut client) = row.client.take() else {
+            return false;
+        };
+        let is_refused = self.send_request_of(&mut client, index, now, device);
+        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+            row.client = Some(client);
+        }
+        is_refused
+    }
+
+    fn send_request_of<D: Device + ?Sized>(
+        &mut self,
+        client: &mut Client,
+        index: u8,
+        now: Instant,
+        device: &mut D,
+    ) -> bool {
+        let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+            return false;
+        };
+        let Some(route) = client.dhcp.due(now) else {
+            client.blocked = None;
+            return false;
+        };
+        let Some(link) = row.way_to(route.destination, now) else {
+            return self.wait_for_server(client, index, route.destination, device);
+        };
+        client.blocked = None;
+        let has_checksum = row.checksums.udp.tx();
+        let envelope = Envelope {
+            from: endpoint(route.source, CLIENT_PORT),
+            to: endpoint(route.destination, SERVER_PORT),
+            interface: index,
+            hop_limit: HOP_LIMIT,
+            traffic_class: 0,
+            content: Content::Udp,
+        };
+        let outgoing = Outgoing {
+            link,
+            header: envelope.header(Part::Whole),
+            payload_len: UDP_HEADER + MESSAGE_LEN,
+        };
+        let is_sent = self.send_own(index, device, &outgoing, |place| {
+            let mut message = [0; MESSAGE_LEN];
+            client.dhcp.emit(now, &mut message);
+            envelope.write(place, &message, 0, has_checksum);
+        });
+        self.probe_neighbor(index, device);
+        !is_sent
+    }
+
+    /// Asks for the server's hardware address, up to a time: then the message counts as sent and lost, for the server may come
+    /// back, or the others be asked.
+    fn wait_for_server<D: Device + ?Sized>(
+        &mut self,
+        client: &mut Client,
+        index: u8,
+        server: Ipv4Addr,
+        device: &mut D,
+    ) -> bool {
+        let now = self.now;
+        let (since, until) = client.blocked.unwrap_or((now, now));
+        if now >= since + DISCOVERY_TIMEOUT {
+            client.blocked = None;
+            client.dhcp.emit(now, &mut [0; MESSAGE_LEN]);
+        } else if now >= until {
+            self.solicit(index, server.into(), device);
+            client.blocked = Some((since, now + DISCOVERY_INTERVAL));
+        }
+        false
+    }
+}
+
+impl NetworkInterface {
+    /// The way over the link to a server, or to all of them.
+    fn way_to(&mut self, destination: Ipv4Addr, now: Instant) -> Option<Link> {
+        match (self.hardware, destination) {
+            (Some(from), Ipv4Addr::BROADCAST) => Some(Link::Ethernet {
+                from,
+                to: BROADCAST,
+            }),
+            _ => self.link_to(destination.into(), now),
+        }
+    }
+}
+
+fn ipv4(endpoint: Endpoint) -> Option<SocketAddrV4> {
+    match endpoint.addr {
+        IpAddr::V4(addr) => Some(SocketAddrV4::new(addr, endpoint.port)),
+        IpAddr::V6(_) => None,
+    }
+}
+
+fn endpoint(addr: Ipv4Addr, port: u16) -> Endpoint {
+    Endpoint {
+        addr: addr.into(),
+        port,
+    }
+}

@@ -1,0 +1,434 @@
+//! The routes of an interface: which destinations it leads to, and by which router.
+
+use core::cmp::Reverse;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use heapless::Vec;
+use smoltcp::time::Instant;
+
+use super::address::Origin;
+use super::countdown::left;
+use super::egress::earlier;
+use super::policy::common_prefix_len;
+use crate::{Error, Limit, Result};
+
+/// Routes of one interface.
+const ROUTES: usize = if cfg!(feature = "std") { 32 } else { 4 };
+
+/// Of these, the ones that routers and servers may fill: whatever they say, there is room for others.
+const LEARNED: usize = ROUTES / 2;
+
+/// Of default routes that are learned from others (as Linux): the user's own come first.
+pub(super) const LEARNED_METRIC: u32 = 1_024;
+
+/// A way to a network.
+///
+/// Of several that lead to a destination the one with the longest prefix is taken; among these, one whose gateway
+/// answers; among these, that of the lowest metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// The network's address; the bits behind the prefix do not count.
+    pub destination: IpAddr,
+    /// How many of its bits are the prefix; 0 is the default route.
+    pub prefix_len: u8,
+    /// The router that packets go to; `None` where the destination is on the link.
+    pub gateway: Option<IpAddr>,
+    /// Where two are as long, the lower one is taken.
+    pub metric: u32,
+}
+
+impl Route {
+    /// The default route of the gateway's family: what leads nowhere else goes there.
+    pub fn default_by(gateway: IpAddr) -> Route {
+        Route {
+            destination: unspecified(gateway.is_ipv4()),
+            prefix_len: 0,
+            gateway: Some(gateway),
+            metric: 0,
+        }
+    }
+
+    /// Whether it leads to an address.
+    pub(super) fn leads_to(&self, addr: IpAddr) -> bool {
+        self.destination.is_ipv4() == addr.is_ipv4()
+            && common_prefix_len(self.destination, addr) >= self.prefix_len
+    }
+
+    /// With the bits behind the prefix cleared, so that equal routes are equal values. `None` if it is no route at all:
+    /// the prefix is too long, or the gateway of the other family.
+    fn canonical(self) -> Option<Route> {
+        let cleared = match self.destination {
+            IpAddr::V4(v4) => {
+                let host_bits = u32::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
+                core::net::Ipv4Addr::from_bits(v4.to_bits() & !host_bits).into()
+            }
+            IpAddr::V6(v6) => {
+                let host_bits = u128::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
+                core::net::Ipv6Addr::from_bits(v6.to_bits() & !host_bits).into()
+            }
+        };
+        let longest = if self.destination.is_ipv4() { 32 } else { 128 };
+        let is_one_family = |gateway: IpAddr| gateway.is_ipv4() == self.destination.is_ipv4();
+        let is_right = self.prefix_len <= longest && self.gateway.is_none_or(is_one_family);
+        is_right.then_some(Route {
+            destination: cleared,
+            ..self
+        })
+    }
+}
+
+fn unspecified(is_v4: bool) -> IpAddr {
+    match is_v4 {
+        true => core::net::Ipv4Addr::UNSPECIFIED.into(),
+        false => core::net::Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// A route of an interface, as [`Stack::routes`](crate::Stack::routes) lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct InterfaceRoute {
+    /// The route.
+    pub route: Route,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// How long it stays; `None`: for ever.
+    pub valid: Option<Duration>,
+    /// Its gateway did not answer the last time it was asked for.
+    pub failed: bool,
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Row {
+    route: Route,
+    origin: Origin,
+    valid_until: Option<Instant>,
+    /// When its gateway last did not answer.
+    failed: Option<Instant>,
+}
+
+/// How well something leads to an address: the greatest rank is taken. Where all gateways have failed it is the one that
+/// has done so longest ago, so that each is tried in turn (RFC 4861 §6.3.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    prefix_len: u8,
+    works: bool,
+    failed: Reverse<Option<Instant>>,
+    metric: Reverse<u32>,
+}
+
+impl Rank {
+    /// Of a network that is on the link.
+    pub(super) fn direct(prefix_len: u8) -> Rank {
+        Rank {
+            prefix_len,
+            works: true,
+            failed: Reverse(None),
+            metric: Reverse(0),
+        }
+    }
+
+    /// No gateway that it needs has failed.
+    pub(super) fn works(&self) -> bool {
+        self.works
+    }
+}
+
+impl Row {
+    fn rank(&self) -> Rank {
+        Rank {
+            prefix_len: self.route.prefix_len,
+            works: self.failed.is_none(),
+            failed: Reverse(self.failed),
+            metric: Reverse(self.route.metric),
+        }
+    }
+}
+
+/// The routes of an interface.
+#[derive(Debug)]
+pub(super) struct RouteTable {
+    rows: Vec<Row, ROUTES>,
+}
+
+impl RouteTable {
+    pub(super) const fn new() -> RouteTable {
+        RouteTable { rows: Vec::new() }
+    }
+
+    /// Adds a route, or gives the one to the same network by the same gateway another metric, origin and lifetime.
+    /// [`Error::InvalidArgument`] if it is none.
+    pub(super) fn add(
+        &mut self,
+        route: Route,
+        origin: Origin,
+        valid_until: Option<Instant>,
+    ) -> Result<()> {
+        let route = route.canonical().ok_or(Error::InvalidArgument)?;
+        let row = Row {
+            route,
+            origin,
+            valid_until,
+            failed: None,
+        };
+        match self.position(&route) {
+            Some(known) => self.rows[known] = row,
+            None => self
+                .rows
+                .push(row)
+                .map_err(|_| Error::Exhausted(Limit::Routes))?,
+        }
+        Ok(())
+    }
+
+    /// Takes away the route to the network by the gateway, whatever its metric; says whether there was one.
+    pub(super) fn remove(&mut self, route: Route) -> bool {
+        let known = route.canonical().and_then(|route| self.position(&route));
+        known.map(|known| self.rows.remove(known)).is_some()
+    }
+
+    /// Takes away those that come from somewhere and are of a kind.
+    pub(super) fn remove_all(&mut self, origin: Origin, is_meant: impl Fn(&Route) -> bool) {
+        self.rows
+            .retain(|row| row.origin != origin || !is_meant(&row.route));
+    }
+
+    fn position(&self, route: &Route) -> Option<usize> {
+        self.rows.iter().position(|row| {
+            let known = row.route;
+            (known.destination, known.prefix_len, known.gateway)
+                == (route.destination, route.prefix_len, route.gateway)
+        })
+    }
+
+    /// The best way to an address.
+    pub(super) fn look_up(&self, addr: IpAddr) -> Option<(Rank, Route)> {
+        let rows = self.rows.iter().filter(|row| row.route.leads_to(addr));
+        let ranked = rows.map(|row| (row.rank(), row.route));
+        // Of equals the first stays.
+        ranked.reduce(|best, next| if next.0 > best.0 { next } else { best })
+    }
+
+    /// A gateway did not answer: others are taken from now on, if there are any.
+    pub(super) fn gateway_failed(&mut self, gateway: IpAddr, now: Instant) {
+        for row in self.by(gateway) {
+            row.failed = Some(now);
+        }
+    }
+
+    /// A gateway has been heard of.
+    pub(super) fn gateway_answered(&mut self, gateway: IpAddr) {
+        for row in self.by(gateway) {
+            row.failed = None;
+        }
+    }
+
+    fn by(&mut self, gateway: IpAddr) -> impl Iterator<Item = &mut Row> {
+        let is_by = move |row: &&mut Row| row.route.gateway == Some(gateway);
+        self.rows.iter_mut().filter(is_by)
+    }
+
+    /// Forgets those whose time is over.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.rows
+            .retain(|row| row.valid_until.is_none_or(|at| now < at));
+    }
+
+    /// When the time of one is over next.
+    pub(super) fn expires_at(&self) -> Option<Instant> {
+        let rows = self.rows.iter();
+        rows.map(|row| row.valid_until).fold(None, earlier)
+    }
+
+    /// The table as users see it.
+    pub(super) fn list(&self, now: Instant) -> impl Iterator<Item = InterfaceRoute> {
+        self.rows.iter().map(move |row| InterfaceRoute {
+            route: row.route,
+            origin: row.origin,
+            valid: row.valid_until.map(|at| left(at, now)),
+            failed: row.failed.is_some(),
+        })
+    }
+}
+
+impl RouteTable {
+    /// Somebody on the link has said of a route that it exists until then. Routes that others gave stay as they are; those
+    /// for which there is no room are not taken.
+    pub(super) fn learn(&mut self, route: Route, origin: Origin, valid_until: Option<Instant>) {
+        let is_learned = |row: &&Row| row.origin != Origin::Static;
+        let has_room = self.rows.iter().filter(is_learned).count() < LEARNED;
+        let known = route.canonical().and_then(|route| self.position(&route));
+        match known.and_then(|known| self.rows.get_mut(known)) {
+            Some(row) if row.origin == origin => {
+                row.route.metric = route.metric;
+                row.valid_until = valid_until;
+            }
+            Some(_) => {}
+            None if has_room => {
+                // Without room for it the router is one too many.
+                let _ = self.add(route, origin, valid_until);
+            }
+            None => {}
+        }
+    }
+
+    /// Takes away those by gateways that are not on the link any more.
+    pub(super) fn remove_stray(&mut self, is_on_link: impl Fn(IpAddr) -> bool) {
+        self.rows
+            .retain(|row| row.route.gateway.is_none_or(&is_on_link));
+    }
+}
+
+#[cfg(feature = "ipv6")]
+impl RouteTable {
+    /// A router has said of a route that it does not exist any more.
+    pub(super) fn unlearn(&mut self, route: Route) {
+        let known = route.canonical().and_then(|route| self.position(&route));
+        if let Some(known) = known
+            && self.rows[known].origin == Origin::Autoconfigured
+        {
+            self.rows.remove(known);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        match text.parse() {
+            Ok(addr) => addr,
+            Err(_) => unreachable!("{text} is no address"),
+        }
+    }
+
+    fn route(destination: &str, prefix_len: u8, gateway: &str, metric: u32) -> Route {
+        Route {
+            destination: ip(destination),
+            prefix_len,
+            gateway: Some(ip(gateway)),
+            metric,
+        }
+    }
+
+    fn table(routes: &[Route]) -> RouteTable {
+        let mut table = RouteTable::new();
+        for route in routes {
+            assert_eq!(table.add(*route, Origin::Static, None), Ok(()));
+        }
+        table
+    }
+
+    fn gateway(table: &RouteTable, destination: &str) -> Option<IpAddr> {
+        table.look_up(ip(destination))?.1.gateway
+    }
+
+    #[test]
+    fn the_longest_prefix_leads() {
+        let table = table(&[
+            route("0.0.0.0", 0, "10.0.0.1", 0),
+            route("192.168.0.0", 16, "10.0.0.2", 9),
+            route("192.168.7.0", 24, "10.0.0.3", 99),
+            route("::", 0, "fe80::1", 0),
+        ]);
+        assert_eq!(gateway(&table, "192.168.7.9"), Some(ip("10.0.0.3")));
+        assert_eq!(gateway(&table, "192.168.8.9"), Some(ip("10.0.0.2")));
+        assert_eq!(gateway(&table, "192.169.8.9"), Some(ip("10.0.0.1")));
+        assert_eq!(gateway(&table, "fd00::1"), Some(ip("fe80::1")));
+    }
+
+    #[test]
+    fn among_equals_the_lowest_metric_leads() {
+        let table = table(&[
+            route("0.0.0.0", 0, "10.0.0.1", 7),
+            route("0.0.0.0", 0, "10.0.0.2", 3),
+            route("0.0.0.0", 0, "10.0.0.3", 3),
+        ]);
+        assert_eq!(gateway(&table, "1.2.3.4"), Some(ip("10.0.0.2")));
+    }
+
+    #[test]
+    fn a_gateway_that_fails_makes_way_until_it_answers() {
+        let mut table = table(&[
+            route("::", 0, "fe80::1", 1),
+            route("::", 0, "fe80::2", 2),
+            route("::", 0, "fe80::3", 3),
+        ]);
+        let at = Instant::from_secs;
+        let leads = |table: &RouteTable| gateway(table, "2001:db8::1");
+        assert_eq!(leads(&table), Some(ip("fe80::1")));
+        table.gateway_failed(ip("fe80::1"), at(1));
+        assert_eq!(leads(&table), Some(ip("fe80::2")));
+        table.gateway_failed(ip("fe80::2"), at(2));
+        table.gateway_failed(ip("fe80::3"), at(3));
+        // All have failed: each is tried in turn.
+        assert_eq!(leads(&table), Some(ip("fe80::1")));
+        table.gateway_failed(ip("fe80::1"), at(4));
+        assert_eq!(leads(&table), Some(ip("fe80::2")));
+        table.gateway_answered(ip("fe80::3"));
+        assert_eq!(leads(&table), Some(ip("fe80::3")));
+        table.gateway_answered(ip("fe80::1"));
+        assert_eq!(leads(&table), Some(ip("fe80::1")));
+    }
+
+    #[test]
+    fn bits_behind_the_prefix_do_not_tell_routes_apart() {
+        let mut table = table(&[
+            route("10.1.2.3", 16, "10.0.0.1", 1),
+            route("10.1.9.9", 16, "10.0.0.1", 5),
+        ]);
+        let listed: std::vec::Vec<_> = table.list(Instant::ZERO).map(|it| it.route).collect();
+        assert_eq!(listed, [route("10.1.0.0", 16, "10.0.0.1", 5)]);
+        assert!(table.remove(route("10.1.7.7", 16, "10.0.0.1", 0)));
+        assert!(!table.remove(route("10.1.7.7", 16, "10.0.0.1", 0)));
+        assert_eq!(gateway(&table, "10.1.2.3"), None);
+    }
+
+    #[test]
+    fn what_is_no_route_is_refused() {
+        let mut table = RouteTable::new();
+        for wrong in [
+            route("10.0.0.0", 33, "10.0.0.1", 0),
+            route("::", 129, "fe80::1", 0),
+            route("::", 0, "10.0.0.1", 0),
+        ] {
+            let result = table.add(wrong, Origin::Static, None);
+            assert_eq!(result, Err(Error::InvalidArgument));
+        }
+    }
+
+    #[test]
+    fn it_ends_to_the_second() {
+        let mut table = RouteTable::new();
+        let until = Some(Instant::from_secs(30));
+        let default = route("::", 0, "fe80::1", 0);
+        assert_eq!(table.add(default, Origin::Dhcp, until), Ok(()));
+        assert_eq!(table.expires_at(), until);
+        table.expire(Instant::from_millis(29_999));
+        assert_eq!(gateway(&table, "fd00::1"), Some(ip("fe80::1")));
+        table.expire(Instant::from_secs(30));
+        assert_eq!(gateway(&table, "fd00::1"), None);
+        assert_eq!(table.expires_at(), None);
+    }
+
+    #[test]
+    #[cfg(feature = "ipv6")]
+    fn routers_fill_half_of_it_at_most() {
+        let mut table = RouteTable::new();
+        for router in 0..200 {
+            let default = route("::", 0, &std::format!("fe80::{router}"), 0);
+            table.learn(default, Origin::Autoconfigured, None);
+        }
+        assert_eq!(table.list(Instant::ZERO).count(), LEARNED);
+        let own = route("fd00:1::", 32, "fe80::77", 0);
+        assert_eq!(table.add(own, Origin::Static, None), Ok(()));
+        // What was given is not the routers' to change.
+        table.unlearn(own);
+        let until = Some(Instant::from_secs(1));
+        table.learn(Route { metric: 9, ..own }, Origin::Autoconfigured, until);
+        table.expire(Instant::from_secs(2));
+        assert_eq!(gateway(&table, "fd00:1::1"), Some(ip("fe80::77")));
+    }
+}
