@@ -58,7 +58,9 @@
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
-//! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
+//! | `sequence` | what must not be predictable: sequence numbers, ports |
+//! | `resolver`, `dns` | names: the lookups, and a question's way from server to server |
+//! | `destination` | which of a name's addresses comes first |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod address;
