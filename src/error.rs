@@ -46,6 +46,8 @@ pub enum Error {
     NetworkDown,
     /// No interface has a route to the address.
     NetworkUnreachable,
+    /// No such interface, or none that leads to the group.
+    NoDevice,
     /// The socket is not connected.
     NotConnected,
     /// The call does not exist for this type of socket.
@@ -82,6 +84,8 @@ pub enum Limit {
     NameServers,
     /// Hosts of a simulation.
     Hosts,
+    /// Multicast groups of one interface.
+    Groups,
 }
 
 impl Limit {
@@ -97,6 +101,7 @@ impl Limit {
             Limit::Names => "names in the static table",
             Limit::NameServers => "name servers",
             Limit::Hosts => "hosts in the simulation",
+            Limit::Groups => "multicast groups of the interface",
         }
     }
 }
@@ -122,6 +127,7 @@ impl Error {
             Error::NameNotFound => "EAI_NONAME",
             Error::NetworkDown => "ENETDOWN",
             Error::NetworkUnreachable => "ENETUNREACH",
+            Error::NoDevice => "ENODEV",
             Error::NotConnected => "ENOTCONN",
             Error::NotSupported => "EOPNOTSUPP",
             Error::PermissionDenied => "EACCES",
@@ -152,6 +158,7 @@ impl fmt::Display for Error {
             Error::NameNotFound => "name not found",
             Error::NetworkDown => "network down",
             Error::NetworkUnreachable => "network unreachable",
+            Error::NoDevice => "no such device",
             Error::NotConnected => "not connected",
             Error::NotSupported => "not supported by this type of socket",
             Error::PermissionDenied => "permission denied",
@@ -186,6 +193,7 @@ impl From<Error> for std::io::Error {
             Error::NameNotFound => ErrorKind::NotFound,
             Error::NetworkDown => ErrorKind::NetworkDown,
             Error::NetworkUnreachable => ErrorKind::NetworkUnreachable,
+            Error::NoDevice => ErrorKind::Other,
             Error::NotConnected => ErrorKind::NotConnected,
             Error::NotSupported => ErrorKind::Unsupported,
             Error::PermissionDenied => ErrorKind::PermissionDenied,

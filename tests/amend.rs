@@ -7,7 +7,6 @@ mod net;
 
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::{Duration, Instant};
-use glasstack::stack::option::KeepAlive;
 use glasstack::stack::{Capacity, Shutdown};
 use glasstack::{Error, Fd};
 use net::segment::{ACK, FIN, Segment};
@@ -310,8 +309,7 @@ fn what_does_not_fit_into_the_window_is_followed_by_its_fin() {
 fn nobody_is_probed_in_vain_who_is_to_acknowledge_something() {
     let mut scene = Scene::new();
     let interval = Some(std::time::Duration::from_secs(1));
-    let stack = &mut scene.net.client.stack;
-    stack.setsockopt(scene.fd, KeepAlive, interval).unwrap();
+    scene.net.client.keep_alive(scene.fd, interval);
     scene.send(b"hello, world");
     // Nine intervals are over long before the timeouts of 1, 2, 4 and 8 seconds.
     scene.net.run_for(Duration::from_secs(16));
@@ -326,8 +324,7 @@ fn nobody_is_probed_in_vain_who_is_to_acknowledge_something() {
 fn who_sends_what_is_acknowledged_at_once_is_heard() {
     let mut scene = Scene::new();
     let interval = Some(std::time::Duration::from_secs(10));
-    let stack = &mut scene.net.client.stack;
-    stack.setsockopt(scene.fd, KeepAlive, interval).unwrap();
+    scene.net.client.keep_alive(scene.fd, interval);
     // What fills a part of a gap is acknowledged before anything else is done.
     let mut late = scene.next.clone().with(b"late");
     late.seq = late.seq.wrapping_add(80);

@@ -9,14 +9,17 @@ use std::{
     fmt::Write,
     net::{Ipv4Addr, SocketAddr},
     sync::atomic::Ordering,
+    time::Duration,
 };
 
 use embassy_futures::select::{Either, select};
 use glasstack::{
-    Result, Stack,
+    Error, Result, Stack,
     smoltcp::time::Instant,
-    socket::{Interrupts, Local, Runner, TcpListener, TcpStream, UdpSocket, block_on},
-    stack::Storage,
+    socket::{
+        Interrupts, Local, Runner, TcpListener, TcpStream, UdpSocket, block_on, poll, timeout,
+    },
+    stack::{Events, PollFd, Storage},
 };
 use watchman::ARMED;
 
@@ -84,6 +87,34 @@ fn converse(said: &RefCell<heapless::String<1024>>) -> Result<()> {
     }
 }
 
+/// Two sockets, a time limit, and one datagram: what a task does that waits for many.
+fn wait_for_many() -> Result<[Events; 2]> {
+    let mut memory = Memory::new();
+    let time = Cell::new(Instant::ZERO);
+    let network = Local::new(Stack::new(&mut memory, [7; 16], ()), || time.get());
+    let interrupts = Interrupts::new(|until, is_woken: &dyn Fn() -> bool| {
+        if !is_woken() {
+            time.set(until.unwrap_or(Instant::from_secs(3600)));
+        }
+    });
+    let mut runner = Runner::loopback(&network, &interrupts);
+    let program = async {
+        let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let here = UdpSocket::bind(&network, address(1))?;
+        let there = UdpSocket::bind(&network, address(2))?;
+        let mut fds = [here.fd(), there.fd()].map(|fd| PollFd::new(fd, Events::POLLIN));
+        let limit = Duration::from_secs(1);
+        match timeout(&network, limit, poll(&network, &mut fds)).await {
+            Err(Error::TimedOut) => {}
+            _ => return Err(Error::InvalidArgument),
+        }
+        here.send_to(b"x", address(2)).await?;
+        timeout(&network, limit, poll(&network, &mut fds)).await??;
+        Ok(fds.map(|row| row.revents))
+    };
+    block_on(&interrupts, runner.run_until(program))?
+}
+
 /// Looks a name up at a name server on the same host, and connects to what it says.
 fn connect_by_name() -> Result<SocketAddr> {
     // One name at a time.
@@ -134,6 +165,11 @@ fn main() {
     ARMED.store(false, Ordering::Relaxed);
     assert_eq!(peer, Ok((Ipv4Addr::LOCALHOST, 9999).into()));
 
+    ARMED.store(true, Ordering::Relaxed);
+    let found = wait_for_many();
+    ARMED.store(false, Ordering::Relaxed);
+    assert_eq!(found, Ok([Events::NONE, Events::POLLIN]));
+
     let said = RefCell::new(heapless::String::new());
     ARMED.store(true, Ordering::Relaxed);
     let end = converse(&said);
@@ -147,5 +183,5 @@ fn main() {
         _ => word.to_owned(),
     });
     assert_eq!(words.collect::<String>(), SAID);
-    println!("a conversation of tasks without a heap: ok");
+    println!("a poll and a conversation of tasks without a heap: ok");
 }

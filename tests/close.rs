@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Duration as Time;
-use glasstack::stack::option::{Congestion, CongestionControl, KeepAlive};
+use glasstack::stack::option::{Congestion, CongestionControl};
 use glasstack::stack::{CLOSE_TIMEOUT, Capacity, Domain, ORPHAN_TIMEOUT, Shutdown, Type};
 use glasstack::trace::State;
 use glasstack::{Error, Fd};
@@ -264,10 +264,7 @@ fn an_orphan_in_fin_wait_2_ends_after_the_close_timeout() {
 fn an_orphan_in_fin_wait_2_ends_however_often_its_peer_speaks() {
     let mut net = Net::new();
     let (client, _accepted, _) = net.pair(SERVER);
-    net.client
-        .stack
-        .setsockopt(client, KeepAlive, Some(Duration::from_secs(1)))
-        .unwrap();
+    net.client.keep_alive(client, Some(Duration::from_secs(1)));
     net.client.stack.close(client).unwrap();
     net.run_for(Time::from_secs(59));
     assert_eq!(net.client.stack.usage().connections, 1);

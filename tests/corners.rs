@@ -8,7 +8,7 @@ use core::time::Duration;
 use glasstack::device::Wire;
 use glasstack::smoltcp::phy::{Device, DeviceCapabilities, Medium};
 use glasstack::smoltcp::time::Instant;
-use glasstack::stack::option::{KeepAlive, UserTimeout};
+use glasstack::stack::option::{KeepAliveIdle, UserTimeout};
 use glasstack::stack::{Capacity, Domain, Shutdown, Storage, Type};
 use glasstack::trace::State;
 use glasstack::{Error, Stack};
@@ -34,7 +34,7 @@ fn a_time_out_beyond_the_clock_is_never() {
                 Err(Error::InvalidArgument)
             );
             assert_eq!(
-                stack.setsockopt(fd, KeepAlive, Some(beyond)),
+                stack.setsockopt(fd, KeepAliveIdle, beyond),
                 Err(Error::InvalidArgument)
             );
         }
@@ -531,10 +531,7 @@ fn a_keep_alive_of_a_second_asks_for_nobodys_hardware_address() {
     let mut net = Net::new();
     let (client, server, _) = net.pair(SERVER);
     let second = Some(Duration::from_secs(1));
-    net.client
-        .stack
-        .setsockopt(client, KeepAlive, second)
-        .unwrap();
+    net.client.keep_alive(client, second);
     net.run_for(glasstack::smoltcp::time::Duration::from_secs(3));
     let before = net.frames.len();
     for _ in 0..5 {

@@ -50,6 +50,10 @@ fn look(medium: Medium, frame: &[u8]) -> String {
         }
         match packet.transport {
             Transport::Icmpv6(icmp) => assert!(icmp.options().count() <= frame.len() / 8),
+            Transport::Igmp(igmp) => {
+                let sources = igmp.records().map(|record| record.sources().count());
+                assert!(igmp.sources().count() + sources.sum::<usize>() <= frame.len() / 4);
+            }
             Transport::Tcp(tcp) => assert!(tcp.options().count() <= 40),
             Transport::Udp(udp) => {
                 if let Application::Dns(dns) = udp.application() {

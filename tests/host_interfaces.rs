@@ -450,8 +450,8 @@ fn a_device_that_goes_takes_only_itself_out() -> io::Result<()> {
         peers[dying].shutdown(LONG)?;
         there_and_back(stream, &pattern(1_000_000, 1))?;
         join(echoed)?;
-        for family in 0..2 {
-            greet(&peers[living], &home, HOME[living][family])?;
+        for address in HOME[living] {
+            greet(&peers[living], &home, address)?;
         }
         greet(&home, &home, "127.0.0.1")?;
         let timeout = Duration::from_millis(100);

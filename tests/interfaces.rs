@@ -102,6 +102,7 @@ impl Host {
             for i in [0, 1] {
                 for frame in self.cables[i].sent.drain(..) {
                     match ethernet::read(&frame) {
+                        Sent::Report => {}
                         Sent::Packet(station, packet) => sent[i].push((station, packet)),
                         Sent::Request(neighbor) => {
                             self.requests.push(neighbor);

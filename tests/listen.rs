@@ -12,7 +12,7 @@ use std::time::Duration;
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Duration as Time;
 use glasstack::stack::option::{
-    Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout,
+    Congestion, CongestionControl, HopLimit, KeepAliveIdle, NoDelay, UserTimeout,
 };
 use glasstack::stack::{Capacity, Domain};
 use glasstack::trace::State;
@@ -330,10 +330,7 @@ fn an_accepted_connection_has_its_listeners_options() {
         .stack
         .setsockopt(listener, UserTimeout, timeout)
         .unwrap();
-    net.server
-        .stack
-        .setsockopt(listener, KeepAlive, timeout)
-        .unwrap();
+    net.server.keep_alive(listener, timeout);
     net.server
         .stack
         .setsockopt(listener, Congestion, CongestionControl::Cubic)
@@ -348,7 +345,10 @@ fn an_accepted_connection_has_its_listeners_options() {
         Ok(timeout)
     );
     assert_eq!(
-        net.server.stack.getsockopt(accepted, KeepAlive),
+        net.server
+            .stack
+            .getsockopt(accepted, KeepAliveIdle)
+            .map(Some),
         Ok(timeout)
     );
     assert_eq!(

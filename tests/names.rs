@@ -180,6 +180,8 @@ fn a_name_resolves_to_ipv4_and_ipv6() {
 #[test]
 fn literals_need_no_server() {
     let mut net = Net::new();
+    net.run_for(Time::from_secs(1)); // a new host tells of its groups
+    net.frames.clear();
     for literal in ["192.0.2.7", "2001:db8::7", "::1", "255.255.255.255"] {
         let lookup = resolve(&mut net, literal);
         assert_eq!(

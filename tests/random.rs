@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use glasstack::smoltcp::time;
 use glasstack::stack::option::{
-    Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout, V6Only,
+    Congestion, CongestionControl, HopLimit, KeepAliveIdle, NoDelay, UserTimeout, V6Only,
 };
 use glasstack::stack::{Capacity, Domain, Fd, Interest, Lookup, Shutdown, Storage, Type, Usage};
 use glasstack::{Error, Stack};
@@ -333,7 +333,7 @@ fn set_option(stack: &mut Stack<'_>, fd: Fd, which: u8, value: u32) {
     let time = [None, Some(time), Some(Duration::ZERO), Some(Duration::MAX)][value as usize % 4];
     let _ = match which {
         0 => stack.setsockopt(fd, NoDelay, value.is_multiple_of(2)),
-        1 => stack.setsockopt(fd, KeepAlive, time),
+        1 => stack.setsockopt(fd, KeepAliveIdle, time.unwrap_or_default()),
         2 => stack.setsockopt(fd, HopLimit, value as u8),
         3 => stack.setsockopt(fd, V6Only, value.is_multiple_of(2)),
         4 => stack.setsockopt(fd, UserTimeout, time),
@@ -342,7 +342,7 @@ fn set_option(stack: &mut Stack<'_>, fd: Fd, which: u8, value: u32) {
             stack.setsockopt(fd, Congestion, [None, Reno, Cubic][value as usize % 3])
         }
     };
-    let _ = stack.getsockopt(fd, KeepAlive);
+    let _ = stack.getsockopt(fd, KeepAliveIdle);
 }
 
 /// The frames of a forgery; none where there is no earlier frame for it.

@@ -1,5 +1,5 @@
-//! Several stacks in one thread without an executor, each with a runner: every one is driven for its own device and at its
-//! own time.
+//! Several runners in one thread without an executor, of several stacks or of one stack's interfaces: every one is driven for
+//! its own device and at its own time.
 
 use std::{
     cell::Cell,
@@ -43,11 +43,15 @@ type Network = Local<'static, fn() -> Instant>;
 
 fn host(mut end: WireEnd, number: u8) -> (Network, InterfaceId, WireEnd) {
     let mut stack = Stack::with_capacity(Capacity::default(), [number; 16], ());
-    let interface = stack.add_interface(&mut end, None).expect("room");
-    stack
-        .add_address(interface, [10, 0, 0, number].into(), 24)
-        .expect("room");
+    let interface = attach(&mut stack, &mut end, [10, 0, 0, number]);
     (Local::new(stack, host::now), interface, end)
+}
+
+fn attach(stack: &mut Stack<'static>, end: &mut WireEnd, address: [u8; 4]) -> InterfaceId {
+    let interface = stack.add_interface(end, None).expect("room");
+    let added = stack.add_address(interface, address.into(), 24);
+    added.expect("room");
+    interface
 }
 
 /// A future that is polled when its own waker was woken, and not because another was: as in an executor.
@@ -142,6 +146,74 @@ fn a_parker_wakes_each_runner_for_its_device_and_its_time() {
 #[test]
 fn a_parker_wakes_the_runners_that_an_executor_has_as_tasks() {
     assert_eq!(in_time(|| converse(true)), Ok(*b"Welcome!"));
+}
+
+/// A stack between two links, with a runner for each; on each link a peer, whose first SYN is lost. The stack has room for one
+/// connection: the second peer's next SYN waits until the first has said goodbye, which the other runner hears.
+fn serve_two_links() -> Result<[[u8; 8]; 2]> {
+    let wire = || {
+        let faults = Faults::new(1).lose("SYN".parse().expect("a selector"));
+        Wire::new(Medium::Ip, 1500).faulty_ends(faults)
+    };
+    let ((mut left, left_peer), (mut right, right_peer)) = (wire()?, wire()?);
+    let capacity = Capacity {
+        connections: 1,
+        ..Capacity::default()
+    };
+    let mut stack = Stack::with_capacity(capacity, [9; 16], ());
+    let left_link = attach(&mut stack, &mut left, [10, 0, 0, 1]);
+    let right_link = attach(&mut stack, &mut right, [10, 0, 1, 1]);
+    let home = Local::new(stack, host::now as fn() -> Instant);
+    let peer = |mut end: WireEnd, number: u8| -> (Network, InterfaceId, WireEnd) {
+        let mut stack = Stack::with_capacity(Capacity::default(), [number; 16], ());
+        let interface = attach(&mut stack, &mut end, [10, 0, number, 2]);
+        (Local::new(stack, host::now), interface, end)
+    };
+    let (one, one_link, one_end) = peer(left_peer, 0);
+    let (other, other_link, other_end) = peer(right_peer, 1);
+
+    let parker = Parker::new().expect("an eventfd");
+    let mut left_runner = Runner::new(&home, left_link, left, &parker);
+    let mut right_runner = Runner::new(&home, right_link, right, &parker);
+    let mut one_runner = Runner::new(&one, one_link, one_end, &parker);
+    let mut other_runner = Runner::new(&other, other_link, other_end, &parker);
+
+    let listener = TcpListener::bind(&home, "0.0.0.0:9999".parse().expect("an address"), 5)?;
+    // Beside the left link's runner, and what it sends over the right link is for the right one's.
+    let serve = async {
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().await?;
+            stream.write_all(b"Welcome!").await?;
+            // The peer's end first, so that its acknowledgment frees the place.
+            assert_eq!(stream.read(&mut [0]).await?, 0);
+        }
+        std::future::pending::<Result<()>>().await
+    };
+    let hear = async |network: &Network, address: &str| {
+        let address = address.parse().expect("an address");
+        let stream = TcpStream::connect(network, address).await?;
+        let mut welcome = [0; 8];
+        stream.read_exact(&mut welcome).await?;
+        Result::Ok(welcome)
+    };
+    let clients = join(
+        Task::new(hear(&one, "10.0.0.1:9999")),
+        Task::new(hear(&other, "10.0.1.1:9999")),
+    );
+    let peers = join(Task::new(one_runner.run()), Task::new(other_runner.run()));
+    let home = join(
+        Task::new(left_runner.run_until(serve)),
+        Task::new(right_runner.run()),
+    );
+    match block_on(&parker, select(clients, join(home, peers))) {
+        Either::First((one, other)) => Ok([one?, other?]),
+        Either::Second(_) => unreachable!("they run for ever"),
+    }
+}
+
+#[test]
+fn each_runner_of_one_stack_does_what_the_other_caused() {
+    assert_eq!(in_time(serve_two_links), Ok([*b"Welcome!"; 2]));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use glasstack::smoltcp::time::{Duration as Time, Instant};
-use glasstack::stack::option::{HopLimit, KeepAlive, NoDelay, UserTimeout, V6Only};
+use glasstack::stack::option::{HopLimit, NoDelay, UserTimeout, V6Only};
 use glasstack::stack::{Capacity, Domain, Shutdown, Type};
 use glasstack::{Error, Stack};
 use need::Need;
@@ -191,7 +191,7 @@ fn keep_alive_counts_the_probes_that_nobody_answers() {
     let mut net = Net::new();
     let (fd, _, _) = net.pair(SERVER);
     let hour = Some(Duration::from_secs(3_600));
-    net.client.stack.setsockopt(fd, KeepAlive, hour).unwrap();
+    net.client.keep_alive(fd, hour);
     let line = |net: &Net| screen(&net.client).lines().nth(1).unwrap().to_string();
     net.run_for(Time::from_secs(60));
     assert!(

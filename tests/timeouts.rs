@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use glasstack::smoltcp::time::{Duration as Time, Instant};
-use glasstack::stack::option::{KeepAlive, UserTimeout};
+use glasstack::stack::option::UserTimeout;
 use glasstack::stack::{
     CONNECT_TIMEOUT, DATA_TIMEOUT, Domain, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES, Type,
 };
@@ -241,10 +241,7 @@ fn an_idle_connection_wakes_nobody() {
 fn keep_alive_probes_at_its_interval_and_the_peer_answers() {
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
-    net.client
-        .stack
-        .setsockopt(client, KeepAlive, Some(Duration::from_secs(10)))
-        .unwrap();
+    net.client.keep_alive(client, Some(Duration::from_secs(10)));
     net.run();
     net.frames.clear();
     net.run_for(Time::from_secs(95));
@@ -259,10 +256,7 @@ fn nine_unanswered_keep_alive_probes_time_the_connection_out() {
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
     net.run_for(Time::from_secs(1));
-    net.client
-        .stack
-        .setsockopt(client, KeepAlive, Some(Duration::from_secs(10)))
-        .unwrap();
+    net.client.keep_alive(client, Some(Duration::from_secs(10)));
     net.run();
     let sent = |net: &Net| net.segments(Side::Client).len();
     // One round in which the peer answers, then silence.
@@ -291,9 +285,7 @@ fn keep_alive_times_out_as_exactly_where_the_neighbor_vanished_with_its_address(
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
     net.client
-        .stack
-        .setsockopt(client, KeepAlive, Some(Duration::from_secs(100)))
-        .unwrap();
+        .keep_alive(client, Some(Duration::from_secs(100)));
     net.run();
     let heard = net.frames.last().unwrap().time;
     net.cut();
@@ -310,9 +302,7 @@ fn a_blind_forger_does_not_keep_a_dead_connection_open() {
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
     net.client
-        .stack
-        .setsockopt(client, KeepAlive, Some(Duration::from_secs(100)))
-        .unwrap();
+        .keep_alive(client, Some(Duration::from_secs(100)));
     net.run();
     let heard = net.frames.last().unwrap().time;
     let own = net.client.stack.getsockname(client).unwrap().to_string();
@@ -484,10 +474,7 @@ fn no_state_makes_poll_ask_for_itself_without_end() {
         }),
         ("keep-alive", |net| {
             let (client, ..) = net.pair(SERVER);
-            net.client
-                .stack
-                .setsockopt(client, KeepAlive, Some(Duration::from_secs(1)))
-                .unwrap();
+            net.client.keep_alive(client, Some(Duration::from_secs(1)));
             net.cut();
         }),
     ];

@@ -27,6 +27,7 @@ impl embedded_io::Error for Error {
             | Error::HostUnreachable
             | Error::NetworkDown
             | Error::NetworkUnreachable
+            | Error::NoDevice
             | Error::WouldBlock => ErrorKind::Other,
         }
     }

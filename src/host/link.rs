@@ -52,7 +52,7 @@ impl Links {
             link.poll(stack, now);
         }
         // What came by one may be answered by another that had its turn: then there is more to do at once.
-        let next = |link: &Box<dyn Link>| stack.next_deadline_of(link.interface());
-        self.0.iter().filter_map(next).min()
+        let interfaces = self.0.iter().map(|link| link.interface());
+        interfaces.filter_map(|it| stack.next_deadline_of(it)).min()
     }
 }

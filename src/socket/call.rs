@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::{Network, handle::Handle};
-use crate::stack::{Interest, Received};
+use crate::stack::{Interest, Message, Received};
 use crate::{Error, Result, Stack};
 
 pub(crate) async fn connect<N: Network>(handle: &Handle<N>, address: SocketAddr) -> Result<()> {
@@ -89,4 +89,20 @@ pub(crate) async fn peek_from<N: Network>(
 ) -> Result<Received> {
     let peek = |stack: &mut Stack<'_, N::Observer>, fd| stack.peekfrom(fd, buffer);
     handle.attempt(Interest::Readable, peek).await
+}
+
+pub(crate) async fn send_msg<N: Network>(
+    handle: &Handle<N>,
+    message: &Message<'_>,
+) -> Result<usize> {
+    let send = |stack: &mut Stack<'_, N::Observer>, fd| stack.sendmsg(fd, message);
+    handle.attempt(Interest::Writable, send).await
+}
+
+pub(crate) async fn recv_msg<N: Network>(
+    handle: &Handle<N>,
+    buffers: &mut [&mut [u8]],
+) -> Result<Received> {
+    let receive = |stack: &mut Stack<'_, N::Observer>, fd| stack.recvmsg(fd, buffers);
+    handle.attempt(Interest::Readable, receive).await
 }

@@ -3,7 +3,10 @@
 use core::net::SocketAddr;
 
 use super::{Network, attempt::Attempt};
-use crate::stack::{Domain, Interest, Type, option::SocketOption};
+use crate::stack::{
+    Domain, Interest, Type,
+    option::{SettableOption, SocketOption},
+};
 use crate::{Fd, Result, Stack};
 
 /// An open socket; dropping it closes it.
@@ -19,6 +22,11 @@ impl<N: Network> Handle<N> {
             SocketAddr::V4(_) => Domain::Inet,
             SocketAddr::V6(_) => Domain::Inet6,
         };
+        Handle::open_domain(network, domain, kind)
+    }
+
+    /// `socket(2)`.
+    pub(crate) fn open_domain(network: N, domain: Domain, kind: Type) -> Result<Self> {
         let fd = network.call(|stack| stack.socket(domain, kind))?;
         Ok(Handle { network, fd })
     }
@@ -51,7 +59,7 @@ impl<N: Network> Handle<N> {
         Attempt::new(&self.network, self.fd, interest, operation)
     }
 
-    pub(crate) fn set<T: SocketOption>(&self, option: T, value: T::Value) -> Result<()> {
+    pub(crate) fn set<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
         self.call(|stack, fd| stack.setsockopt(fd, option, value))
     }
 

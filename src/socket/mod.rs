@@ -34,7 +34,7 @@
 //! # The parts
 //!
 //! ```text
-//!   TcpListener · TcpStream · UdpSocket · resolve · sleep      any number of tasks
+//!   TcpListener · TcpStream · UdpSocket · RawSocket · resolve · sleep      any number of tasks
 //!                        │ call
 //!              ┌─────────▼─────────┐
 //!              │ Local / Locked    │  a Network: the Stack, shared, and its clock
@@ -68,6 +68,8 @@
 //!
 //! All methods take `&self`: one task may read while another writes, or accepts; of several that wait for the same all are
 //! woken, and one has it. [`TcpStream::split`] and [`TcpStream::into_split`] are for those who want a value a direction.
+//!
+//! The other way round, one task waits for many sockets by [`poll()`].
 
 mod attempt;
 mod block_on;
@@ -84,7 +86,14 @@ mod happy_eyeballs;
 mod locked;
 mod name;
 mod network;
+mod poll;
+mod raw_socket;
 mod runner;
+#[allow(
+    clippy::module_inception,
+    reason = "the type is named as the field names it"
+)]
+mod socket;
 mod split;
 mod tcp_listener;
 mod tcp_stream;
@@ -93,7 +102,7 @@ mod time;
 pub mod tokio;
 mod udp_socket;
 
-pub use crate::stack::{Received, Shutdown, option::CongestionControl};
+pub use crate::stack::{Domain, Message, Protocol, Received, Shutdown, option::CongestionControl};
 #[cfg(any(feature = "embedded-io", all(feature = "std", target_os = "linux")))]
 pub(crate) use handle::Handle;
 
@@ -105,7 +114,10 @@ pub(crate) use happy_eyeballs::connect as connect_by_name;
 pub use locked::Locked;
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
+pub use poll::{Polling, poll};
+pub use raw_socket::RawSocket;
 pub use runner::{Runner, Wait};
+pub use socket::Socket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::TcpStream;

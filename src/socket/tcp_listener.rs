@@ -4,8 +4,9 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use super::{Network, call, handle::Handle, tcp_stream::TcpStream};
-use crate::Result;
-use crate::stack::{Type, option::V6Only};
+use crate::stack::Type;
+use crate::stack::option::{SettableOption, SocketOption, V6Only};
+use crate::{Fd, Result};
 
 /// A TCP server's socket. It closes when it is dropped; connections that nobody accepted are then reset.
 ///
@@ -47,12 +48,38 @@ impl<N: Network> TcpListener<N> {
         Ok(TcpListener(handle))
     }
 
+    /// Its descriptor: what [`poll`](super::poll()) and the calls of [`Stack`](crate::Stack) know the socket by. It is the socket's
+    /// until that is dropped, and then stale.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
+    }
+
+    pub(super) fn of(handle: Handle<N>) -> Self {
+        TcpListener(handle)
+    }
+
     /// The address and port it listens on.
     ///
     /// # Errors
     /// None but [`NetworkDown`](crate::Error::NetworkDown).
     pub fn local_addr(&self) -> Result<SocketAddr> {
         self.0.call(|stack, fd| stack.getsockname(fd))
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option). An accepted connection has its listener's options.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a value out of its range.
+    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<T: SocketOption>(&self, option: T) -> Result<T::Value> {
+        self.0.get(option)
     }
 }
 

@@ -6,10 +6,11 @@ use core::time::Duration;
 
 use super::{Network, call, handle::Handle};
 use crate::stack::option::{
-    Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout,
+    Congestion, CongestionControl, HopLimit, KeepAlive, KeepAliveIdle, KeepAliveInterval, Linger,
+    NoDelay, SettableOption, SocketOption, UserTimeout,
 };
 use crate::stack::{Interest, Shutdown, Type, Waiting};
-use crate::{Error, Result};
+use crate::{Error, Fd, Result};
 
 /// A TCP connection.
 ///
@@ -111,6 +112,12 @@ impl<N: Network> TcpStream<N> {
         self.handle.call(|stack, fd| stack.shutdown(fd, how))
     }
 
+    /// Its descriptor: what [`poll`](super::poll()) and the calls of [`Stack`](crate::Stack) know the socket by. It is the socket's
+    /// until that is dropped, and then stale.
+    pub fn fd(&self) -> Fd {
+        self.handle.fd()
+    }
+
     /// This end's address.
     ///
     /// # Errors
@@ -152,12 +159,31 @@ impl<N: Network> TcpStream<N> {
         self.handle.get(NoDelay)
     }
 
-    /// How often a silent peer is probed (RFC 9293 §3.8.4); never, unless set.
+    /// After how long a silent peer is probed, and how often then (RFC 9293 §3.8.4); never, unless set. The two times, and how
+    /// many probes there are, can be set apart: [`KeepAliveIdle`], [`KeepAliveInterval`],
+    /// [`KeepAliveCount`](crate::stack::option::KeepAliveCount).
     ///
     /// # Errors
     /// [`InvalidArgument`](Error::InvalidArgument) for zero.
     pub fn set_keep_alive(&self, interval: Option<Duration>) -> Result<()> {
-        self.handle.set(KeepAlive, interval)
+        self.handle.set_keep_alive(interval)
+    }
+
+    /// What closing does (`SO_LINGER`): zero resets the connection, and what is queued is lost. See
+    /// [`Linger`](crate::stack::option::Linger).
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn set_linger(&self, linger: Option<Duration>) -> Result<()> {
+        self.handle.set(Linger, linger)
+    }
+
+    /// See [`set_linger`](TcpStream::set_linger).
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn linger(&self) -> Result<Option<Duration>> {
+        self.handle.get(Linger)
     }
 
     /// For how long data may stay unacknowledged (RFC 5482).
@@ -182,6 +208,35 @@ impl<N: Network> TcpStream<N> {
     /// [`InvalidArgument`](Error::InvalidArgument) for zero.
     pub fn set_hop_limit(&self, limit: u8) -> Result<()> {
         self.handle.set(HopLimit, limit)
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) for a value out of its range.
+    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
+        self.handle.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<T: SocketOption>(&self, option: T) -> Result<T::Value> {
+        self.handle.get(option)
+    }
+}
+
+impl<N: Network> Handle<N> {
+    /// One time for all that keep-alive waits for; none turns it off.
+    pub(crate) fn set_keep_alive(&self, interval: Option<Duration>) -> Result<()> {
+        self.call(|stack, fd| {
+            if let Some(interval) = interval {
+                stack.setsockopt(fd, KeepAliveIdle, interval)?;
+                stack.setsockopt(fd, KeepAliveInterval, interval)?;
+            }
+            stack.setsockopt(fd, KeepAlive, interval.is_some())
+        })
     }
 }
 

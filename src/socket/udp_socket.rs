@@ -4,8 +4,11 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Network, call, handle::Handle};
-use crate::stack::{Interest, Received, Type, option::HopLimit};
-use crate::{Error, Result, Stack};
+use crate::stack::option::{
+    HopLimit, MulticastHopLimit, MulticastInterface, MulticastLoop, SettableOption, SocketOption,
+};
+use crate::stack::{Interest, InterfaceId, Message, Received, Type};
+use crate::{Error, Fd, Result, Stack};
 
 /// A UDP socket. It closes when it is dropped; what is queued is still sent.
 ///
@@ -35,7 +38,6 @@ impl<N: Network> UdpSocket<N> {
         Ok(UdpSocket(handle))
     }
 
-    #[cfg(feature = "embedded-nal")]
     pub(crate) fn of(handle: Handle<N>) -> Self {
         UdpSocket(handle)
     }
@@ -76,6 +78,14 @@ impl<N: Network> UdpSocket<N> {
         call::write(&self.0, data).await
     }
 
+    /// `sendmsg(2)`: a datagram in parts, with what else is to be said of it.
+    ///
+    /// # Errors
+    /// Those of [`send_from`](UdpSocket::send_from), and of [`send`](UdpSocket::send) where it has no destination.
+    pub async fn send_msg(&self, message: &Message<'_>) -> Result<usize> {
+        call::send_msg(&self.0, message).await
+    }
+
     /// `recvfrom(2)`: waits for a datagram: how many bytes of it were written into the buffer, and who sent it; where `size`
     /// is more than `len`, the rest is lost.
     ///
@@ -93,12 +103,26 @@ impl<N: Network> UdpSocket<N> {
         call::read(&self.0, buffer).await
     }
 
+    /// `recvmsg(2)`: as [`recv_from`](UdpSocket::recv_from), into several buffers, the first of them first.
+    ///
+    /// # Errors
+    /// Those of [`recv_from`](UdpSocket::recv_from).
+    pub async fn recv_msg(&self, buffers: &mut [&mut [u8]]) -> Result<Received> {
+        call::recv_msg(&self.0, buffers).await
+    }
+
     /// `recvfrom(2)` with `MSG_PEEK`: the datagram stays.
     ///
     /// # Errors
     /// Those of [`recv_from`](UdpSocket::recv_from).
     pub async fn peek_from(&self, buffer: &mut [u8]) -> Result<Received> {
         call::peek_from(&self.0, buffer).await
+    }
+
+    /// Its descriptor: what [`poll`](super::poll()) and the calls of [`Stack`](crate::Stack) know the socket by. It is the socket's
+    /// until that is dropped, and then stale.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// This socket's address and port.
@@ -131,6 +155,67 @@ impl<N: Network> UdpSocket<N> {
     /// [`InvalidArgument`](Error::InvalidArgument) for zero.
     pub fn set_hop_limit(&self, limit: u8) -> Result<()> {
         self.0.set(HopLimit, limit)
+    }
+
+    /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP`: joins a group on a link; without one, on that which the route to the group
+    /// takes. See [`Stack::join_group`].
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) where it is no group, [`AddrInUse`](Error::AddrInUse) where the socket is in
+    /// it already, [`NoDevice`](Error::NoDevice) without such a link or a route, [`Exhausted`](Error::Exhausted).
+    pub fn join_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
+        self.0
+            .call(|stack, fd| stack.join_group(fd, group, interface))
+    }
+
+    /// `IP_DROP_MEMBERSHIP`, `IPV6_LEAVE_GROUP`: leaves a group. Closing the socket does it, too.
+    ///
+    /// # Errors
+    /// [`AddrNotAvailable`](Error::AddrNotAvailable) where the socket is not in it, [`NoDevice`](Error::NoDevice) without such a
+    /// link.
+    pub fn leave_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
+        self.0
+            .call(|stack, fd| stack.leave_group(fd, group, interface))
+    }
+
+    /// Whether sockets of this host that are in a group receive what this one sends to it. Default: they do.
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn set_multicast_loop(&self, on: bool) -> Result<()> {
+        self.0.set(MulticastLoop, on)
+    }
+
+    /// Hops of what it sends to groups: 1 unless it is set, so that it stays on the link; with 0, in the host.
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn set_multicast_hop_limit(&self, limit: u8) -> Result<()> {
+        self.0.set(MulticastHopLimit, limit)
+    }
+
+    /// By which link it sends to groups; `None` leaves it to the route.
+    ///
+    /// # Errors
+    /// None but [`NetworkDown`](Error::NetworkDown).
+    pub fn set_multicast_interface(&self, interface: Option<InterfaceId>) -> Result<()> {
+        self.0.set(MulticastInterface, interface)
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) for a value out of its range.
+    pub fn setsockopt<T: SettableOption>(&self, option: T, value: T::Value) -> Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option).
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<T: SocketOption>(&self, option: T) -> Result<T::Value> {
+        self.0.get(option)
     }
 }
 

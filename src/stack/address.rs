@@ -19,7 +19,7 @@ use super::policy::{Candidate, common_prefix_len};
 use crate::{Error, Limit, Result};
 
 /// Addresses of one interface.
-const ADDRESSES: usize = if cfg!(feature = "std") { 16 } else { 4 };
+pub(super) const ADDRESSES: usize = if cfg!(feature = "std") { 16 } else { 4 };
 
 /// Where an address comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,10 +3,12 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
+use heapless::Vec;
 use smoltcp::phy::Device;
 
 use super::address::{AddressChange, InterfaceAddress, Origin, Row};
 use super::connection::{Connection, Role};
+use super::dns::MAX_SERVERS;
 use super::egress::earlier;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
@@ -210,6 +212,10 @@ impl<O: Observer> Stack<'_, O> {
         place.is_up = is_up;
         // Others may be on the link when it is back.
         place.neighbors = Neighbors::new();
+        if is_up {
+            place.memberships.announce(true, now);
+            place.memberships.announce(false, now);
+        }
         self.tell_of_interface(interface.0, Happening::Link { is_up });
         #[cfg(feature = "ipv6")]
         if is_up && let Some(Some(place)) = self.interfaces.get_mut(usize::from(interface.0)) {
@@ -293,14 +299,9 @@ impl<O: Observer> Stack<'_, O> {
             }
             self.wakers.wake(Subject::Configured);
         }
-        #[cfg(feature = "ipv6")]
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index))
-            && let Some(autoconfiguration) = &mut row.autoconfiguration
-            && autoconfiguration.has_new_servers()
-        {
-            self.learn_name_servers(index);
-        }
         if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+            #[cfg(feature = "ipv6")]
+            row.settle_solicited_nodes(self.now);
             let tables = earlier(row.addresses.expires_at(), row.routes.expires_at());
             #[cfg(feature = "ipv6")]
             let tables = {
@@ -313,16 +314,18 @@ impl<O: Observer> Stack<'_, O> {
             };
             row.configuration_at = tables;
         }
+        self.learn_name_servers(index);
     }
 
-    /// The name servers of an interface's network are others now: those of its lease, then those that routers advertise.
-    pub(super) fn learn_name_servers(&mut self, index: u8) {
+    /// The name servers that a link's DHCP server and its routers name.
+    fn learn_name_servers(&mut self, index: u8) {
+        let mut servers: Vec<IpAddr, MAX_SERVERS> = Vec::new();
         let interface = InterfaceId(index);
-        let mut servers: heapless::Vec<IpAddr, 8> = heapless::Vec::new();
         #[cfg(feature = "ipv4")]
-        for server in self.lease(interface).iter().flat_map(|it| &it.name_servers) {
-            // There is room for all of both.
-            let _ = servers.push((*server).into());
+        if let Some(lease) = self.lease(interface) {
+            for server in &lease.name_servers {
+                let _ = servers.push(IpAddr::V4(*server));
+            }
         }
         #[cfg(feature = "ipv6")]
         for server in self.advertised_name_servers(interface) {
@@ -417,7 +420,6 @@ impl<O: Observer> Stack<'_, O> {
         if let Some(former) = row.autoconfiguration.take() {
             former.stop(&mut row.addresses, &mut row.routes);
             row.fit_mtu();
-            self.learn_name_servers(interface.0);
         }
         self.settle_configuration(interface.0, Cause::Call);
         let (Some(identifier), Some(Some(row))) = (

@@ -23,10 +23,14 @@ use super::ingress::Incoming;
 use super::link::Link;
 use super::sequence::throw_away;
 use super::slot::{Kind, Slot};
+use super::stamp::Stamp;
 use crate::trace::Observer;
 
 /// An IPv6 and a TCP header.
 const PACKET_LEN: usize = 40 + 20;
+
+/// smoltcp sends no smaller segments, whatever the peer asks for (Linux's `TCP_MIN_SND_MSS`).
+const LEAST_SEGMENT_SIZE: u16 = 48;
 
 /// How far from the numbers that are due a segment's may be whose acknowledgment counts: a guess in 2¹³ for who sees neither.
 const NEAR: u32 = 1 << 18;
@@ -40,8 +44,8 @@ pub(super) struct Acknowledgment {
 }
 
 impl Acknowledgment {
-    /// Writes it as an IP packet; how long that is.
-    pub(super) fn emit(&self, packet: &mut [u8], flow: &Flow) -> Option<usize> {
+    /// Writes it as an IP packet, with a payload that is none of the peer's; how long that is.
+    pub(super) fn emit(&self, packet: &mut [u8], flow: &Flow, payload: &[u8]) -> Option<usize> {
         let (remote, local) = (flow.remote.to_smoltcp()?, flow.local.to_smoltcp()?);
         let tcp = TcpRepr {
             src_port: remote.port,
@@ -55,7 +59,7 @@ impl Acknowledgment {
             sack_permitted: false,
             sack_ranges: [None, None, None],
             timestamp: None,
-            payload: &[],
+            payload,
         };
         let len = tcp.buffer_len();
         let ip = IpRepr::new(remote.addr, local.addr, IpProtocol::Tcp, len, 64);
@@ -79,7 +83,7 @@ pub(super) fn unacknowledged(socket: &tcp::Socket<'_>, connection: &Connection) 
         .initial
         .filter(|_| is_synchronized)?
         .wrapping_add(1);
-    let written = first.wrapping_add(connection.written);
+    let written = first.wrapping_add(connection.written as u32);
     Some(written.wrapping_sub(socket.send_queue() as u32))
 }
 
@@ -116,7 +120,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Ok(segment) = TcpPacket::new_checked(packet.transport)
             && is_answer
         {
-            connection.window_scale = window_scale(segment.options());
+            connection.note_options(segment.options());
         }
     }
 
@@ -134,6 +138,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             segment.has_fin()
                 || before(segment.seq, connection.receive_next)
                 || !before(segment.seq, connection.offered)
+                || connection.probes > 0
                 || segment.len == 0
                     && (connection.is_ending()
                         || connection.window_len(segment.window) < usize::from(connection.mtu))
@@ -151,6 +156,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         slot: u16,
         segment: &Segment,
     ) -> Verdict {
+        self.hush(slot);
         let place = self.slots[usize::from(slot)].tcp_ref();
         let Some((socket, connection)) = place else {
             return Verdict::Pass;
@@ -246,16 +252,27 @@ fn is_beyond_window(connection: &Connection, next: u32, segment: &Segment) -> bo
     segment.has_fin() && octets > 0 && !before(next, segment.seq) && before(connection.offered, end)
 }
 
-/// The window scale option.
-fn window_scale(mut options: &[u8]) -> Option<u8> {
-    while let Ok((rest, option)) = TcpOption::parse(options) {
-        match option {
-            TcpOption::WindowScale(scale) => return Some(scale),
-            TcpOption::EndOfList => return None,
-            _ => options = rest,
+impl Connection {
+    /// Reads the options of the peer's SYN: by how much its windows are scaled, and what it takes in a segment.
+    fn note_options(&mut self, mut options: &[u8]) {
+        self.window_scale = None;
+        while let Ok((rest, option)) = TcpOption::parse(options) {
+            match option {
+                TcpOption::WindowScale(scale) => self.window_scale = Some(scale),
+                TcpOption::MaxSegmentSize(size) => self.note_segment_size(Some(size)),
+                TcpOption::EndOfList => return,
+                _ => {}
+            }
+            options = rest;
         }
     }
-    None
+
+    /// What the peer takes in a segment, as smoltcp understands it.
+    pub(super) fn note_segment_size(&mut self, size: Option<u16>) {
+        if let Some(size) = size.filter(|size| *size > 0) {
+            self.peer_segment_size = size.max(LEAST_SEGMENT_SIZE);
+        }
+    }
 }
 
 impl Slot<'_> {
@@ -264,12 +281,13 @@ impl Slot<'_> {
         let mut buffer = [0; PACKET_LEN];
         let len = self
             .connection()
-            .and_then(|connection| acknowledgment.emit(&mut buffer, &connection.flow));
+            .and_then(|connection| acknowledgment.emit(&mut buffer, &connection.flow, &[]));
         let mut sent = Sent::default();
         let mut watch = Watch {
             sent: &mut sent,
             link: Some(Link::Ip),
             pane: None,
+            stamp: Stamp::NONE,
             observer: &mut (),
         };
         let mut door = DoorIn {

@@ -1,15 +1,16 @@
 //! The calls that every type of socket has: socket, bind, close, names, options, readiness.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
-use smoltcp::socket::tcp::State;
+use smoltcp::socket::tcp::{self, State};
 
 use super::connection::Role;
 use super::datagram::Owner;
 use super::fd::Socket;
 use super::flow::{Endpoint, Scope, unspecified};
 use super::glass;
-use super::option::SocketOption;
+use super::option::{SettableOption, SocketOption};
 use super::slot::Kind;
 use super::{Domain, Fd, Protocol, Readiness, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
@@ -19,7 +20,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// `socket(2)`: makes a socket. A datagram or raw socket takes its buffers here, a stream socket when it connects.
     ///
     /// [`Error::Exhausted`] where descriptors or datagram sockets are used up, [`Error::AddressFamilyNotSupported`] for a
-    /// family that this build does not have.
+    /// family that this build does not have, [`Error::InvalidArgument`] for a raw socket of protocol 0, which is none.
     pub fn socket(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         self.begin_call();
         let result = self.socket_untold(domain, kind);
@@ -39,6 +40,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let protocol = match kind {
             Type::Stream => return self.descriptors.open(domain, Socket::Idle),
             Type::Datagram => None,
+            Type::Raw(Protocol(0)) => return Err(Error::InvalidArgument),
             Type::Raw(protocol) => Some(protocol),
         };
         if self.descriptors.is_full() {
@@ -95,6 +97,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::InvalidArgument);
         }
         let addr = endpoint.addr;
+        let is_raw = matches!(row.kind(), Type::Raw(_));
+        if is_mapped && is_raw {
+            return Err(Error::AddrNotAvailable); // a raw socket is of one family (as Linux)
+        }
         let is_group = addr.is_multicast() || self.is_broadcast(addr);
         let fits = addr.is_unspecified() || self.is_own(addr);
         if !fits && (row.kind() == Type::Stream || !is_group) {
@@ -104,7 +110,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if is_done {
             return Err(Error::InvalidArgument);
         }
-        if let Type::Raw(_) = row.kind() {
+        if is_raw {
             self.descriptors.row(fd.index).local.addr = addr; // there are no ports
         } else {
             self.bind_to(fd.index, endpoint)?;
@@ -123,7 +129,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             let port = secret.random_port(|port| self.is_port_taken(kind, scope, port));
             self.secret = secret;
             endpoint.port = port.ok_or(Error::AddrInUse)?;
-        } else if self.is_port_taken(kind, scope, endpoint.port) {
+        } else if self.is_port_refused(index, scope, endpoint.port) {
             return Err(Error::AddrInUse);
         }
         self.take_port(index, endpoint)
@@ -139,6 +145,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::Exhausted(Limit::Sockets));
         }
         row.local = endpoint;
+        self.binds = self.binds.wrapping_add(1);
+        row.bound = self.binds;
         Ok(())
     }
 
@@ -172,7 +180,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// `close(2)`: the descriptor ends here. A connection still sends what is queued, then FIN, in the background, and
     /// frees its slot when TCP is done; if there is data that the application has not read it is reset instead
-    /// (RFC 2525 §2.17). A listener's waiting connections are reset.
+    /// (RFC 2525 §2.17), and if [`Linger`](super::option::Linger) is zero. A listener's waiting connections are reset.
     pub fn close(&mut self, fd: Fd) -> Result<()> {
         if self.descriptors.let_go(fd) == Ok(true) {
             return Ok(());
@@ -202,12 +210,16 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.tell_state(slot, State::SynSent, State::Closed);
                 self.release(slot);
             }
-            Socket::Connected { slot, .. } => self.close_connection(slot),
+            Socket::Connected { slot, .. } => {
+                let lingers = self.descriptors.peek(fd.index).options.linger;
+                self.close_connection(slot, lingers == Some(Duration::ZERO));
+            }
             Socket::Datagram { slot, protocol, .. } => {
                 self.raw_sockets -= u16::from(protocol.is_some());
                 self.close_datagrams(slot);
             }
         }
+        self.leave_all_groups(fd.index);
         self.unbind(fd.index);
         self.descriptors.close(fd);
         // Whoever waits on it finds it stale.
@@ -247,7 +259,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    fn close_connection(&mut self, slot: u16) {
+    /// Says goodbye, or resets the connection if that is what is wanted, or data is lost (RFC 2525 §2.17).
+    fn close_connection(&mut self, slot: u16, reset: bool) {
         let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
             return;
         };
@@ -256,7 +269,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         if silent {
             return self.release(slot);
         }
-        if socket.recv_queue() > 0 {
+        // Who has said all and only waits for the last word has nothing to reset (as Linux).
+        let is_said = matches!(state, State::Closing | State::LastAck) && socket.send_queue() == 0;
+        if reset && is_said {
+            return self.release(slot);
+        }
+        let reset = reset && state != State::TimeWait;
+        if reset || socket.recv_queue() > 0 {
             socket.abort();
         } else {
             connection.end(socket);
@@ -272,10 +291,15 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// `getsockname(2)`: the socket's own address; the wildcard and port 0 while it has none.
+    /// `getsockname(2)`: the socket's own address; the wildcard and port 0 while it has none. A raw socket's port is the
+    /// number of its protocol (as Linux).
     pub fn getsockname(&self, fd: Fd) -> Result<SocketAddr> {
         let row = self.descriptors.get(fd)?;
-        Ok(row.local.to_socket_addr(row.domain))
+        let mut local = row.local;
+        if let Type::Raw(Protocol(protocol)) = row.kind() {
+            local.port = protocol.into();
+        }
+        Ok(local.to_socket_addr(row.domain))
     }
 
     /// `getpeername(2)`: the peer's address, or [`Error::NotConnected`].
@@ -297,7 +321,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// `setsockopt(2)`, typed: see [`option`](super::option). [`Error::InvalidArgument`] for a value out of its range.
-    pub fn setsockopt<T: SocketOption>(
+    pub fn setsockopt<T: SettableOption>(
         &mut self,
         fd: Fd,
         option: T,
@@ -314,8 +338,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             Socket::Connecting(slot) | Socket::Connected { slot, .. } => {
                 if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
                     options.apply(socket);
-                    connection.user_timeout = options.user_timeout;
+                    connection.configure(&options);
                 }
+                self.set_keep_alive(slot, &options);
                 self.make_due(slot);
             }
             _ => {}
@@ -323,9 +348,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(())
     }
 
-    /// `getsockopt(2)`, typed.
-    pub fn getsockopt<T: SocketOption>(&self, fd: Fd, option: T) -> Result<T::Value> {
-        Ok(option.get(&self.descriptors.get(fd)?.options))
+    /// `getsockopt(2)`, typed; of what can only be asked for as well. To ask for
+    /// [`SocketError`](super::option::SocketError) takes it.
+    pub fn getsockopt<T: SocketOption>(&mut self, fd: Fd, option: T) -> Result<T::Value> {
+        self.descriptors.get(fd)?;
+        option.get(self, fd)
     }
 
     /// `SO_ERROR`: the pending error, which is then no longer pending.
@@ -345,31 +372,15 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(connection.error.take())
     }
 
-    /// What `poll(2)` would say of the socket.
+    /// What the socket is ready for; [`poll_fds`](Stack::poll_fds) asks many.
     pub fn readiness(&self, fd: Fd) -> Result<Readiness> {
         self.descriptors.get(fd)?;
         Ok(self.readiness_of(fd.index))
     }
 
     pub(super) fn readiness_of(&self, index: u16) -> Readiness {
-        let row = self.descriptors.peek(index);
-        let mut readiness = match row.socket {
-            Socket::Free { .. } | Socket::Idle => Readiness {
-                closed: true,
-                writable: true,
-                ..Readiness::NONE
-            },
-            Socket::Listening { ref queue, .. } => Readiness {
-                readable: !queue.is_empty(),
-                ..Readiness::NONE
-            },
-            Socket::Connecting(_) => Readiness::NONE,
-            Socket::Connected { slot, .. } => self.stream_readiness(slot),
-            Socket::Datagram { slot, .. } => self.datagram_readiness(slot),
-        };
-        if row.error.is_some() {
-            readiness.error = true;
-        }
+        let mut readiness = self.bare_readiness(index);
+        // Whoever waits for anything hears of an error, and of the end.
         if readiness.error || readiness.closed {
             readiness.readable = true;
             readiness.writable = true;
@@ -377,17 +388,52 @@ impl<'a, O: Observer> Stack<'a, O> {
         readiness
     }
 
-    fn stream_readiness(&self, slot: u16) -> Readiness {
+    /// As `poll(2)` says it, where an error is an event of its own.
+    pub(super) fn bare_readiness(&self, index: u16) -> Readiness {
+        let row = self.descriptors.peek(index);
+        let has_failed = row.error.is_some();
+        let mut readiness = match row.socket {
+            Socket::Free { .. } | Socket::Idle => Readiness {
+                closed: true,
+                writable: true,
+                // After a `connect` that failed; where there never was one, nothing has ended.
+                readable: has_failed,
+                read_closed: has_failed,
+                ..Readiness::NONE
+            },
+            Socket::Listening { ref queue, .. } => Readiness {
+                readable: !queue.is_empty(),
+                ..Readiness::NONE
+            },
+            Socket::Connecting(_) => Readiness::NONE,
+            Socket::Connected { slot, .. } => self.stream_readiness(slot, row.options.send_buffer),
+            Socket::Datagram { slot, .. } => self.datagram_readiness(slot),
+        };
+        readiness.error |= has_failed;
+        readiness
+    }
+
+    fn stream_readiness(&self, slot: u16, send_buffer: Option<u32>) -> Readiness {
         let Some((socket, connection)) = self.slots[usize::from(slot)].tcp_ref() else {
             return Readiness::NONE;
         };
         let is_over = connection.state == State::Closed;
-        let is_read_over = !socket.may_recv() || connection.read_shutdown;
+        // The peer's FIN is in, whether all before it is read or not.
+        let is_read_over = connection.read_shutdown
+            || matches!(
+                connection.state,
+                State::CloseWait
+                    | State::LastAck
+                    | State::Closing
+                    | State::TimeWait
+                    | State::Closed
+            );
         let is_write_over = !socket.may_send() || connection.write_shutdown;
         Readiness {
             readable: socket.can_recv() || is_read_over,
             // After `shutdown(Write)` sending fails at once, which is an answer too.
-            writable: socket.can_send() || is_write_over,
+            writable: has_room(socket, send_buffer) || is_write_over,
+            read_closed: is_read_over,
             closed: is_over || is_read_over && is_write_over,
             error: connection.error.is_some(),
         }
@@ -398,17 +444,28 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn is_drained(&self) -> bool {
         self.slots.iter().all(|slot| match &slot.kind {
             Kind::Connection(connection) => {
-                let is_sending = matches!(
-                    connection.state,
-                    State::FinWait1 | State::Closing | State::LastAck
-                );
-                connection.role != Role::Orphan || !is_sending && !connection.is_waiting_to_end()
+                connection.role != Role::Orphan || !connection.is_sending()
             }
             Kind::Datagram(datagrams) => {
                 datagrams.owner != Owner::Orphan || datagrams.sending.is_empty()
             }
             Kind::Unused => true,
         })
+    }
+
+    /// The same for one connection, from one end to the other.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_sending(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let flow = super::flow::Flow {
+            local: Endpoint::from_socket_addr(local),
+            remote: Endpoint::from_socket_addr(remote),
+        };
+        let slot = self
+            .find_flow(&flow)
+            .map(|slot| &self.slots[usize::from(slot)]);
+        let connection = slot.and_then(super::slot::Slot::connection);
+        connection
+            .is_some_and(|connection| connection.role == Role::Orphan && connection.is_sending())
     }
 
     /// `close`, of every socket.
@@ -436,4 +493,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             lookups: self.resolver.count(),
         }
     }
+}
+
+/// Whether a stream takes more to send.
+fn has_room(socket: &tcp::Socket<'_>, send_buffer: Option<u32>) -> bool {
+    socket.can_send() && send_buffer.is_none_or(|limit| socket.send_queue() < limit as usize)
 }

@@ -6,11 +6,15 @@ use core::time::Duration;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
+use super::cork::Cork;
 use super::countdown::Countdown;
 use super::flow::{Flow, UNSPECIFIED};
 use super::frame::{Segment, before};
 use super::glass::Glimpse;
+use super::keep_alive::KeepAlive;
 use super::option::{Options, on_clock};
+use super::round_trip::RoundTrip;
+use super::stamp::of_stream;
 use crate::Error;
 
 /// How long `connect` waits without [`UserTimeout`](super::option::UserTimeout): what Linux's six retries take.
@@ -23,7 +27,8 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const ORPHAN_TIMEOUT: Duration = Duration::from_secs(243);
 /// How long a peer may take to finish the handshake that it began.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(63);
-/// Unanswered keep-alive probes that end a connection.
+/// Unanswered keep-alive probes that end a connection, unless
+/// [`KeepAliveCount`](super::option::KeepAliveCount) says otherwise.
 pub const KEEP_ALIVE_PROBES: u32 = 9;
 
 /// A half-open connection younger than this is never given up for another: its ACK may be on the way.
@@ -31,6 +36,9 @@ pub(super) const HALF_OPEN_GRACE: Duration = Duration::from_secs(1);
 
 /// How far from the numbers that are due a segment's may be: a megabyte, a guess in 2²³ for who cannot see them.
 const PLAUSIBLE: u32 = 1 << 20;
+
+/// What a peer takes that does not say (RFC 9293 §3.7.1).
+const DEFAULT_SEGMENT_SIZE: u16 = 536;
 
 /// Whom a connection belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +77,9 @@ pub(super) struct Connection {
     pub(super) offered: u32,
     /// The sequence number of the first octet that the peer sends, and how many of them the application has read.
     pub(super) first_octet: Option<u32>,
-    pub(super) read: u32,
+    pub(super) read: u64,
     /// How many octets the application has written.
-    pub(super) written: u32,
+    pub(super) written: u64,
     /// Sequence numbers that the peer has not acknowledged (octets queued, SYN, FIN), and since when.
     pub(super) unacknowledged: usize,
     pub(super) waiting: Option<Instant>,
@@ -86,8 +94,33 @@ pub(super) struct Connection {
     /// The acknowledgment that it came with.
     pub(super) window_ack: Option<u32>,
     pub(super) window_scale: Option<u8>,
-    /// The largest IP packet of its interface.
+    /// The largest IP packet that it sends.
     pub(super) mtu: u16,
+    /// The largest that the way to the peer is known to take.
+    pub(super) path_mtu: u16,
+    /// Octets of payload that the peer takes in a segment (RFC 9293 §3.7.1), and that the application asked for.
+    pub(super) peer_segment_size: u16,
+    pub(super) maximum_segment_size: Option<u16>,
+    /// Until when a router is believed that the way takes no more.
+    pub(super) narrow_until: Option<Instant>,
+    /// What is under way is too long for it, and is to be sent again.
+    pub(super) resend: bool,
+    /// What ICMP said of the way, since the peer was heard.
+    pub(super) soft_error: Option<Error>,
+    /// When a silent peer is probed; how many probes it has not answered, and when the last was sent.
+    pub(super) keep_alive: Option<KeepAlive>,
+    pub(super) probes: u32,
+    pub(super) probed: Option<Instant>,
+    /// What is held back, if something is.
+    pub(super) cork: Cork,
+    /// Octets that may wait to be read, where that is less than there is room for.
+    pub(super) receive_limit: Option<u32>,
+    /// The end of the window that the peer was offered, where it is less than what smoltcp thinks.
+    pub(super) edge: Option<u32>,
+    pub(super) traffic_class: u8,
+    pub(super) round_trip: RoundTrip,
+    /// Segments that were sent again.
+    pub(super) retransmissions: u32,
     /// `shutdown(Read)`: nothing more to read than what is there.
     pub(super) read_shutdown: bool,
     /// `shutdown(Write)` or `close`: nothing more to send than what is queued.
@@ -130,6 +163,21 @@ impl Connection {
         window_ack: None,
         window_scale: None,
         mtu: 0,
+        path_mtu: 0,
+        peer_segment_size: DEFAULT_SEGMENT_SIZE,
+        maximum_segment_size: None,
+        narrow_until: None,
+        resend: false,
+        soft_error: None,
+        keep_alive: None,
+        probes: 0,
+        probed: None,
+        cork: Cork::OFF,
+        receive_limit: None,
+        edge: None,
+        traffic_class: 0,
+        round_trip: RoundTrip::UNKNOWN,
+        retransmissions: 0,
         read_shutdown: false,
         write_shutdown: false,
         error: None,
@@ -139,14 +187,29 @@ impl Connection {
     };
 
     pub(super) fn new(role: Role, flow: Flow, now: Instant, options: &Options) -> Connection {
-        Connection {
+        let mut connection = Connection {
             role,
             flow,
             opened: now,
             heard: now,
-            user_timeout: options.user_timeout,
+            maximum_segment_size: options.maximum_segment_size,
+            keep_alive: KeepAlive::of(options),
             ..Connection::FREE
+        };
+        connection.configure(options);
+        connection
+    }
+
+    /// Takes over what the heart itself sees to of the options.
+    pub(super) fn configure(&mut self, options: &Options) {
+        self.user_timeout = options.user_timeout;
+        self.receive_limit = options.receive_buffer;
+        if self.receive_limit.is_some() && self.first_octet.is_some() {
+            // Until now it was what smoltcp thinks.
+            self.edge.get_or_insert(self.offered);
         }
+        self.traffic_class = of_stream(options.type_of_service);
+        self.cork.set(options.cork);
     }
 
     /// Established, with an application at this end.
@@ -164,6 +227,9 @@ impl Connection {
             segment.has_ack() && beside.unsigned_abs() <= PLAUSIBLE && behind <= PLAUSIBLE;
         if is_heard {
             self.heard = now;
+            self.soft_error = None;
+            self.round_trip.acknowledged(segment.ack, now);
+            self.stop_probing();
             // What has come just now may be acknowledged already, so that its number is no longer due.
             let end = segment.seq.wrapping_add(segment.len);
             let is_old = before(end.wrapping_add(1), self.receive_next)
@@ -176,13 +242,32 @@ impl Connection {
             if segment.window == 0 || self.unacknowledged == 0 {
                 self.countdown.answered();
             }
+        } else if self.state == State::SynSent && segment.has_syn() && segment.ack == self.next {
+            // The peer's numbers begin with it; its window is not scaled yet (RFC 7323 §2.2).
+            self.heard = now;
+            self.round_trip.acknowledged(segment.ack, now);
         }
         is_heard
+    }
+
+    /// Where what was sent ends, while some of it is under way: neither probe, of silence or of a shut window, counts.
+    pub(super) fn horizon(&self) -> Option<u32> {
+        let is_under_way = self.unacknowledged > 0 && self.window != 0;
+        self.initial.filter(|_| is_under_way).map(|_| self.next)
     }
 
     /// Whether both sides have said goodbye: TIME-WAIT is TCP's business, and no longer the application's (as Linux).
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state, State::TimeWait | State::Closed)
+    }
+
+    /// Whether something that was written, or the FIN behind it, waits for its acknowledgment, where all has been written.
+    pub(super) fn is_sending(&self) -> bool {
+        let is_under_way = matches!(
+            self.state,
+            State::FinWait1 | State::Closing | State::LastAck
+        );
+        is_under_way || self.is_waiting_to_end()
     }
 
     /// Follows what is unacknowledged: smoltcp's own time-out would also end a connection that is merely idle.
@@ -205,7 +290,7 @@ impl Connection {
     }
 
     /// When the heart gives up on the peer.
-    pub(super) fn deadline(&self, keep_alive: Option<smoltcp::time::Duration>) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         let patience = match self.role {
             Role::HalfOpen(_) => HANDSHAKE_TIMEOUT,
             Role::Orphan if self.state == State::FinWait2 => CLOSE_TIMEOUT,
@@ -224,14 +309,7 @@ impl Connection {
             _ => self.waiting,
         };
         let unanswered = unanswered.map(|since| since + on_clock(patience));
-        // Nobody is probed who is to acknowledge something anyway.
-        let unprobed = match self.state {
-            State::Established | State::CloseWait | State::FinWait2 if self.unacknowledged == 0 => {
-                keep_alive.map(|interval| self.heard + interval * (KEEP_ALIVE_PROBES + 1))
-            }
-            _ => None,
-        };
-        [unanswered, unprobed].into_iter().flatten().min()
+        [unanswered, self.unprobed()].into_iter().flatten().min()
     }
 }
 
@@ -260,16 +338,16 @@ mod tests {
         );
         connection.state = State::Established;
         connection.watch(now, 0);
-        assert_eq!(connection.deadline(None), None);
+        assert_eq!(connection.deadline(), None);
         connection.watch(now, 10);
-        assert_eq!(connection.deadline(None), Some(now + DATA_TIMEOUT.into()));
+        assert_eq!(connection.deadline(), Some(now + DATA_TIMEOUT.into()));
         // Progress starts the wait anew, repetition does not.
         let later = Instant::from_secs(200);
         connection.watch(later, 10);
-        assert_eq!(connection.deadline(None), Some(now + DATA_TIMEOUT.into()));
+        assert_eq!(connection.deadline(), Some(now + DATA_TIMEOUT.into()));
         connection.watch(later, 9);
-        assert_eq!(connection.deadline(None), Some(later + DATA_TIMEOUT.into()));
+        assert_eq!(connection.deadline(), Some(later + DATA_TIMEOUT.into()));
         connection.watch(later, 0);
-        assert_eq!(connection.deadline(None), None);
+        assert_eq!(connection.deadline(), None);
     }
 }

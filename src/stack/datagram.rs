@@ -10,10 +10,10 @@ use smoltcp::time::{Duration, Instant};
 use super::checksum::Sum;
 use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Flow, UNSPECIFIED};
-use super::frame::{ICMPV6, UDP};
+use super::frame::UDP;
 use super::header::{Header, Part};
 use super::link::{self, Link};
-use super::outgoing::{Outgoing, seal_icmp};
+use super::outgoing::Outgoing;
 use super::slot::Kind;
 use super::waiting::Subject;
 use super::{Protocol, Readiness, Stack};
@@ -218,22 +218,16 @@ impl<'a, O: Observer> Stack<'a, O> {
         })
     }
 
-    /// The datagram socket that fits best: connected to the sender, then bound to the address, then any. Among equals
-    /// (`SO_REUSEPORT`) always the same one for a flow.
+    /// The datagram socket that fits best: connected to the sender, then bound to the address, then any; among equals, as
+    /// [`rank`](Stack::rank) says.
     pub(super) fn find_datagram_socket(&self, flow: &Flow) -> Option<u16> {
-        let best = self.bound_to(*flow).map(|(fit, _)| fit).max()?;
-        let mut equals = self.bound_to(*flow).filter(|(fit, _)| *fit == best);
-        let first = equals.next()?;
-        let further = equals.count();
-        let chosen = match further {
-            0 => Some(first),
-            _ => {
-                let hash = self.secret.flow_hash(flow.local.pair(), flow.remote.pair());
-                let mut equals = self.bound_to(*flow).filter(|(fit, _)| *fit == best);
-                equals.nth(hash as usize % (further + 1))
-            }
-        };
-        chosen.map(|(_, slot)| slot)
+        let hash = self.secret.port_hash(false, flow.local.port);
+        let ranked = self.ports.candidates(hash).filter_map(|index| {
+            let (fit, slot) = fit(self.descriptors.peek(index), flow)?;
+            Some(((fit, self.rank(index, flow)), slot))
+        });
+        let best = ranked.max_by_key(|(rank, _)| *rank);
+        best.map(|(_, slot)| slot)
     }
 
     /// Hands a UDP datagram to the socket it is for; one to a group to all who are bound there.
@@ -245,7 +239,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let to = envelope.to.addr;
         if !to.is_multicast() && !self.is_broadcast(to) {
             return match self.find_datagram_socket(&flow) {
-                Some(slot) => self.put_into(slot, envelope, parts),
+                Some(slot) => self.put_parts(slot, envelope, parts),
                 None => Posted::Unknown,
             };
         }
@@ -255,7 +249,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             let next = self.bound_to(flow).nth(index);
             let Some((_, slot)) = next else { break };
             index += 1;
-            match (self.put_into(slot, envelope, parts), posted) {
+            match (self.put_parts(slot, envelope, parts), posted) {
                 (Posted::Delivered, _) | (_, Posted::Delivered) => posted = Posted::Delivered,
                 (other, _) => posted = other,
             }
@@ -268,21 +262,39 @@ impl<'a, O: Observer> Stack<'a, O> {
         let interface = self.interfaces[usize::from(envelope.interface)].as_ref();
         let to = envelope.to.addr;
         let is_heard = interface.is_some_and(|row| row.is_member(to) || row.is_broadcast(to));
-        if is_heard && envelope.content == Content::Udp {
-            let _ = self.post(envelope, parts);
+        match envelope.content {
+            Content::Udp if is_heard => drop(self.post(envelope, parts)),
+            Content::Raw(protocol) if is_heard => self.copy_own(envelope, protocol, parts),
+            _ => {}
         }
     }
 
-    /// Puts a datagram into a slot's receive queue.
-    pub(super) fn put_into(&mut self, slot: u16, envelope: &Envelope, parts: &[&[u8]]) -> Posted {
+    fn put_parts(&mut self, slot: u16, envelope: &Envelope, parts: &[&[u8]]) -> Posted {
+        self.put_into(slot, envelope, length(parts), |place| gather(parts, place))
+    }
+
+    /// Puts a datagram of this length into a slot's receive queue.
+    pub(super) fn put_into(
+        &mut self,
+        slot: u16,
+        envelope: &Envelope,
+        len: usize,
+        write: impl FnOnce(&mut [u8]),
+    ) -> Posted {
         let Kind::Datagram(datagrams) = &mut self.slots[usize::from(slot)].kind else {
             return Posted::Unknown;
         };
         let owner = datagrams.owner;
-        let Ok(place) = datagrams.received.enqueue(length(parts), *envelope) else {
+        if let Owner::Descriptor(descriptor) = owner
+            && let Some(limit) = self.descriptors.peek(descriptor).options.receive_buffer
+            && !fits(&datagrams.received, len, limit)
+        {
+            return Posted::Full;
+        }
+        let Ok(place) = datagrams.received.enqueue(len, *envelope) else {
             return Posted::Full;
         };
-        gather(parts, place);
+        write(place);
         if let Owner::Descriptor(descriptor) = owner {
             self.wake_descriptor(descriptor);
         }
@@ -395,7 +407,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let transport_len = envelope.transport_len(payload);
         let whole = envelope.header(Part::Whole);
-        let fits = whole.len() + transport_len <= interface.mtu;
+        let path = self.paths.get(envelope.to.addr, now);
+        let mtu = path.map_or(interface.mtu, |(mtu, _)| interface.mtu.min(mtu.into()));
+        let fits = whole.len() + transport_len <= mtu;
         let (header, from, len, next) = match datagrams.fragments {
             None if fits => (whole, 0, transport_len, None),
             fragments => {
@@ -406,8 +420,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     identification: self.secret.random_u64() as u32,
                     sent: 0,
                 });
-                let (part, len) =
-                    next_fragment(&whole, interface.mtu, transport_len, identification, sent);
+                let (part, len) = next_fragment(&whole, mtu, transport_len, identification, sent);
                 let next = Fragments {
                     identification,
                     sent: sent + len,
@@ -425,10 +438,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_sent = link::transmit(device, now, frame_len, pane, observer, |frame| {
             outgoing.write(frame, checksums, |place| {
                 envelope.write(place, payload, from, checksums.udp.tx());
-                if header.protocol == ICMPV6 && header.part == Part::Whole {
-                    // Of this protocol the stack sees to the checksum (RFC 3542 §3.1).
-                    seal_icmp(place, header.source, header.destination);
-                }
             });
         });
         datagrams.after(is_sent, next)
@@ -502,6 +511,11 @@ impl Datagrams<'_> {
         }
         Step::Sent
     }
+}
+
+/// Whether a queue takes so many octets more, where it is to hold no more than the limit; one datagram it always takes.
+pub(super) fn fits(queue: &Queue<'_>, len: usize, limit: u32) -> bool {
+    queue.is_empty() || queue.payload_bytes_count() + len <= limit as usize
 }
 
 /// Octets of all parts.

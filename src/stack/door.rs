@@ -3,9 +3,10 @@
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use super::frame::{Segment, TCP};
+use super::frame::{Segment, TCP, before};
 use super::glass::Pane;
 use super::link::Link;
+use super::stamp::Stamp;
 use crate::trace::Observer;
 
 /// What left through the door during one call into smoltcp.
@@ -23,6 +24,11 @@ pub(super) struct Sent {
     pub(super) first: Option<u32>,
     /// smoltcp keeps to the window that it has sent: not to a probe's, which it forgets.
     pub(super) offers: bool,
+    /// The window that went with the latest acknowledgment.
+    pub(super) window: u16,
+    /// What was sent before ended here; and how many segments were sent again.
+    pub(super) horizon: Option<u32>,
+    pub(super) again: u32,
 }
 
 impl Sent {
@@ -39,7 +45,14 @@ impl Sent {
             self.first.get_or_insert(segment.seq);
             let ack = segment.has_ack().then_some(segment.ack);
             self.offers |= segment.octets() != 1;
-            self.sequence = Some((segment.seq.wrapping_add(segment.len), ack));
+            self.window = segment.window;
+            let next = segment.seq.wrapping_add(segment.len);
+            // A keep-alive's octet was sent before, and is no data.
+            let is_again = self
+                .horizon
+                .is_some_and(|horizon| before(segment.seq, horizon));
+            self.again += u32::from(is_again && segment.len > 0);
+            self.sequence = Some((next, ack));
         }
     }
 }
@@ -50,6 +63,8 @@ pub(super) struct Watch<'o, O> {
     /// The way over the link, where it is known.
     pub(super) link: Option<Link>,
     pub(super) pane: Option<Pane>,
+    /// What is written into them beside what smoltcp writes.
+    pub(super) stamp: Stamp,
     pub(super) observer: &'o mut O,
 }
 
@@ -75,6 +90,7 @@ impl<T: TxToken, O: Observer> TxToken for Watched<'_, '_, T, O> {
                 return f(&mut []);
             };
             let result = f(packet);
+            self.watch.stamp.press(packet);
             self.watch.sent.note(packet);
             link.write_around_packet(frame);
             if let Some(pane) = &mut self.watch.pane {
@@ -185,8 +201,13 @@ pub(super) struct Packets(DeviceCapabilities);
 
 impl Packets {
     pub(super) fn of(device: &DeviceCapabilities) -> Packets {
+        Packets::of_size(device, device.ip_mtu())
+    }
+
+    /// The same, and none of them longer than this.
+    pub(super) fn of_size(device: &DeviceCapabilities, mtu: usize) -> Packets {
         let mut capabilities = device.clone();
-        capabilities.max_transmission_unit = device.ip_mtu();
+        capabilities.max_transmission_unit = mtu;
         capabilities.medium = Medium::Ip;
         Packets(capabilities)
     }

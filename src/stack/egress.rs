@@ -4,11 +4,12 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
-use super::connection::Role;
+use super::connection::{Connection, Role};
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
-use super::interface::LOOPBACK;
+use super::interface::{LOOPBACK, NetworkInterface};
 use super::slot::{Agenda, Kind};
+use super::stamp::Stamp;
 use super::{InterfaceId, Stack};
 use crate::Error;
 use crate::trace::{Cause, Observer};
@@ -77,8 +78,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn expire(&mut self) {
         self.reassemblies.expire(self.now);
         self.wakers.expire(self.now);
-        self.expire_queries();
         self.expire_configuration();
+        self.expire_queries();
         while let Some(slot) = self.deadlines.pop_due(self.now) {
             if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
                 connection.countdown.expire(self.now);
@@ -94,7 +95,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             // Another stack's interface, for all that can be known.
             _ => 0,
         };
-        if self.egress_answers(interface, device)
+        if self.reassemblies.has_answers() && self.egress_answers(interface, device)
             || self.egress_solicitations(interface, device)
             || self.egress_queries(interface, device)
         {
@@ -102,6 +103,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         #[cfg(feature = "ipv4")]
         if self.egress_client(interface, device) {
+            return;
+        }
+        if self.egress_memberships(interface, device) {
+            if let Some(row) = &mut self.interfaces[usize::from(interface)] {
+                row.refused = true;
+            }
             return;
         }
         for _ in 0..count {
@@ -137,35 +144,54 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Kind::Datagram(_) = self.slots[usize::from(slot)].kind {
             return self.egress_datagrams(index, slot, device);
         }
+        if self.is_held_back(index, slot, device) {
+            return false;
+        }
+        self.probe(slot);
+        self.forget_path(slot);
+        let mut narrow = self.narrowed(index, slot, device);
+        let resends_at = self.resends_at(index, slot);
         let connection = self.slots[usize::from(slot)].connection();
         let to = connection.map(|connection| connection.flow.remote.addr);
         let pane = self.pane_of(index, Some(slot));
         let place = &mut self.slots[usize::from(slot)];
+        let stamp = place
+            .tcp_ref()
+            .map_or(Stamp::NONE, |(socket, connection)| connection.stamp(socket));
+        let horizon = place.connection().and_then(Connection::horizon);
         let (Some(interface), Some(set)) =
             (&mut self.interfaces[usize::from(index)], &mut place.set)
         else {
             return false;
         };
-        let mut sent = Sent::default();
+        let mut sent = Sent {
+            horizon,
+            ..Sent::default()
+        };
         let mut watch = Watch {
             sent: &mut sent,
             link: to.and_then(|to| interface.link_to(to, now)),
             pane,
+            stamp,
             observer: &mut self.observer,
         };
         let mut door = DoorOut {
             device: &mut *device,
             watch: &mut watch,
         };
+        let inner = narrow.as_mut().unwrap_or(&mut interface.inner);
+        if let Some(expiry) = resends_at {
+            inner.poll_egress(expiry, &mut door, set);
+        }
         let mut more = true;
         for _ in 0..BURST {
             use smoltcp::iface::PollResult;
-            if interface.inner.poll_egress(now, &mut door, set) == PollResult::None {
+            if inner.poll_egress(now, &mut door, set) == PollResult::None {
                 more = false;
                 break;
             }
         }
-        let mut next = interface.inner.poll_at(now, set);
+        let mut next = inner.poll_at(now, set);
         self.probe_neighbor(index, device);
         let blocked = sent.unresolved.then(|| self.block(index, slot, device));
         self.slots[usize::from(slot)].blocked = blocked;
@@ -182,6 +208,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             next = self.poll_at(index, slot);
             more |= next.is_some_and(|next| next <= now);
         }
+        self.update_window(index, slot, device);
+        let probe = self.slots[usize::from(slot)].connection();
+        next = earlier(next, probe.and_then(Connection::probe_at));
         self.tell_timer(slot, next);
         if more || sent.exhausted {
             self.make_due(slot);
@@ -195,10 +224,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             // smoltcp says "now" and does nothing: look again soon, never in a loop.
             next = Some(now + DEVICE_RETRY);
         }
-        if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
+        if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
             // Silence for a neighbor's sake is no timer of the connection's.
             connection.countdown.arm(now, next.filter(|_| !is_blocked));
-            connection.give_up_at = connection.deadline(socket.keep_alive());
+            connection.give_up_at = connection.deadline();
             next = match connection.silent {
                 true => None,
                 false => earlier(next, connection.give_up_at),
@@ -229,6 +258,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Remembers the sequence numbers that left.
     pub(super) fn note_sent(&mut self, slot: u16, sent: &Sent) {
+        let now = self.now;
         if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp()
             && let (Some(first), Some((next, ack))) = (sent.first, sent.sequence)
         {
@@ -236,11 +266,21 @@ impl<'a, O: Observer> Stack<'a, O> {
                 connection.initial = Some(first);
                 connection.next = first;
             }
+            if sent.again > 0 {
+                connection.retransmissions += sent.again;
+                connection.round_trip.sent_again();
+            }
             if super::frame::before(connection.next, next) {
                 connection.next = next;
+                if sent.again == 0 {
+                    connection.round_trip.sent(next, now);
+                }
             }
             if let Some(ack) = ack {
                 connection.receive_next = ack;
+                if connection.receive_limit.is_some() {
+                    connection.note_window(socket, ack, sent.window);
+                }
                 if sent.offers {
                     connection.offered = ack.wrapping_add(connection.offer(socket));
                 }
@@ -263,9 +303,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let place = &mut self.slots[usize::from(slot)];
         let is_past = |at: Option<Instant>| at.is_some_and(|at| now >= at);
-        let overdue = place.tcp_ref().is_some_and(|(socket, connection)| {
+        let overdue = place.connection().is_some_and(|connection| {
             // The peer may have been heard since the time was set.
-            is_past(connection.give_up_at) && is_past(connection.deadline(socket.keep_alive()))
+            is_past(connection.give_up_at) && is_past(connection.deadline())
         });
         match &mut place.kind {
             Kind::Connection(connection) => {
@@ -278,8 +318,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                     return true;
                 }
                 if overdue {
+                    // What ICMP said is nearer to the cause (as Linux).
+                    let error = connection.soft_error.take().unwrap_or(Error::TimedOut);
                     self.tell_gave_up(slot);
-                    self.fail(slot, Error::TimedOut);
+                    self.fail(slot, error);
                     return true;
                 }
                 // A reset that cannot be delivered is not worth waiting for.
@@ -344,9 +386,20 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
-        let mut answers = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
-        if answers.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
-            at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
+        if self.reassemblies.has_answers() {
+            let mut indices = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
+            if indices.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
+                at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
+            }
+        }
+        let rows = (0..).zip(self.interfaces.iter());
+        for (_, row) in rows.filter(|(index, _)| is_meant(*index)) {
+            if let Some(row) = row
+                && let Some(at) = row.reports_at()
+            {
+                let first = self.now + row.pause();
+                at_once = earlier(at_once, Some(at.max(first)));
+            }
         }
         if self.due > 0 {
             let interfaces = (0..).zip(self.interfaces.iter());
@@ -354,13 +407,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 if let Some(row) = row
                     && !row.due.is_empty()
                 {
-                    // A full device is no reason to call at once, and no reason to let the other links wait.
-                    let wait = if row.refused {
-                        DEVICE_RETRY
-                    } else {
-                        Duration::ZERO
-                    };
-                    at_once = earlier(at_once, Some(self.now + wait));
+                    at_once = earlier(at_once, Some(self.now + row.pause()));
                 }
             }
         }
@@ -381,6 +428,16 @@ impl<'a, O: Observer> Stack<'a, O> {
         let waiting = earlier(waiting, self.wakers.next());
         let waiting = earlier(waiting, self.resolver.next_deadline(&is_meant));
         earlier(at_once, waiting)
+    }
+}
+
+impl NetworkInterface {
+    /// How long what is due waits: a full device is no reason to call at once, and no reason to let the other links wait.
+    fn pause(&self) -> Duration {
+        match self.refused {
+            true => DEVICE_RETRY,
+            false => Duration::ZERO,
+        }
     }
 }
 

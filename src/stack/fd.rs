@@ -57,6 +57,8 @@ pub(super) struct Descriptor {
     pub(super) domain: Domain,
     /// Bound here; port 0 while unbound.
     pub(super) local: Endpoint,
+    /// The how manieth binding that was.
+    pub(super) bound: u32,
     /// Where `bind` put it, which outlives a failed `connect`.
     pub(super) named: Option<IpAddr>,
     pub(super) options: Options,
@@ -73,6 +75,7 @@ impl Descriptor {
         socket: Socket::Free { next: NONE },
         domain: Domain::Inet,
         local: UNSPECIFIED,
+        bound: 0,
         named: None,
         options: Options::DEFAULT,
         error: None,

@@ -390,11 +390,14 @@ impl<'a> Reassemblies<'a> {
         }
     }
 
+    /// Whether an answer waits to leave.
+    #[inline]
+    pub(super) fn has_answers(&self) -> bool {
+        self.leaving > 0
+    }
+
     /// The answer that leaves next by an interface, and how much of it has left.
     pub(super) fn leaving(&self, interface: u8) -> Option<(Way, &[u8], usize)> {
-        if self.leaving == 0 {
-            return None;
-        }
         self.slots.iter().find_map(|slot| match &slot.state {
             State::Leaving { way, message, sent } if way.interface == interface => {
                 Some((*way, slot.storage.get(message.clone())?, *sent))

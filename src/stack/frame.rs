@@ -13,14 +13,17 @@ use super::flow::{Endpoint, Flow};
 pub(crate) const ETHERNET_HEADER: usize = 14;
 
 pub(crate) const ICMP: u8 = 1;
+pub(crate) const IGMP: u8 = 2;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const ICMPV6: u8 = 58;
+pub(crate) const NO_NEXT_HEADER: u8 = 59;
 const HOP_BY_HOP: u8 = 0;
 /// Hop-by-hop options (RFC 8200 §4.2, RFC 2711).
 const PAD1: u8 = 0;
 const PADN: u8 = 1;
 const ROUTER_ALERT: u8 = 5;
+const IPV4_ROUTER_ALERT: u8 = 148;
 
 /// A frame's link header (empty on an IP medium) and what follows it.
 #[derive(Clone, Copy)]
@@ -138,6 +141,31 @@ impl<'f> Packet<'f> {
             }
         }
         None
+    }
+
+    /// Whether routers are to look into it (RFC 2113, RFC 2711).
+    pub(crate) fn has_router_alert(&self) -> bool {
+        let (mut options, alert) = match self.source {
+            IpAddr::V4(_) => (self.header.get(20..).unwrap_or_default(), IPV4_ROUTER_ALERT),
+            IpAddr::V6(_) => (self.header.get(42..).unwrap_or_default(), ROUTER_ALERT),
+        };
+        loop {
+            options = match *options {
+                [kind, ..] if kind == alert => return true,
+                // The options of one octet: those of IPv4 are 0 and 1, that of IPv6 is 0.
+                [0, ref rest @ ..] => rest,
+                [1, ref rest @ ..] if self.source.is_ipv4() => rest,
+                [_, len, ref rest @ ..] => {
+                    let counted = if self.source.is_ipv4() { 2 } else { 0 };
+                    let data = usize::from(len).checked_sub(counted);
+                    match data.and_then(|len| rest.get(len..)) {
+                        Some(rest) => rest,
+                        None => return false,
+                    }
+                }
+                _ => return false,
+            };
+        }
     }
 
     /// Whether this packet belongs to a flow. Compared where it lies: most packets belong to the flow of the last one.

@@ -477,7 +477,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let queues = Queues {
             unsent: socket.send_queue(),
             received: socket.recv_queue(),
-            keep_alive: socket.keep_alive().is_some(),
+            keep_alive: connection.keep_alive.is_some(),
         };
         if connection.glimpse.receive_base.is_none() && connection.receive_next != 0 {
             connection.glimpse.receive_base = Some(connection.receive_next);
@@ -598,10 +598,11 @@ pub(super) fn is_checksum_right(incoming: &Incoming<'_>, packet: &Packet<'_>) ->
             let pseudo = Sum::pseudo_header(source, destination, UDP, len.into());
             pseudo.add(datagram).is_right()
         }
+        // Each is known to its own family alone.
         #[cfg(feature = "ipv4")]
-        ICMP if checksums.icmpv4.rx() => Sum::ZERO.add(transport).is_right(),
+        ICMP if source.is_ipv4() && checksums.icmpv4.rx() => Sum::ZERO.add(transport).is_right(),
         #[cfg(feature = "ipv6")]
-        ICMPV6 if checksums.icmpv6.rx() => {
+        ICMPV6 if source.is_ipv6() && checksums.icmpv6.rx() => {
             let len = transport.len() as u32;
             let pseudo = Sum::pseudo_header(source, destination, ICMPV6, len);
             pseudo.add(transport).is_right()

@@ -6,8 +6,8 @@ use smoltcp::phy::ChecksumCapabilities;
 
 use super::checksum::Sum;
 
-const IPV4_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
+pub(super) const IPV4_HEADER: usize = 20;
+pub(super) const IPV6_HEADER: usize = 40;
 /// Both families' router alert (RFC 2113, RFC 2711): with it, an IPv6 packet has a header of hop-by-hop options.
 const IPV4_ROUTER_ALERT: [u8; 4] = [0x94, 4, 0, 0];
 const IPV6_ROUTER_ALERT: [u8; 6] = [5, 2, 0, 0, 1, 0];

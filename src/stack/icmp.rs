@@ -1,18 +1,27 @@
 //! ICMP errors, handed to the socket they speak of.
 //!
 //! An error quotes the packet that caused it. It counts only if the quote is of something this host has just sent: the
-//! ports of a socket, and for TCP the sequence number that is in flight (RFC 5927 §4.1). During the handshake it ends
-//! `connect`; on an established connection it is a soft error, which TCP's own timers judge (RFC 5461 §2.2).
+//! ports of a socket, and for TCP a sequence number that is under way (RFC 5927 §4.1).
+//!
+//! | message | a connection's handshake | a connection | UDP |
+//! |---|---|---|---|
+//! | unreachable, time exceeded | ends `connect` | a soft error: kept, and told if the peer stays silent until the end (RFC 5461 §2.2) | a connected socket's error |
+//! | "fragmentation needed", "packet too big" | | shorter packets, and what was lost is sent again (RFC 1191, RFC 8201) | shorter packets |
+//! | source quench (RFC 6633), redirect, parameter problem | | | |
 
 use smoltcp::phy::TxToken;
 use smoltcp::socket::tcp::State;
 
-use super::Stack;
+use super::amend::unacknowledged;
 use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
-use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP};
+use super::frame::{ICMP, Packet, TCP, UDP, before};
 use super::ingress::Incoming;
+use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
+use super::path::mtu_of;
+use super::slot::Kind;
+use super::{Protocol, Stack};
 use crate::Error;
 use crate::trace::Observer;
 
@@ -31,9 +40,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         packet: &Packet<'_>,
     ) {
         let is_v6 = packet.source.is_ipv6();
-        if is_v6 != (packet.protocol == ICMPV6) {
-            return; // the other family's
-        }
         #[cfg(feature = "ipv6")]
         self.hear_configuration(incoming, packet);
         match packet.transport.first() {
@@ -43,6 +49,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             Some(&(NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT)) if is_v6 => {
                 self.hear_neighbor(incoming, token, packet);
             }
+            Some(kind) if is_v6 && multicast::is_mld(*kind) => {
+                self.hear_membership(incoming, packet);
+            }
             // A redirect (RFC 1122 §3.2.2.2, RFC 4861 §8) is not obeyed: whoever is on the link could send one.
             _ => self.hear_error(incoming.interface, packet),
         }
@@ -50,10 +59,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Hears an ICMP or ICMPv6 message, if it is an error.
     fn hear_error(&mut self, interface: u8, packet: &Packet<'_>) {
-        let &[kind, code, ..] = packet.transport else {
-            return;
-        };
-        let Some(error) = meaning(packet.protocol == ICMP, kind, code) else {
+        let Some(message) = Message::parse(packet.protocol == ICMP, packet.transport) else {
             return;
         };
         let Some(quote) = packet.transport.get(HEADER..).and_then(Quote::parse) else {
@@ -63,25 +69,73 @@ impl<'a, O: Observer> Stack<'a, O> {
         if quote.flow.local.addr != packet.destination {
             return;
         }
-        match quote.protocol {
-            TCP => self.tcp_error(interface, &quote, error),
-            UDP => self.udp_error(interface, &quote.flow, error),
+        match (message, quote.protocol) {
+            (Message::Unreachable(error), TCP) => self.tcp_error(interface, &quote, error),
+            (Message::Unreachable(error), UDP) => self.udp_error(interface, &quote.flow, error),
+            (Message::TooBig { next_hop }, TCP)
+                if self.find_sender(interface, &quote).is_some() =>
+            {
+                self.hear_too_big(&quote, next_hop);
+            }
+            (Message::TooBig { next_hop }, UDP) if self.is_sent_from_socket(&quote.flow) => {
+                self.hear_too_big(&quote, next_hop);
+            }
             _ => {}
         }
+        let error = match message {
+            Message::Unreachable(error) => error,
+            Message::TooBig { .. } => Error::MessageTooLong,
+        };
+        self.raw_error(interface, Protocol(quote.protocol), &quote.flow, error);
     }
 
     fn tcp_error(&mut self, interface: u8, quote: &Quote, error: Error) {
-        let Some(slot) = self.find_flow(&quote.flow) else {
+        let Some(slot) = self.find_sender(interface, quote) else {
             return;
         };
-        let place = &self.slots[usize::from(slot)];
-        let is_ours = place.interface == interface
-            && place.connection().is_some_and(|connection| {
-                connection.state == State::SynSent && connection.initial == Some(quote.seq)
-            });
-        if is_ours {
-            self.fail(slot, error);
+        if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind
+            && connection.state != State::SynSent
+        {
+            connection.soft_error = Some(error);
+            return;
         }
+        self.fail(slot, error);
+    }
+
+    /// The connection that has sent what is quoted, if that is still under way. A handshake from outside is nobody's yet, and
+    /// goes on.
+    fn find_sender(&self, interface: u8, quote: &Quote) -> Option<u16> {
+        let slot = self.find_flow(&quote.flow)?;
+        let place = &self.slots[usize::from(slot)];
+        let (socket, connection) = place.tcp_ref()?;
+        let is_under_way = match connection.state {
+            State::SynSent => connection.initial == Some(quote.seq),
+            _ => unacknowledged(socket, connection).is_some_and(|first| {
+                !before(quote.seq, first) && before(quote.seq, connection.next)
+            }),
+        };
+        (place.interface == interface && is_under_way).then_some(slot)
+    }
+
+    fn hear_too_big(&mut self, quote: &Quote, next_hop: u32) {
+        let destination = quote.flow.remote.addr;
+        if let Some(mtu) = mtu_of(destination, quote.len, next_hop) {
+            self.lower_path(destination, mtu);
+        }
+    }
+
+    /// Whether a datagram socket may have sent from one end of a flow to the other.
+    fn is_sent_from_socket(&self, flow: &Flow) -> bool {
+        let hash = self.secret.port_hash(false, flow.local.port);
+        self.ports.candidates(hash).any(|index| {
+            let row = self.descriptors.peek(index);
+            let Socket::Datagram { peer, .. } = row.socket else {
+                return false;
+            };
+            row.local.port == flow.local.port
+                && row.scope().contains(flow.local.addr)
+                && peer.is_none_or(|peer| peer == flow.remote)
+        })
     }
 
     /// Only a connected datagram socket hears of its peer's port (as Linux without `IP_RECVERR`).
@@ -108,25 +162,46 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 }
 
-/// What an ICMP error means to a socket (RFC 1122 §3.2.2.1, RFC 4443 §3).
-fn meaning(is_v4: bool, kind: u8, code: u8) -> Option<Error> {
-    Some(match (is_v4, kind, code) {
-        // Protocol and port unreachable.
-        (true, 3, 2 | 3) | (false, 1, 4) => Error::ConnectionRefused,
-        // "Fragmentation needed" is about a size, not about the destination.
-        (true, 3, 4) => return None,
-        (true, 3, 0 | 6 | 9 | 11) | (false, 1, 0) => Error::NetworkUnreachable,
-        (true, 3, _) | (false, 1, 2 | 3) => Error::HostUnreachable,
-        // Forbidden on the way, or refused by policy.
-        (false, 1, 1 | 5 | 6) => Error::PermissionDenied,
-        // Time exceeded.
-        (true, 11, _) | (false, 3, _) => Error::HostUnreachable,
-        _ => return None,
-    })
+/// What an ICMP error says.
+#[derive(Clone, Copy)]
+enum Message {
+    Unreachable(Error),
+    /// A link on the way takes no more than this; 0 from a router that does not say (RFC 1191 §4).
+    TooBig {
+        next_hop: u32,
+    },
+}
+
+impl Message {
+    /// RFC 792, RFC 1122 §3.2.2, RFC 4443 §3.
+    fn parse(is_v4: bool, message: &[u8]) -> Option<Message> {
+        let [kind, code, _, _, word @ ..] = *message.first_chunk::<HEADER>()?;
+        let word = u32::from_be_bytes(word);
+        let error = match (is_v4, kind, code) {
+            (true, 3, 4) => {
+                // The upper half was unused before RFC 1191.
+                let next_hop = word & 0xffff;
+                return Some(Message::TooBig { next_hop });
+            }
+            (false, 2, _) => return Some(Message::TooBig { next_hop: word }),
+            // Protocol and port unreachable.
+            (true, 3, 2 | 3) | (false, 1, 4) => Error::ConnectionRefused,
+            (true, 3, 0 | 6 | 9 | 11) | (false, 1, 0) => Error::NetworkUnreachable,
+            (true, 3, _) | (false, 1, 2 | 3) => Error::HostUnreachable,
+            // Forbidden on the way, or refused by policy.
+            (false, 1, 1 | 5 | 6) => Error::PermissionDenied,
+            // Time exceeded.
+            (true, 11, _) | (false, 3, _) => Error::HostUnreachable,
+            _ => return None,
+        };
+        Some(Message::Unreachable(error))
+    }
 }
 
 /// The packet that an error quotes: one that this host sent.
 struct Quote {
+    /// Octets of the packet, of which the quote may be a part.
+    len: usize,
     protocol: u8,
     flow: Flow,
     seq: u32,
@@ -135,7 +210,7 @@ struct Quote {
 impl Quote {
     /// Reads a quote, of which only eight octets behind the IP header are sure to be there (RFC 792).
     fn parse(quoted: &[u8]) -> Option<Quote> {
-        let (header_len, protocol, source, destination) = match quoted.first()? >> 4 {
+        let (header_len, len, protocol, source, destination) = match quoted.first()? >> 4 {
             4 => {
                 let fixed = quoted.first_chunk::<20>()?;
                 let header_len = usize::from(fixed[0] & 0x0f) * 4;
@@ -145,18 +220,21 @@ impl Quote {
                 }
                 let source: [u8; 4] = fixed[12..16].try_into().ok()?;
                 let destination: [u8; 4] = fixed[16..20].try_into().ok()?;
-                (header_len, fixed[9], source.into(), destination.into())
+                let len = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
+                (header_len, len, fixed[9], source.into(), destination.into())
             }
             6 => {
                 let fixed = quoted.first_chunk::<40>()?;
                 let source: [u8; 16] = fixed[8..24].try_into().ok()?;
                 let destination: [u8; 16] = fixed[24..40].try_into().ok()?;
-                (40, fixed[6], source.into(), destination.into())
+                let len = 40 + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+                (40, len, fixed[6], source.into(), destination.into())
             }
             _ => return None,
         };
         let [s0, s1, d0, d1, q0, q1, q2, q3] = *quoted.get(header_len..)?.first_chunk::<8>()?;
         Some(Quote {
+            len,
             protocol,
             flow: Flow {
                 local: Endpoint {

@@ -15,12 +15,15 @@ use super::door::{DoorIn, Sent, Watch};
 use super::flow::Flow;
 use super::fragment::{self, Outcome};
 use super::frame::is_link_unicast;
-use super::frame::{self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, Packet, Segment, TCP, UDP};
+use super::frame::{
+    self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, IGMP, NO_NEXT_HEADER, Packet, Segment, TCP, UDP,
+};
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
 use super::link::Link;
 use super::listen::{Arrival, Syn};
 use super::slot::{Kind, Slot};
+use super::stamp::Stamp;
 use crate::trace::{Cause, DropReason, Observer};
 
 /// A frame on its way in. The device's token for an answer goes beside it: it is given away, this is only looked at.
@@ -119,7 +122,11 @@ impl<'a, O: Observer> Stack<'a, O> {
                 // smoltcp drops it without a word.
                 self.tell_drop(incoming, DropReason::Checksum);
             }
-            if self.raw_sockets > 0 && self.is_for_this_host(incoming, link, &packet) {
+            if self.raw_sockets > 0
+                && self.is_for_this_host(incoming, link, &packet)
+                && !self.is_martian(incoming, &packet)
+                && is_header_right(incoming, &packet)
+            {
                 self.copy_to_raw_sockets(incoming, &packet);
             }
             return self.ingress_tcp(incoming, token, link, &packet);
@@ -140,18 +147,32 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.is_martian(incoming, &packet) {
             return self.tell_drop(incoming, DropReason::Martian);
         }
-        if !is_header_right(incoming, &packet) || !is_checksum_right(incoming, &packet) {
+        if !is_header_right(incoming, &packet) {
             return self.tell_drop(incoming, DropReason::Checksum);
         }
-        if let Some(pointer) = packet.refused_option() {
+        let is_right = is_checksum_right(incoming, &packet);
+        if is_right && let Some(pointer) = packet.refused_option() {
             return self.refuse_option(incoming, token, &packet, pointer);
         }
-        let is_copied = self.raw_sockets > 0 && self.copy_to_raw_sockets(incoming, &packet);
-        match packet.protocol {
-            UDP => self.ingress_udp(incoming, token, &packet),
-            ICMP | ICMPV6 => self.ingress_icmp(incoming, token, &packet),
+        // A raw socket sees checksums as they are, but for ICMPv6's, which the stack sees to (RFC 3542 §3.1).
+        let is_shown = self.raw_sockets > 0 && (is_right || packet.protocol != ICMPV6);
+        let is_copied = is_shown && self.copy_to_raw_sockets(incoming, &packet);
+        if !is_right {
+            return self.tell_drop(incoming, DropReason::Checksum);
+        }
+        match (packet.protocol, packet.source) {
+            (UDP, _) => self.ingress_udp(incoming, token, &packet),
+            (ICMP, IpAddr::V4(_)) | (ICMPV6, IpAddr::V6(_)) => {
+                self.ingress_icmp(incoming, token, &packet);
+            }
+            (IGMP, IpAddr::V4(_)) => self.hear_membership(incoming, &packet),
+            // Nothing is meant to be behind this header (RFC 8200 §4.7).
+            (NO_NEXT_HEADER, IpAddr::V6(_)) => {}
             _ if is_copied => {}
-            _ => self.refuse_protocol(incoming, token, &packet),
+            _ => {
+                self.tell_drop(incoming, DropReason::UnknownProtocol);
+                self.refuse_protocol(incoming, token, &packet);
+            }
         }
     }
 
@@ -313,6 +334,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         to: Option<(u16, Option<Segment>)>,
     ) {
         let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
+        let place = to.and_then(|(slot, _)| self.slots[usize::from(slot)].tcp_ref());
+        let stamp = place.map_or(Stamp::NONE, |(socket, connection)| connection.stamp(socket));
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
@@ -325,6 +348,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             sent: &mut sent,
             link: Some(link),
             pane,
+            stamp,
             observer: &mut self.observer,
         };
         let mut door = DoorIn {

@@ -13,12 +13,16 @@ use super::autoconfiguration::Autoconfiguration;
 use super::door::Packets;
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
+#[cfg(feature = "ipv6")]
+use super::group::SolicitedNodes;
 #[cfg(feature = "ipv4")]
 use super::leasing::Client;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
+use super::multicast::Memberships;
 use super::neighbor::{Neighbors, solicited_node};
-use super::policy::{Candidate, select_source};
+use super::policy::Candidate;
+use super::policy::select_source;
 use super::route::{Rank, RouteTable};
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
@@ -61,6 +65,10 @@ pub(super) struct NetworkInterface {
     /// The link carries frames.
     pub(super) is_up: bool,
     pub(super) neighbors: Neighbors,
+    pub(super) memberships: Memberships,
+    /// The groups of its addresses.
+    #[cfg(feature = "ipv6")]
+    pub(super) solicited: SolicitedNodes,
     /// Gets it an IPv4 address.
     #[cfg(feature = "ipv4")]
     pub(super) client: Option<Client>,
@@ -104,6 +112,9 @@ impl NetworkInterface {
             configuration_at: None,
             is_up: true,
             neighbors: Neighbors::new(),
+            memberships: Memberships::new(),
+            #[cfg(feature = "ipv6")]
+            solicited: SolicitedNodes::new(),
             #[cfg(feature = "ipv4")]
             client: None,
             packets,
@@ -137,19 +148,16 @@ impl NetworkInterface {
 
     /// Whether packets for a group are for this interface, too.
     pub(super) fn is_member(&self, group: IpAddr) -> bool {
-        match group {
-            IpAddr::V4(v4) => v4.octets() == [224, 0, 0, 1],
-            IpAddr::V6(v6) => {
-                let all_nodes = [0xff02, 0, 0, 0, 0, 0, 0, 1];
-                // Of those that are not used yet, too: whoever has one of them is to be heard (RFC 4862 §5.4.2).
-                let is_solicited = |own: &IpAddr| match own {
-                    IpAddr::V6(own) => solicited_node(*own) == v6,
-                    IpAddr::V4(_) => false,
-                };
-                let mut own = self.addresses.rows().map(|row| row.addr);
-                v6.segments() == all_nodes || own.any(|own| is_solicited(&own))
-            }
-        }
+        self.memberships.is_member(group) || self.is_solicited_node(group)
+    }
+
+    /// Whether neighbors ask in this group for one of its addresses (RFC 4291 §2.7.1). Of those that are not used yet, too:
+    /// whoever has one of them is to be heard (RFC 4862 §5.4.2).
+    fn is_solicited_node(&self, group: IpAddr) -> bool {
+        self.addresses.rows().any(|row| match row.addr {
+            IpAddr::V6(own) => group == IpAddr::V6(solicited_node(own)),
+            IpAddr::V4(_) => false,
+        })
     }
 
     /// How well it leads to an address, and by whom.
@@ -378,17 +386,15 @@ impl<O: Observer> Stack<'_, O> {
     /// What an address would be spoken to from, if there is a way to it.
     pub(super) fn candidate_for(&self, addr: IpAddr) -> Option<Candidate> {
         let route = self.route(super::flow::UNSPECIFIED.addr, addr).ok()?;
-        let interface = self
+        let row = self
             .interfaces
             .get(usize::from(route.interface))?
             .as_ref()?;
-        let next_hop = interface.next_hop(addr);
-        let mut own = interface.addresses.candidates(next_hop);
-        let candidate = own.find(|candidate| candidate.addr == route.source);
-        // The loopback has none of its own.
-        Some(candidate.unwrap_or(Candidate {
+        let mut own = row.addresses.candidates(row.next_hop(addr));
+        let known = own.find(|candidate| candidate.addr == route.source);
+        Some(known.unwrap_or(Candidate {
             addr: route.source,
-            prefix_len: if addr.is_ipv4() { 32 } else { 128 },
+            prefix_len: 128,
             is_deprecated: false,
             is_outgoing: true,
             is_of_next_hop: false,

@@ -258,10 +258,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             row.routes.learn(route, Origin::Dhcp, None);
         }
         if let Some(client) = &mut row.client {
-            let before = client.lease.replace(lease.clone());
-            if before.is_none_or(|before| before.name_servers != lease.name_servers) {
-                self.learn_name_servers(interface);
-            }
+            client.lease = Some(lease);
         }
         self.settle_configuration(interface, self.cause);
         self.wakers.wake(Subject::Configured);
@@ -282,7 +279,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         row.routes.remove_all(Origin::Dhcp, |_| true);
         row.lent_mtu = None;
         row.fit_mtu();
-        self.learn_name_servers(interface);
         if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
             row.addresses.remove(lease.address.into());
         }

@@ -20,7 +20,7 @@ use super::frame::Packet;
 use super::link::Link;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
-use super::waiting::Subject;
+use super::stamp::Stamp;
 use crate::trace::Observer;
 
 /// How long a waiting SYN is worth replaying; its sender repeats it meanwhile if it still wants to connect.
@@ -173,8 +173,11 @@ impl<'a, O: Observer> Stack<'a, O> {
                 && row.local.port == flow.local.port
                 && row.scope().contains(flow.local.addr)
         };
-        let precision = |index: &u16| self.descriptors.peek(*index).scope().precision();
-        candidates.filter(fits).max_by_key(precision)
+        let fitness = |index: &u16| {
+            let precision = self.descriptors.peek(*index).scope().precision();
+            (precision, self.rank(*index, flow))
+        };
+        candidates.filter(fits).max_by_key(fitness)
     }
 
     /// A full backlog is pressure too: the listener's oldest half-open connection goes, if its ACK is overdue.
@@ -276,6 +279,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             sent: &mut sent,
             link: Some(Link::Ip),
             pane: None,
+            stamp: Stamp::NONE,
             observer: &mut (),
         };
         let capabilities = smoltcp::phy::Device::capabilities(&super::door::Void);
@@ -288,6 +292,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         if let (Some((socket, connection)), Some(local)) = (place.tcp(), flow.local.to_smoltcp()) {
             connection.window_scale = syn.window_scale;
+            connection.note_segment_size(syn.max_seg_size);
             options.apply(socket);
             let _ = socket.listen(IpListenEndpoint::from(local));
         }
@@ -349,7 +354,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Socket::Listening { queue, .. } = &mut row.socket {
             queue.push_back(&mut self.members, slot);
         }
-        self.wakers
-            .wake(Subject::Socket(listener, super::Interest::Readable));
+        self.wake_descriptor(listener);
     }
 }

@@ -51,12 +51,17 @@
 //! | `ingress`, `egress` | a frame's way in and out |
 //! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
-//! | `waiting` | who is woken when |
+//! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
+//! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
+//! | `path`, `round_trip` | how much the way to a host takes, and how long |
+//! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
+//! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence` | what must not be predictable: sequence numbers, ports |
 //! | `resolver`, `dns` | names: the lookups, and a question's way from server to server |
@@ -75,6 +80,7 @@ pub(crate) mod checksum;
 #[cfg(feature = "ipv4")]
 mod conflict;
 mod connection;
+mod cork;
 mod countdown;
 mod datagram;
 mod deadline;
@@ -89,32 +95,42 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+mod group;
 mod header;
 mod icmp;
 mod ingress;
+mod inquiry;
 mod interface;
+mod keep_alive;
 #[cfg(feature = "ipv4")]
 mod leasing;
 mod link;
 mod list;
 mod listen;
+mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
+mod path;
 mod persist;
 mod policy;
+mod pollfd;
 mod raw;
 mod resolver;
+mod reuse;
+mod round_trip;
 mod route;
 mod sequence;
 mod slot;
 mod snapshot;
+mod stamp;
 mod storage;
 mod stream;
 mod table;
 mod tcp;
 mod udp;
 mod waiting;
+mod window;
 
 use core::mem;
 use core::net::SocketAddr;
@@ -134,6 +150,7 @@ pub use connection::{
 pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;
+pub use pollfd::{Events, PollFd};
 pub use resolver::{Addresses, Lookup};
 pub use route::{InterfaceRoute, Route};
 #[cfg(feature = "alloc")]
@@ -150,10 +167,12 @@ use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
+use group::Joined;
 use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
 use list::{Link, List};
 use listen::Pending;
+use path::Paths;
 use resolver::Resolver;
 use sequence::Secret;
 use slot::Slot;
@@ -231,13 +250,15 @@ pub enum Interest {
     Writable,
 }
 
-/// What a socket is ready for, as `poll(2)` says it.
+/// What a socket is ready for, as `select(2)` says it: an error, or the end, is there to be read and to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Readiness {
     /// `recv` or `accept` would not block (`POLLIN`).
     pub readable: bool,
     /// `send` would not block, or `connect` is done (`POLLOUT`).
     pub writable: bool,
+    /// No more comes than what is there (`POLLRDHUP`).
+    pub read_closed: bool,
     /// Both directions are over (`POLLHUP`).
     pub closed: bool,
     /// An error is pending (`POLLERR`).
@@ -248,6 +269,7 @@ impl Readiness {
     const NONE: Readiness = Readiness {
         readable: false,
         writable: false,
+        read_closed: false,
         closed: false,
         error: false,
     };
@@ -300,6 +322,14 @@ impl InterfaceId {
     pub const fn index(self) -> u32 {
         self.0 as u32
     }
+
+    /// The interface of a number, whether there is one or not.
+    pub const fn from_index(index: u32) -> Option<InterfaceId> {
+        match index <= u8::MAX as u32 {
+            true => Some(InterfaceId(index as u8)),
+            false => None,
+        }
+    }
 }
 
 /// A TCP/IP host. See the [module](self) for how it is driven.
@@ -328,6 +358,10 @@ pub struct Stack<'a, O: Observer = ()> {
     recent: u16,
     /// From ports to the descriptors that are bound to them.
     ports: Table<'a>,
+    /// How often a socket was bound.
+    binds: u32,
+    /// What is known of the ways to other hosts.
+    paths: Paths,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
@@ -340,6 +374,8 @@ pub struct Stack<'a, O: Observer = ()> {
     errors: RateLimit,
     /// How many raw sockets are open.
     raw_sockets: u16,
+    /// The groups of the sockets.
+    joined: Joined,
     resolver: Resolver<'a>,
     wakers: Wakers<'a>,
     /// What the heart is doing: the cause of what happens now.
@@ -430,6 +466,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             flows: parts.flows,
             recent: 0,
             ports: parts.ports,
+            binds: 0,
+            paths: Paths::new(),
             interfaces,
             loopback,
             pending: parts.pending,
@@ -439,6 +477,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,
+            joined: Joined::new(),
             resolver: parts.resolver,
             wakers: parts.wakers,
             cause: Cause::Call,

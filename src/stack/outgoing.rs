@@ -103,7 +103,8 @@ impl<'a, O: Observer> Stack<'a, O> {
 }
 
 impl Outgoing {
-    fn seal(&self, payload: &mut [u8]) {
+    /// Fills in what is behind the IP header has for a checksum, where it is ICMP's.
+    pub(super) fn seal(&self, payload: &mut [u8]) {
         if matches!(self.header.protocol, ICMP | ICMPV6) {
             seal_icmp(payload, self.header.source, self.header.destination);
         }

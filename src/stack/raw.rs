@@ -1,13 +1,21 @@
-//! Raw sockets: packets of any protocol, as they are. They see copies; what the stack does with a packet goes on.
+//! Raw sockets: packets of any protocol, as they are (`raw(7)`, RFC 3542 §3). They see copies; what the stack does with a
+//! packet goes on.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
-use super::datagram::{Content, Envelope, Posted};
+use smoltcp::phy::ChecksumCapabilities;
+
+use super::checksum::Sum;
+use super::datagram::{Content, Envelope, Posted, gather, length};
 use super::fd::Socket;
-use super::flow::Endpoint;
+use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet};
+use super::header::{IPV4_HEADER, IPV6_HEADER, Part};
 use super::ingress::Incoming;
+use super::outgoing::seal_icmp;
+use super::sequence::Secret;
 use super::{Domain, Protocol, Stack};
+use crate::Error;
 use crate::trace::{DropReason, Observer};
 
 impl<'a, O: Observer> Stack<'a, O> {
@@ -18,6 +26,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         incoming: &Incoming<'_>,
         packet: &Packet<'_>,
     ) -> bool {
+        let protocol = Protocol(packet.protocol);
         let envelope = Envelope {
             from: Endpoint {
                 addr: packet.source,
@@ -30,18 +39,20 @@ impl<'a, O: Observer> Stack<'a, O> {
             interface: incoming.interface,
             hop_limit: packet.hop_limit,
             traffic_class: packet.traffic_class,
-            content: Content::Raw(Protocol(packet.protocol)),
+            content: Content::Raw(protocol),
         };
         let whole = packet.header.len() + packet.transport.len();
         let octets = match packet.source {
             IpAddr::V4(_) => incoming.packet().get(..whole).unwrap_or_default(),
             IpAddr::V6(_) => packet.transport,
         };
+        let kind = packet.transport.first().copied();
         let mut is_copied = false;
         for index in 0..self.descriptors.len() {
-            if let Some(slot) = self.raw_slot(index, packet) {
+            if let Some(slot) = self.raw_slot(index, &envelope, protocol, kind) {
                 is_copied = true;
-                if self.put_into(slot, &envelope, &[octets]) == Posted::Full {
+                let write = |place: &mut [u8]| place.copy_from_slice(octets);
+                if self.put_into(slot, &envelope, octets.len(), write) == Posted::Full {
                     self.tell_drop(incoming, DropReason::ReceiveQueueFull);
                 }
             }
@@ -49,26 +60,143 @@ impl<'a, O: Observer> Stack<'a, O> {
         is_copied
     }
 
-    /// The slot of a raw socket, if a packet is for it.
-    fn raw_slot(&self, index: u16, packet: &Packet<'_>) -> Option<u16> {
+    /// The same with what a raw socket of this host sends to a group that the host is in.
+    pub(super) fn copy_own(&mut self, envelope: &Envelope, protocol: Protocol, parts: &[&[u8]]) {
+        let header = envelope.header(Part::Whole);
+        let header_len = match envelope.from.addr {
+            IpAddr::V4(_) => header.len(),
+            IpAddr::V6(_) => 0,
+        };
+        let len = length(parts);
+        let kind = parts.iter().find_map(|part| part.first()).copied();
+        for index in 0..self.descriptors.len() {
+            let Some(slot) = self.raw_slot(index, envelope, protocol, kind) else {
+                continue;
+            };
+            let _ = self.put_into(slot, envelope, header_len + len, |place| {
+                let (front, rest) = place.split_at_mut(header_len);
+                header.write(front, len, &ChecksumCapabilities::default());
+                gather(parts, rest);
+                envelope.seal(rest);
+            });
+        }
+    }
+
+    /// The slot of a raw socket, if a packet is for it; `kind` is the packet's first octet, which is an ICMP message's type.
+    fn raw_slot(
+        &self,
+        index: u16,
+        envelope: &Envelope,
+        protocol: Protocol,
+        kind: Option<u8>,
+    ) -> Option<u16> {
         let row = self.descriptors.peek(index);
         let Socket::Datagram {
             slot,
             peer,
-            protocol: Some(protocol),
+            protocol: Some(own),
         } = row.socket
         else {
             return None;
         };
-        let is_of_domain = packet.source.is_ipv4() == (row.domain == Domain::Inet);
-        let is_icmp = matches!(packet.protocol, ICMP | ICMPV6);
-        let kind = packet.transport.first().copied().unwrap_or_default();
-        let is_for_it = protocol.0 == packet.protocol
-            && protocol != Protocol::RAW
+        let (from, to) = (envelope.from.addr, envelope.to.addr);
+        let is_of_domain = from.is_ipv4() == (row.domain == Domain::Inet);
+        let is_icmp = matches!(protocol.0, ICMP | ICMPV6);
+        let passes = |kind| row.options.icmp_filter.passes(kind);
+        let is_for_it = own == protocol
+            && own != Protocol::RAW
             && is_of_domain
-            && (row.local.addr.is_unspecified() || row.local.addr == packet.destination)
-            && peer.is_none_or(|peer| peer.addr == packet.source)
-            && (!is_icmp || row.options.icmp_filter.passes(kind));
+            && (row.local.addr.is_unspecified() || row.local.addr == to)
+            && peer.is_none_or(|peer| peer.addr == from)
+            && (!is_icmp || kind.is_some_and(passes));
         is_for_it.then_some(slot)
+    }
+
+    /// An ICMP error about a packet that this host sent, for the raw sockets that are connected to where it went (as Linux
+    /// without `IP_RECVERR`).
+    pub(super) fn raw_error(
+        &mut self,
+        interface: u8,
+        protocol: Protocol,
+        flow: &Flow,
+        error: Error,
+    ) {
+        if self.raw_sockets == 0 {
+            return;
+        }
+        for index in 0..self.descriptors.len() {
+            let row = self.descriptors.peek(index);
+            if let Socket::Datagram {
+                slot,
+                peer: Some(peer),
+                protocol: Some(own),
+            } = row.socket
+                && own == protocol
+                && peer.addr == flow.remote.addr
+                && row.local.addr == flow.local.addr
+                && self.slots[usize::from(slot)].interface == interface
+            {
+                self.datagram_error(slot, error);
+            }
+        }
+    }
+}
+
+impl Envelope {
+    /// Whether octets hold the header that their sender is to write, and the place of the checksum that the stack is to.
+    pub(super) fn takes(&self, parts: &[&[u8]]) -> bool {
+        let len = length(parts);
+        let first = parts.iter().find_map(|part| part.first());
+        let first = first.copied().unwrap_or_default();
+        match (self.content, self.to.addr) {
+            (Content::Packet, IpAddr::V4(_)) => {
+                let header_len = usize::from(first & 0x0f) * 4;
+                first >> 4 == 4 && (IPV4_HEADER..=len).contains(&header_len)
+            }
+            (Content::Packet, IpAddr::V6(_)) => first >> 4 == 6 && len >= IPV6_HEADER,
+            (Content::Raw(Protocol::ICMPV6), IpAddr::V6(_)) => len >= 4,
+            _ => true,
+        }
+    }
+
+    /// Fills in what the stack sees to in what a raw socket sends.
+    pub(super) fn complete(&self, octets: &mut [u8], secret: &mut Secret) {
+        match (self.content, self.from.addr) {
+            (Content::Packet, IpAddr::V4(source)) => complete_header(octets, source, secret),
+            _ => self.seal(octets),
+        }
+    }
+
+    /// Of ICMPv6 the stack writes the checksum, of other protocols the caller (RFC 3542 §3.1).
+    fn seal(&self, octets: &mut [u8]) {
+        if let (Content::Raw(Protocol::ICMPV6), IpAddr::V6(_)) = (self.content, self.from.addr) {
+            seal_icmp(octets, self.from.addr, self.to.addr);
+        }
+    }
+}
+
+/// Fills in the fields of an IPv4 header that its writer need not know (`raw(7)`): always the length and the checksum, the
+/// identification and the source where they are zero. IPv6's stays as it is (as on Linux).
+fn complete_header(packet: &mut [u8], source: Ipv4Addr, secret: &mut Secret) {
+    let total = packet.len() as u16;
+    let header_len = usize::from(packet.first().copied().unwrap_or_default() & 0x0f) * 4;
+    let Some(header) = packet.get_mut(..header_len) else {
+        return;
+    };
+    let Some(fixed) = header.first_chunk_mut::<IPV4_HEADER>() else {
+        return;
+    };
+    fixed[2..4].copy_from_slice(&total.to_be_bytes());
+    if fixed[4..6] == [0; 2] {
+        let identification = (secret.random_u64() as u16).max(1);
+        fixed[4..6].copy_from_slice(&identification.to_be_bytes());
+    }
+    fixed[10..12].fill(0);
+    if fixed[12..16] == [0; 4] {
+        fixed[12..16].copy_from_slice(&source.octets());
+    }
+    let checksum = Sum::ZERO.add(header).checksum();
+    if let Some(place) = header.get_mut(10..12) {
+        place.copy_from_slice(&checksum);
     }
 }

@@ -33,6 +33,7 @@ enum Purpose {
     EphemeralPort,
     PortCounter,
     Random,
+    Share,
     #[cfg(feature = "embedded-nal")]
     Name,
     #[cfg(feature = "ipv6")]
@@ -69,6 +70,17 @@ impl Secret {
     /// The hash of a connection's 4-tuple.
     pub(crate) fn flow_hash(&self, local: (IpAddr, u16), remote: (IpAddr, u16)) -> u32 {
         self.hash_flow(Purpose::Flow, local, remote) as u32
+    }
+
+    /// How much of a claim one of the sockets that share a port has on a flow.
+    pub(crate) fn share_hash(
+        &self,
+        local: (IpAddr, u16),
+        remote: (IpAddr, u16),
+        socket: u16,
+    ) -> u32 {
+        let flow = self.hash_flow(Purpose::Share, local, remote);
+        self.hash_number(Purpose::Share, flow.wrapping_add(u64::from(socket))) as u32
     }
 
     /// The hash of a local TCP or UDP port.

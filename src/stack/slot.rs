@@ -97,4 +97,12 @@ impl<'a> Slot<'a> {
             _ => None,
         }
     }
+
+    /// The same, to look at.
+    pub(super) fn datagrams_ref(&self) -> Option<&Datagrams<'a>> {
+        match &self.kind {
+            Kind::Datagram(datagrams) => Some(datagrams),
+            _ => None,
+        }
+    }
 }

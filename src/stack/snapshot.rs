@@ -121,7 +121,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             State::TimeWait => Some("timewait"),
             _ if connection.window == 0 && socket.send_queue() > 0 => Some("persist"),
             _ if is_awaited => Some("on"),
-            _ if socket.keep_alive().is_some() => Some("keepalive"),
+            _ if connection.keep_alive.is_some() => Some("keepalive"),
             _ => None,
         };
         let timer = name.and_then(|name| Some((name, countdown.left(self.now)?)));

@@ -15,7 +15,7 @@ use super::listen::{Pending, Syn};
 use super::resolver::{LookupRow, Resolver};
 use super::slot::{Kind, Slot};
 use super::table::{Bucket, Table};
-use super::waiting::{WakerRow, Wakers};
+use super::waiting::{WakerRow, Wakers, Watch};
 use crate::device::Loopback;
 
 /// Datagrams that a UDP socket of a [`Storage`] queues each way.
@@ -102,6 +102,7 @@ pub struct Storage<
     wakers: [[WakerRow; 2]; SOCKETS],
     waiting: [[Link; 2]; SOCKETS],
     readers_and_writers: [[List; 2]; SOCKETS],
+    watches: [Watch; SOCKETS],
     askers: [List; LOOKUPS],
 }
 
@@ -166,6 +167,7 @@ impl<
             wakers: [const { [const { WakerRow::FREE }; 2] }; SOCKETS],
             waiting: [[Link::UNLINKED; 2]; SOCKETS],
             readers_and_writers: [const { [const { List::new() }; 2] }; SOCKETS],
+            watches: [Watch::Nobody; SOCKETS],
             askers: [const { List::new() }; LOOKUPS],
         }
     }
@@ -215,6 +217,7 @@ impl<
                 self.wakers.as_flattened_mut(),
                 self.waiting.as_flattened_mut(),
                 &mut self.readers_and_writers[..],
+                &mut self.watches[..],
                 &mut self.askers[..],
             ),
         }
@@ -350,6 +353,7 @@ impl Capacity {
                 (0..sockets)
                     .map(|_| [const { List::new() }; 2])
                     .collect::<Vec<_>>(),
+                vec![Watch::Nobody; sockets],
                 (0..lookups).map(|_| List::new()).collect::<Vec<_>>(),
             ),
         }

@@ -159,6 +159,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.wakers.is_awaited(descriptor) {
             return;
         }
+        let events = self.events_of(descriptor);
+        self.wakers.wake_polls(descriptor, events);
         let readiness = self.readiness_of(descriptor);
         for (interest, is_ready) in [
             (Interest::Readable, readiness.readable),
@@ -189,12 +191,10 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Makes the table of flows lead to a connection.
     pub(super) fn enter_flow(&mut self, slot: u16) -> bool {
-        let place = &mut self.slots[usize::from(slot)];
-        let interface = self.interfaces[usize::from(place.interface)].as_ref();
-        let Kind::Connection(connection) = &mut place.kind else {
+        self.find_path(slot);
+        let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind else {
             return false;
         };
-        connection.mtu = interface.map_or(0, |interface| interface.mtu as u16);
         let (local, remote) = (connection.flow.local, connection.flow.remote);
         let hash = self.secret.flow_hash(local.pair(), remote.pair());
         connection.routed = self.flows.insert(hash, slot);

@@ -11,7 +11,7 @@ use super::glass;
 use super::list::List;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
-use super::{Domain, Fd, Shutdown, Stack, Type};
+use super::{Domain, Fd, Protocol, Shutdown, Stack, Type};
 use crate::trace::{Call, Observer};
 use crate::{Error, Limit, Result};
 
@@ -33,6 +33,8 @@ impl<'a, O: Observer> Stack<'a, O> {
                 if !row.is_bound() {
                     let local = row.local;
                     self.bind_to(fd.index, local)?;
+                } else if self.is_listening_refused(fd.index) {
+                    return Err(Error::AddrInUse);
                 }
                 self.descriptors.row(fd.index).socket = Socket::Listening {
                     backlog: limit,
@@ -50,7 +52,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// `accept(2)`: the oldest connection that waits, as a socket of its own with its listener's options, and the
     /// peer's address. One that was reset while it waited tells so in its first `recv`, as on Linux.
     ///
-    /// [`Error::WouldBlock`] where none waits; [`Error::Exhausted`] where there is no descriptor for it: it waits on.
+    /// [`Error::WouldBlock`] where none waits; [`Error::Exhausted`] where there is no descriptor for it: it waits on;
+    /// [`Error::AddrNotAvailable`], once, where the address that the listener is bound to went away.
     pub fn accept(&mut self, fd: Fd) -> Result<(Fd, SocketAddr)> {
         self.begin_call();
         let result = self.accept_untold(fd);
@@ -58,10 +61,13 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn accept_untold(&mut self, fd: Fd) -> Result<(Fd, SocketAddr)> {
-        let row = self.descriptors.get(fd)?;
+        let row = self.descriptors.get_mut(fd)?;
         let (domain, options) = (row.domain, row.options);
         let slot = match &row.socket {
-            Socket::Listening { queue, .. } => queue.front().ok_or(Error::WouldBlock)?,
+            Socket::Listening { queue, .. } => match queue.front() {
+                Some(slot) => slot,
+                None => return Err(row.error.take().unwrap_or(Error::WouldBlock)),
+            },
             Socket::Datagram { .. } => return Err(Error::NotSupported),
             _ => return Err(Error::InvalidArgument),
         };
@@ -74,11 +80,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         options.apply(socket);
         connection.role = Role::Owned(accepted.index);
-        connection.user_timeout = options.user_timeout;
+        connection.configure(&options);
         let flow = connection.flow;
         let row = self.descriptors.row(accepted.index);
         row.options = options;
         row.local = flow.local;
+        self.set_keep_alive(slot, &options);
         self.make_due(slot);
         Ok((accepted, flow.remote.to_socket_addr(domain)))
     }
@@ -134,6 +141,17 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         if !fits {
             return Err(Error::AddressFamilyNotSupported);
+        }
+        if let Type::Raw(Protocol(protocol)) = row.kind() {
+            // In IPv6 the port may name the protocol, which is the socket's anyway (as Linux); mapped addresses are for
+            // the other types.
+            if address.is_ipv6() && remote.port != 0 && remote.port != protocol.into() {
+                return Err(Error::InvalidArgument);
+            }
+            if remote.addr.is_ipv4() != address.is_ipv4() {
+                return Err(Error::NetworkUnreachable);
+            }
+            remote.port = 0;
         }
         remote.addr = loopback_if_unspecified(remote.addr);
         Ok(remote)
@@ -222,6 +240,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     pub(super) fn send_stream(&mut self, fd: Fd, data: &[u8]) -> Result<usize> {
         let slot = self.stream_slot(fd)?;
+        let limit = self.options_of(fd)?.send_buffer;
         let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
             return Err(Error::NotConnected);
         };
@@ -231,12 +250,16 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !socket.may_send() || connection.write_shutdown {
             return Err(Error::BrokenPipe);
         }
-        let count = socket.send_slice(data).map_err(|_| Error::BrokenPipe)?;
+        let room = limit.map_or(usize::MAX, |limit| {
+            (limit as usize).saturating_sub(socket.send_queue())
+        });
+        let fitting = data.get(..room).unwrap_or(data);
+        let count = socket.send_slice(fitting).map_err(|_| Error::BrokenPipe)?;
         if count == 0 && !data.is_empty() {
             return Err(Error::WouldBlock);
         }
         connection.unacknowledged += count;
-        connection.written = connection.written.wrapping_add(count as u32);
+        connection.written += count as u64;
         self.make_due(slot);
         Ok(count)
     }
@@ -252,7 +275,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             let count = socket.recv_slice(buffer).map_err(|_| Error::NotConnected)?;
             connection.glimpse.note_read(count);
-            connection.read = connection.read.wrapping_add(count as u32);
+            connection.read += count as u64;
             // The window may have opened.
             self.make_due(slot);
             return Ok(count);

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::datagram::{Content, Envelope, UDP_HEADER, gather, length};
+use super::datagram::{Content, Envelope, UDP_HEADER, fits, gather, length};
 use super::fd::Socket;
 use super::flow::{Endpoint, UNSPECIFIED};
 use super::interface::{LOOPBACK, Route};
@@ -389,6 +389,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         {
             return Err(Error::MessageTooLong);
         }
+        if !envelope.takes(message.data) {
+            return Err(Error::InvalidArgument);
+        }
         if envelope.hop_limit == 0 {
             // It may not leave this host (RFC 1112 §6.1).
             if is_group && options.multicast_loop {
@@ -397,7 +400,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Ok(len);
         }
         // One queue a socket, and a queue leaves by one interface: another destination waits until it is empty.
-        let waits = elsewhere && !datagrams.sending.is_empty();
+        let limit = options.send_buffer;
+        let is_over = limit.is_some_and(|limit| !fits(&datagrams.sending, len, limit));
+        let waits = is_over || elsewhere && !datagrams.sending.is_empty();
         let queued = match waits {
             true => None,
             false => datagrams.sending.enqueue(len, envelope).ok(),
@@ -405,6 +410,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_queued = queued.is_some();
         if let Some(place) = queued {
             gather(message.data, place);
+            envelope.complete(place, &mut self.secret);
         }
         datagrams.refused = !is_queued;
         if !is_queued {

@@ -11,7 +11,7 @@ use managed::ManagedSlice;
 use smoltcp::time::Instant;
 
 use super::list::{Link, List};
-use super::{Interest, LAST_MOMENT};
+use super::{Events, Interest, LAST_MOMENT};
 
 /// A place in a stack's pool of wakers: what a future keeps between two attempts, so that it waits once, and no longer than
 /// it lives. New ones wait for nothing.
@@ -20,7 +20,7 @@ use super::{Interest, LAST_MOMENT};
 pub struct Waiting(Option<Key>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Key {
+pub(super) struct Key {
     row: u16,
     generation: u32,
 }
@@ -30,6 +30,8 @@ struct Key {
 pub(super) enum Subject {
     /// That the socket of the descriptor with this index is ready.
     Socket(u16, Interest),
+    /// That one of the sockets that it [watches](Watch) has an event.
+    Poll,
     /// That the lookup with this index is done.
     Lookup(u16),
     /// That the stack wants the interface with this index to be polled sooner than it said.
@@ -53,6 +55,17 @@ pub(super) struct WakerRow {
     at: Instant,
     /// A [`Waiting`] has it, and may give it up.
     is_kept: bool,
+}
+
+/// Who polls a socket among others, and for which events. A poll has one row, however many sockets it watches; each of those
+/// remembers it.
+#[derive(Clone, Copy)]
+pub(super) enum Watch {
+    Nobody,
+    /// This one, if it still waits.
+    One(Key, Events),
+    /// More than one, whoever they are: an event wakes all polls.
+    Several(Events),
 }
 
 /// Never.
@@ -96,6 +109,8 @@ pub(super) struct Wakers<'a> {
     links: ManagedSlice<'a, Link>,
     free: List,
     sockets: ManagedSlice<'a, [List; 2]>,
+    watches: ManagedSlice<'a, Watch>,
+    polls: List,
     lookups: ManagedSlice<'a, List>,
     work: List,
     drained: List,
@@ -125,6 +140,7 @@ impl<'a> Wakers<'a> {
         rows: impl Into<ManagedSlice<'a, WakerRow>>,
         links: impl Into<ManagedSlice<'a, Link>>,
         sockets: impl Into<ManagedSlice<'a, [List; 2]>>,
+        watches: impl Into<ManagedSlice<'a, Watch>>,
         lookups: impl Into<ManagedSlice<'a, List>>,
     ) -> Wakers<'a> {
         let (rows, mut links) = (rows.into(), links.into());
@@ -138,6 +154,8 @@ impl<'a> Wakers<'a> {
             links,
             free,
             sockets: sockets.into(),
+            watches: watches.into(),
+            polls: List::new(),
             lookups: lookups.into(),
             work: List::new(),
             drained: List::new(),
@@ -158,6 +176,7 @@ impl<'a> Wakers<'a> {
                 let lists = self.sockets.get_mut(usize::from(index))?;
                 Some(&mut lists[interest as usize])
             }
+            Subject::Poll => Some(&mut self.polls),
             Subject::Lookup(index) => self.lookups.get_mut(usize::from(index)),
             Subject::Work(_) => Some(&mut self.work),
             Subject::Drained => Some(&mut self.drained),
@@ -173,6 +192,7 @@ impl<'a> Wakers<'a> {
                 let lists = self.sockets.get(usize::from(index))?;
                 lists[interest as usize].front()
             }
+            Subject::Poll => self.polls.front(),
             Subject::Lookup(index) => self.lookups.get(usize::from(index))?.front(),
             Subject::Work(_) => self.work.front(),
             Subject::Drained => self.drained.front(),
@@ -186,6 +206,11 @@ impl<'a> Wakers<'a> {
     pub(super) fn is_awaited(&self, socket: u16) -> bool {
         let lists = self.sockets.get(usize::from(socket));
         lists.is_some_and(|lists| lists.iter().any(|list| !list.is_empty()))
+            || match self.watches.get(usize::from(socket)) {
+                Some(Watch::One(key, _)) => self.is_waiting(*key),
+                Some(Watch::Several(_)) => !self.polls.is_empty(),
+                Some(Watch::Nobody) | None => false,
+            }
     }
 
     /// Has `waker` woken once the subject comes true; where `waiting` waits for it already, the waker is renewed.
@@ -205,6 +230,38 @@ impl<'a> Wakers<'a> {
         }
         self.give_up(waiting);
         waiting.0 = self.enter(subject, at, waker, true);
+    }
+
+    /// The same for one of many sockets: these, by their index, for these events.
+    pub(super) fn wait_for_any(
+        &mut self,
+        sockets: impl Iterator<Item = (u16, Events)>,
+        is_ready: bool,
+        waiting: &mut Waiting,
+        waker: &Waker,
+    ) {
+        if is_ready {
+            self.give_up(waiting);
+            return self.wake_beside(waker);
+        }
+        self.wait(Subject::Poll, Instant::ZERO, waiting, waker);
+        // Without a row it is woken already.
+        if let Some(key) = waiting.0 {
+            sockets.for_each(|(index, events)| self.watch(index, key, events));
+        }
+    }
+
+    fn watch(&mut self, index: u16, key: Key, events: Events) {
+        let events = events | Events::UNASKED;
+        let Some(watch) = self.watches.get(usize::from(index)).copied() else {
+            return;
+        };
+        self.watches[usize::from(index)] = match watch {
+            Watch::One(other, asked) if other == key => Watch::One(key, asked | events),
+            Watch::One(other, asked) if self.is_waiting(other) => Watch::Several(asked | events),
+            Watch::Several(asked) => Watch::Several(asked | events),
+            Watch::One(..) | Watch::Nobody => Watch::One(key, events),
+        };
     }
 
     /// The same for who keeps no [`Waiting`]: the same waker waits once.
@@ -310,10 +367,14 @@ impl<'a> Wakers<'a> {
         }
     }
 
+    fn is_waiting(&self, key: Key) -> bool {
+        let row = self.rows.get(usize::from(key.row));
+        row.is_some_and(|row| row.generation == key.generation && row.waker.is_some())
+    }
+
     fn row(&mut self, waiting: &Waiting) -> Option<&mut WakerRow> {
-        let key = waiting.0?;
-        let row = self.rows.get_mut(usize::from(key.row))?;
-        (row.generation == key.generation && row.waker.is_some()).then_some(row)
+        let key = waiting.0.filter(|key| self.is_waiting(*key))?;
+        self.rows.get_mut(usize::from(key.row))
     }
 
     /// Frees the row that `waiting` has, if it still has one.
@@ -334,8 +395,29 @@ impl<'a> Wakers<'a> {
         {}
     }
 
-    /// Wakes both directions of a socket.
+    /// Wakes those who poll a socket for any of these events.
+    pub(super) fn wake_polls(&mut self, index: u16, events: Events) {
+        let Some(watch) = self.watches.get_mut(usize::from(index)) else {
+            return;
+        };
+        match *watch {
+            Watch::One(key, asked) if asked.intersects(events) => {
+                *watch = Watch::Nobody;
+                if self.is_waiting(key) {
+                    self.wake_row(key.row);
+                }
+            }
+            Watch::Several(asked) if asked.intersects(events) => {
+                *watch = Watch::Nobody;
+                self.wake(Subject::Poll);
+            }
+            _ => {}
+        }
+    }
+
+    /// Wakes all who wait for a socket.
     pub(super) fn wake_socket(&mut self, index: u16) {
+        self.wake_polls(index, Events::ALL);
         self.wake(Subject::Socket(index, Interest::Readable));
         self.wake(Subject::Socket(index, Interest::Writable));
     }

@@ -205,6 +205,9 @@ impl Display for Called {
             Call::RecvFrom { len } => write!(f, "recvfrom({len})"),
             Call::Peek { len } => write!(f, "peek({len})"),
             Call::Shutdown(how) => write!(f, "shutdown({how:?})"),
+            Call::JoinGroup(group) => write!(f, "join_group({group})"),
+            Call::LeaveGroup(group) => write!(f, "leave_group({group})"),
+            Call::Poll { fds } => write!(f, "poll({fds})"),
             Call::Close => write!(f, "close()"),
         }
     }
@@ -220,6 +223,7 @@ impl Display for Came {
             Outcome::Datagram(octets, from) => write!(f, "{octets} from {from}"),
             Outcome::Descriptor(number) => write!(f, "fd{number}"),
             Outcome::Accepted(number, peer) => write!(f, "fd{number} from {peer}"),
+            Outcome::Ready(count) => write!(f, "{count}"),
             Outcome::Failed(error) => write!(f, "{}", error.errno()),
         }
     }
@@ -294,6 +298,7 @@ fn reason_name(reason: DropReason) -> &'static str {
         DropReason::Martian => "martian",
         DropReason::NoListener => "no-listener",
         DropReason::NoSocket => "no-socket",
+        DropReason::UnknownProtocol => "unknown-protocol",
         DropReason::BacklogFull => "backlog-full",
         DropReason::ReceiveQueueFull => "receive-queue-full",
         DropReason::Fragment => "fragment",

@@ -195,6 +195,9 @@ pub enum Call {
     RecvFrom { len: usize },
     Peek { len: usize },
     Shutdown(crate::stack::Shutdown),
+    JoinGroup(core::net::IpAddr),
+    LeaveGroup(core::net::IpAddr),
+    Poll { fds: usize },
     Close,
 }
 
@@ -211,6 +214,8 @@ pub enum Outcome {
     Descriptor(u16),
     /// A connection was accepted: its descriptor's number and its peer.
     Accepted(u16, SocketAddr),
+    /// So many of the descriptors that `poll` was given have an event.
+    Ready(usize),
     /// It failed, or would block.
     Failed(Error),
 }
@@ -286,6 +291,8 @@ pub enum DropReason {
     NoListener,
     /// No socket is bound to its port; the peer is told.
     NoSocket,
+    /// Nobody takes its protocol; the sender is told.
+    UnknownProtocol,
     /// The listener has no room, nor has the queue of those that wait.
     BacklogFull,
     /// The socket's receive queue is full.

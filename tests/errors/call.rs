@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use glasstack::stack::option::{
-    Congestion, CongestionControl, HopLimit, KeepAlive, NoDelay, UserTimeout, V6Only,
+    Accepting, Broadcast, Congestion, CongestionControl, Cork, HeaderIncluded, HopLimit,
+    IcmpFilter, IcmpTypes, KeepAlive, KeepAliveCount, KeepAliveIdle, KeepAliveInterval, Linger,
+    MaximumSegmentSize, MulticastHopLimit, MulticastInterface, MulticastLoop, NoDelay, PathMtu,
+    ReceiveBuffer, ReceiveQueued, ReceiveTimeout, ReuseAddress, ReusePort, SendBuffer, SendQueued,
+    SendTimeout, SocketError, SocketType, SoftError, TcpInfo, TypeOfService, UserTimeout, V6Only,
 };
-use glasstack::stack::{Domain, Interest, Message, Shutdown, Type};
-use glasstack::{Error, Result};
+use glasstack::stack::{Domain, Events, Interest, Message, PollFd, Shutdown, Type};
+use glasstack::{Error, Fd, Result};
 
 use crate::pair::{Bell, at};
 use crate::state::{SERVICE, TAKEN, World};
@@ -75,10 +79,59 @@ calls! {
     Getpeername: getpeername,
     SetNoDelay: setsockopt,
     GetNoDelay: getsockopt,
+    SetCork: setsockopt,
+    GetCork: getsockopt,
     SetKeepAlive: setsockopt,
-    SetKeepAliveZero: setsockopt,
-    SetKeepAliveEndless: setsockopt,
     GetKeepAlive: getsockopt,
+    SetKeepAliveIdle: setsockopt,
+    SetKeepAliveIdleZero: setsockopt,
+    SetKeepAliveIdleEndless: setsockopt,
+    GetKeepAliveIdle: getsockopt,
+    SetKeepAliveInterval: setsockopt,
+    GetKeepAliveInterval: getsockopt,
+    SetKeepAliveCount: setsockopt,
+    SetKeepAliveCountZero: setsockopt,
+    GetKeepAliveCount: getsockopt,
+    SetLinger: setsockopt,
+    GetLinger: getsockopt,
+    SetReuseAddress: setsockopt,
+    GetReuseAddress: getsockopt,
+    SetReusePort: setsockopt,
+    GetReusePort: getsockopt,
+    SetSendTimeout: setsockopt,
+    GetSendTimeout: getsockopt,
+    SetReceiveTimeout: setsockopt,
+    SetReceiveTimeoutZero: setsockopt,
+    GetReceiveTimeout: getsockopt,
+    SetTypeOfService: setsockopt,
+    GetTypeOfService: getsockopt,
+    SetBroadcast: setsockopt,
+    GetBroadcast: getsockopt,
+    SetMulticastHopLimit: setsockopt,
+    GetMulticastHopLimit: getsockopt,
+    SetMulticastLoop: setsockopt,
+    GetMulticastLoop: getsockopt,
+    SetMulticastInterface: setsockopt,
+    GetMulticastInterface: getsockopt,
+    SetHeaderIncluded: setsockopt,
+    GetHeaderIncluded: getsockopt,
+    SetIcmpTypes: setsockopt,
+    GetIcmpTypes: getsockopt,
+    SetMaximumSegmentSize: setsockopt,
+    SetMaximumSegmentSizeTiny: setsockopt,
+    GetMaximumSegmentSize: getsockopt,
+    SetSendBuffer: setsockopt,
+    GetSendBuffer: getsockopt,
+    SetReceiveBuffer: setsockopt,
+    GetReceiveBuffer: getsockopt,
+    GetSocketError: getsockopt,
+    GetSoftError: getsockopt,
+    GetSocketType: getsockopt,
+    GetAccepting: getsockopt,
+    GetReceiveQueued: getsockopt,
+    GetSendQueued: getsockopt,
+    GetPathMtu: getsockopt,
+    GetTcpInfo: getsockopt,
     SetHopLimit: setsockopt,
     SetHopLimitZero: setsockopt,
     GetHopLimit: getsockopt,
@@ -92,6 +145,7 @@ calls! {
     GetCongestion: getsockopt,
     TakeError: take_error,
     Readiness: readiness,
+    Poll: poll_fds,
     WakerReadable: register_waker,
     WakerWritable: register_waker,
 }
@@ -118,6 +172,31 @@ fn letters(readiness: glasstack::stack::Readiness) -> String {
         .map(|(is_set, letter)| if is_set { letter } else { '-' })
         .iter()
         .collect()
+}
+
+/// What `poll` tells of a socket, of all that can be asked.
+fn poll(stack: &mut glasstack::Stack<'_>, fd: Fd) -> String {
+    let letters = [
+        (Events::POLLIN, 'i'),
+        (Events::POLLOUT, 'o'),
+        (Events::POLLERR, 'e'),
+        (Events::POLLHUP, 'h'),
+        (Events::POLLRDHUP, 'd'),
+        (Events::POLLNVAL, 'n'),
+    ];
+    let asked = Events::POLLIN | Events::POLLOUT | Events::POLLRDHUP;
+    let mut row = [PollFd::new(fd, asked)];
+    let count = stack.poll_fds(&mut row);
+    let told = letters
+        .iter()
+        .filter(|(event, _)| row[0].revents.contains(*event));
+    let told: String = told.map(|(_, letter)| letter).collect();
+    assert_eq!(count, usize::from(!told.is_empty()));
+    if told.is_empty() {
+        "-".to_owned()
+    } else {
+        told
+    }
 }
 
 /// An address that no route leads to.
@@ -189,10 +268,69 @@ impl Call {
             Call::Getpeername => ok(stack.getpeername(fd)),
             Call::SetNoDelay => ok(stack.setsockopt(fd, NoDelay, true)),
             Call::GetNoDelay => ok(stack.getsockopt(fd, NoDelay)),
-            Call::SetKeepAlive => ok(stack.setsockopt(fd, KeepAlive, Some(Duration::from_secs(1)))),
-            Call::SetKeepAliveEndless => ok(stack.setsockopt(fd, KeepAlive, Some(Duration::MAX))),
-            Call::SetKeepAliveZero => ok(stack.setsockopt(fd, KeepAlive, Some(Duration::ZERO))),
+            Call::SetCork => ok(stack.setsockopt(fd, Cork, true)),
+            Call::GetCork => ok(stack.getsockopt(fd, Cork)),
+            Call::SetKeepAlive => ok(stack.setsockopt(fd, KeepAlive, true)),
             Call::GetKeepAlive => ok(stack.getsockopt(fd, KeepAlive)),
+            Call::SetKeepAliveIdle => {
+                ok(stack.setsockopt(fd, KeepAliveIdle, Duration::from_secs(1)))
+            }
+            Call::SetKeepAliveIdleZero => ok(stack.setsockopt(fd, KeepAliveIdle, Duration::ZERO)),
+            Call::SetKeepAliveIdleEndless => ok(stack.setsockopt(fd, KeepAliveIdle, Duration::MAX)),
+            Call::GetKeepAliveIdle => ok(stack.getsockopt(fd, KeepAliveIdle)),
+            Call::SetKeepAliveInterval => {
+                ok(stack.setsockopt(fd, KeepAliveInterval, Duration::from_secs(1)))
+            }
+            Call::GetKeepAliveInterval => ok(stack.getsockopt(fd, KeepAliveInterval)),
+            Call::SetKeepAliveCount => ok(stack.setsockopt(fd, KeepAliveCount, 3)),
+            Call::SetKeepAliveCountZero => ok(stack.setsockopt(fd, KeepAliveCount, 0)),
+            Call::GetKeepAliveCount => ok(stack.getsockopt(fd, KeepAliveCount)),
+            Call::SetLinger => ok(stack.setsockopt(fd, Linger, Some(Duration::from_secs(1)))),
+            Call::GetLinger => ok(stack.getsockopt(fd, Linger)),
+            Call::SetReuseAddress => ok(stack.setsockopt(fd, ReuseAddress, true)),
+            Call::GetReuseAddress => ok(stack.getsockopt(fd, ReuseAddress)),
+            Call::SetReusePort => ok(stack.setsockopt(fd, ReusePort, true)),
+            Call::GetReusePort => ok(stack.getsockopt(fd, ReusePort)),
+            Call::SetSendTimeout => {
+                ok(stack.setsockopt(fd, SendTimeout, Some(Duration::from_secs(1))))
+            }
+            Call::GetSendTimeout => ok(stack.getsockopt(fd, SendTimeout)),
+            Call::SetReceiveTimeout => {
+                ok(stack.setsockopt(fd, ReceiveTimeout, Some(Duration::from_secs(1))))
+            }
+            Call::SetReceiveTimeoutZero => {
+                ok(stack.setsockopt(fd, ReceiveTimeout, Some(Duration::ZERO)))
+            }
+            Call::GetReceiveTimeout => ok(stack.getsockopt(fd, ReceiveTimeout)),
+            Call::SetTypeOfService => ok(stack.setsockopt(fd, TypeOfService, 0x10)),
+            Call::GetTypeOfService => ok(stack.getsockopt(fd, TypeOfService)),
+            Call::SetBroadcast => ok(stack.setsockopt(fd, Broadcast, true)),
+            Call::GetBroadcast => ok(stack.getsockopt(fd, Broadcast)),
+            Call::SetMulticastHopLimit => ok(stack.setsockopt(fd, MulticastHopLimit, 2)),
+            Call::GetMulticastHopLimit => ok(stack.getsockopt(fd, MulticastHopLimit)),
+            Call::SetMulticastLoop => ok(stack.setsockopt(fd, MulticastLoop, false)),
+            Call::GetMulticastLoop => ok(stack.getsockopt(fd, MulticastLoop)),
+            Call::SetMulticastInterface => ok(stack.setsockopt(fd, MulticastInterface, None)),
+            Call::GetMulticastInterface => ok(stack.getsockopt(fd, MulticastInterface)),
+            Call::SetHeaderIncluded => ok(stack.setsockopt(fd, HeaderIncluded, true)),
+            Call::GetHeaderIncluded => ok(stack.getsockopt(fd, HeaderIncluded)),
+            Call::SetIcmpTypes => ok(stack.setsockopt(fd, IcmpTypes, IcmpFilter::ALL)),
+            Call::GetIcmpTypes => ok(stack.getsockopt(fd, IcmpTypes)),
+            Call::SetMaximumSegmentSize => ok(stack.setsockopt(fd, MaximumSegmentSize, 536)),
+            Call::SetMaximumSegmentSizeTiny => ok(stack.setsockopt(fd, MaximumSegmentSize, 87)),
+            Call::GetMaximumSegmentSize => ok(stack.getsockopt(fd, MaximumSegmentSize)),
+            Call::SetSendBuffer => ok(stack.setsockopt(fd, SendBuffer, 1)),
+            Call::GetSendBuffer => ok(stack.getsockopt(fd, SendBuffer)),
+            Call::SetReceiveBuffer => ok(stack.setsockopt(fd, ReceiveBuffer, 1)),
+            Call::GetReceiveBuffer => ok(stack.getsockopt(fd, ReceiveBuffer)),
+            Call::GetSocketError => ok(stack.getsockopt(fd, SocketError)),
+            Call::GetSoftError => ok(stack.getsockopt(fd, SoftError)),
+            Call::GetSocketType => ok(stack.getsockopt(fd, SocketType)),
+            Call::GetAccepting => ok(stack.getsockopt(fd, Accepting)),
+            Call::GetReceiveQueued => ok(stack.getsockopt(fd, ReceiveQueued)),
+            Call::GetSendQueued => ok(stack.getsockopt(fd, SendQueued)),
+            Call::GetPathMtu => ok(stack.getsockopt(fd, PathMtu)),
+            Call::GetTcpInfo => ok(stack.getsockopt(fd, TcpInfo)),
             Call::SetHopLimit => ok(stack.setsockopt(fd, HopLimit, 1)),
             Call::SetHopLimitZero => ok(stack.setsockopt(fd, HopLimit, 0)),
             Call::GetHopLimit => ok(stack.getsockopt(fd, HopLimit)),
@@ -214,6 +352,7 @@ impl Call {
                     .map(|error| error.map_or("none", Error::errno)),
             ),
             Call::Readiness => show(stack.readiness(fd).map(letters)),
+            Call::Poll => poll(stack, fd),
             Call::WakerReadable => waker(world, Interest::Readable),
             Call::WakerWritable => waker(world, Interest::Writable),
         }

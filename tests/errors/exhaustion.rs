@@ -63,6 +63,10 @@ fn reach(limit: Limit) -> Option<Error> {
             until_it_fails(|_| client.resolve("www.example.com"))
         }
         Limit::Names => until_it_fails(|last| client.add_name("host", address(domain, last))),
+        Limit::Groups => {
+            let fd = client.socket(domain, Type::Datagram).unwrap();
+            until_it_fails(|last| client.join_group(fd, [239, 0, 0, last].into(), Some(interface)))
+        }
         Limit::Hosts => {
             let mut simulation = Simulation::new(1);
             return (0..256).find_map(|_| simulation.host("one of many").err());
@@ -84,6 +88,7 @@ fn every_limit_names_itself() {
         Limit::Names,
         Limit::NameServers,
         Limit::Hosts,
+        Limit::Groups,
     ];
     let text = source("error.rs");
     let names = limits.map(|limit| format!("{limit:?}"));
@@ -184,6 +189,7 @@ fn every_error_has_its_errno_and_its_kind() {
         (Error::NameNotFound, "EAI_NONAME", NotFound),
         (Error::NetworkDown, "ENETDOWN", NetworkDown),
         (Error::NetworkUnreachable, "ENETUNREACH", NetworkUnreachable),
+        (Error::NoDevice, "ENODEV", Other),
         (Error::NotConnected, "ENOTCONN", NotConnected),
         (Error::NotSupported, "EOPNOTSUPP", Unsupported),
         (Error::PermissionDenied, "EACCES", PermissionDenied),

@@ -36,6 +36,8 @@ pub(crate) fn frame(from: Mac, to: Mac, packet: &[u8]) -> Vec<u8> {
 pub(crate) enum Sent {
     /// "Who has this address?"
     Request(IpAddr),
+    /// A report on its groups, for routers (RFC 3810 §5.2).
+    Report,
     /// An IP packet, and the station it is for.
     Packet(Mac, Packet),
 }
@@ -44,6 +46,9 @@ pub(crate) fn read(frame: &[u8]) -> Sent {
     if frame[12..14] == [0x08, 0x06] {
         let target: [u8; 4] = frame[38..42].try_into().unwrap();
         return Sent::Request(target.into());
+    }
+    if frame[..6] == [0x33, 0x33, 0, 0, 0, 0x16] {
+        return Sent::Report;
     }
     let packet = Packet::read(&frame[14..]);
     if packet.protocol == packet::ICMPV6 && packet.payload[0] == 135 {

@@ -26,6 +26,8 @@ pub(crate) enum Need {
     Lab(PathBuf),
     /// A program that can be started, be it to say that it knows no `--version`, and the Debian package that has it.
     Program(&'static str, &'static str),
+    /// A command that succeeds, in words without quotes, and what it takes.
+    Command(&'static str, &'static str),
 }
 
 impl Need {
@@ -51,6 +53,18 @@ impl Need {
                     command.status().is_ok()
                 });
                 (!found).then(|| format!("{name} (Debian: apt-get install {package})"))
+            }
+            Need::Command(command, what) => {
+                let mut words = command.split(' ');
+                let name = words.next()?;
+                match Command::new(name).args(words).output() {
+                    Ok(output) if output.status.success() => None,
+                    Ok(output) => {
+                        let error = String::from_utf8_lossy(&output.stderr);
+                        Some(format!("{what} ({})", error.trim()))
+                    }
+                    Err(error) => Some(format!("{what} ({name}: {error})")),
+                }
             }
         }
     }

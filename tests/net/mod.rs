@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use glasstack::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use glasstack::smoltcp::time::{Duration, Instant};
+use glasstack::stack::option::{KeepAlive, KeepAliveIdle, KeepAliveInterval};
 use glasstack::stack::{Capacity, Domain, InterfaceId, Type};
 use glasstack::trace::{
     self, Direction, Event, Happening, Observer, RetransmissionCause, State, TimerChange,
@@ -268,6 +269,19 @@ impl Host {
         let fd = self.stack.socket(domain, Type::Datagram).unwrap();
         self.stack.bind(fd, wildcard(domain, port)).unwrap();
         fd
+    }
+
+    /// Probes a silent peer after this time, and as often again; or does not.
+    pub fn keep_alive(&mut self, fd: Fd, interval: Option<std::time::Duration>) {
+        if let Some(interval) = interval {
+            self.stack.setsockopt(fd, KeepAliveIdle, interval).unwrap();
+            self.stack
+                .setsockopt(fd, KeepAliveInterval, interval)
+                .unwrap();
+        }
+        self.stack
+            .setsockopt(fd, KeepAlive, interval.is_some())
+            .unwrap();
     }
 
     /// What `recv` gives, as a value of its own.

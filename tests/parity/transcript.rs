@@ -154,6 +154,42 @@ impl Show for io::Error {
     }
 }
 
+/// What `poll` told of a socket, in Linux's bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bits(pub(super) u16);
+
+impl Bits {
+    pub(super) const IN: Bits = Bits(0x0001);
+    pub(super) const OUT: Bits = Bits(0x0004);
+    pub(super) const ERR: Bits = Bits(0x0008);
+    pub(super) const HUP: Bits = Bits(0x0010);
+    pub(super) const NVAL: Bits = Bits(0x0020);
+    pub(super) const RDHUP: Bits = Bits(0x2000);
+
+    pub(super) fn has(self, other: Bits) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl Show for Bits {
+    fn show(&self, _: &Log) -> String {
+        let names = [
+            (Bits::IN, "IN"),
+            (Bits::OUT, "OUT"),
+            (Bits::ERR, "ERR"),
+            (Bits::HUP, "HUP"),
+            (Bits::NVAL, "NVAL"),
+            (Bits::RDHUP, "RDHUP"),
+        ];
+        let names = names.iter().filter(|(bits, _)| self.has(*bits));
+        let names: Vec<_> = names.map(|(_, name)| *name).collect();
+        match names.is_empty() {
+            true => "nothing".into(),
+            false => names.join(" "),
+        }
+    }
+}
+
 /// What one read gave, as text.
 pub(super) fn read(mut from: impl Read, len: usize) -> io::Result<String> {
     let mut buffer = vec![0; len];

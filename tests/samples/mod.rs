@@ -56,6 +56,15 @@ fn icmp(family: u8, kind: u8, code: u8, body: &[u8]) -> Vec<u8> {
     framed(packet::icmp(from.ip(), to.ip(), kind, code, body))
 }
 
+/// An IGMP message with its checksum.
+fn igmp(kind: u8, code: u8, group: [u8; 4], more: &[u8]) -> Vec<u8> {
+    let mut message = [&[kind, code, 0, 0], &group[..], more].concat();
+    let sum = packet::checksum(&[&message]);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let (from, to) = ends(4, 0, 0);
+    framed(packet::ip(from.ip(), to.ip(), 2, &message))
+}
+
 /// An error about a datagram that the other host had sent.
 fn error(family: u8, kind: u8, code: u8) -> Vec<u8> {
     let (from, to) = ends(family, 49152, 9999);
@@ -512,6 +521,139 @@ pub(crate) fn samples() -> Vec<Sample> {
         "Standard query 0x1234 NS <Root>",
     );
 
+    let service = [&[0, 1, 0, 2, 0x02, 0x77][..], &name("host.local")].concat();
+    let answer = dns_message(
+        0x8180,
+        [1, 1, 0, 0],
+        &[&question(33), &record(12, 33, &service)],
+    );
+    add(
+        udp(53, 5555, &answer),
+        "DNS",
+        "Standard query response 0x1234 SRV www.example.com SRV 1 2 631 host.local",
+    );
+    let types = name("_services._dns-sd._udp.local");
+    let printers = name("_ipp._tcp.local");
+    let query = dns_message(
+        0,
+        [2, 0, 0, 0],
+        &[&types, &[0, 12, 0, 1], &printers, &[0, 12, 0x80, 1]],
+    );
+    add(
+        udp(5353, 5353, &query),
+        "MDNS",
+        r#"Standard query 0x1234 PTR _services._dns-sd._udp.local, "QM" question PTR _ipp._tcp.local, "QU" question"#,
+    );
+    let printer = name("printer._ipp._tcp.local");
+    let answer = dns_message(
+        0x8400,
+        [0, 3, 0, 1],
+        &[
+            &[&printers[..], &[0, 12, 0, 1, 0, 0, 0, 120, 0, 25]].concat(),
+            &printer,
+            &[&printer[..], &[0, 33, 0x80, 1, 0, 0, 0, 120, 0, 18]].concat(),
+            &service,
+            &[&printer[..], &[0, 16, 0x80, 1, 0, 0, 0, 120, 0, 4]].concat(),
+            b"\x03a=b",
+            &[
+                &name("host.local")[..],
+                &[0, 1, 0x80, 1, 0, 0, 0, 120, 0, 4],
+            ]
+            .concat(),
+            &[10, 0, 0, 2],
+        ],
+    );
+    add(
+        udp(5353, 5555, &answer),
+        "MDNS",
+        "Standard query response 0x1234 PTR printer._ipp._tcp.local SRV, cache flush 1 2 631 host.local TXT, cache flush A, cache flush 10.0.0.2",
+    );
+
+    let (all, group) = ([0; 4], [239, 1, 2, 3]);
+    let about = |count: u8| [&[2, 125, 0, count][..], &[10, 0, 0, 9].repeat(count.into())].concat();
+    for (frame, protocol, info) in [
+        (igmp(0x11, 0, all, &[]), "IGMPv1", "Membership Query"),
+        (igmp(0x12, 0, group, &[]), "IGMPv1", "Membership Report"),
+        (
+            igmp(0x11, 100, all, &[]),
+            "IGMPv2",
+            "Membership Query, general",
+        ),
+        (
+            igmp(0x11, 10, group, &[]),
+            "IGMPv2",
+            "Membership Query, specific for group 239.1.2.3",
+        ),
+        (
+            igmp(0x16, 0, group, &[]),
+            "IGMPv2",
+            "Membership Report group 239.1.2.3",
+        ),
+        (igmp(0x17, 0, group, &[]), "IGMPv2", "Leave Group 239.1.2.3"),
+        (
+            igmp(0x11, 100, all, &about(0)),
+            "IGMPv3",
+            "Membership Query, general",
+        ),
+        (
+            igmp(0x11, 100, group, &about(1)),
+            "IGMPv3",
+            "Membership Query, specific for group 239.1.2.3, source {10.0.0.9}",
+        ),
+        (
+            igmp(0x11, 100, group, &about(2)),
+            "IGMPv3",
+            "Membership Query, specific for group 239.1.2.3, sources {10.0.0.9, 10.0.0.9}",
+        ),
+        (
+            igmp(0x22, 0, [0; 4], &[]),
+            "IGMPv3",
+            "Membership Report - General query",
+        ),
+        (igmp(0x99, 0, group, &[]), "IGMP", "Unknown Type:0x99"),
+    ] {
+        add(frame, protocol, info);
+    }
+    let names = [
+        [
+            "Leave group 239.1.2.3",
+            "Join group 239.1.2.3 for source {10.0.0.9}",
+        ],
+        [
+            "Join group 239.1.2.3 for any sources",
+            "Join group 239.1.2.3, for sources not in {10.0.0.9, 10.0.0.9}",
+        ],
+        [
+            "Leave group 239.1.2.3",
+            "Join group 239.1.2.3 for sources in {10.0.0.9, 10.0.0.9}",
+        ],
+        [
+            "Join group 239.1.2.3 for any sources",
+            "Join group 239.1.2.3, for source not {10.0.0.9}",
+        ],
+        [
+            "Group 239.1.2.3, ALLOW_NEW_SOURCES but no source specified (?)",
+            "Group 239.1.2.3, new source {10.0.0.9}",
+        ],
+        [
+            "Group 239.1.2.3, BLOCK_OLD_SOURCES but no source specified (?)",
+            "Group 239.1.2.3, block sources {10.0.0.9, 10.0.0.9}",
+        ],
+        [
+            "Group 239.1.2.3, unknown record type (?)",
+            "Group 239.1.2.3, unknown record type (?), sources {10.0.0.9}",
+        ],
+    ];
+    for (record_type, [without, with]) in (1..).zip(names) {
+        let count = with.matches("10.0.0.9").count() as u8;
+        let first = [record_type, 0, 0, 0, 239, 1, 2, 3];
+        let second = [record_type, 0, 0, count, 239, 1, 2, 3];
+        let sources = [10, 0, 0, 9].repeat(count.into());
+        let records = [&first[..], &second, &sources].concat();
+        let info = format!("Membership Report / {without} / {with}");
+        add(igmp(0x22, 0, [0, 0, 0, 2], &records), "IGMPv3", info.leak());
+    }
+
     for (message_type, info) in [
         (1, "DHCP Discover - Transaction ID 0x3d1d"),
         (3, "DHCP Request - Transaction ID 0x3d1d"),
@@ -591,6 +733,15 @@ pub(crate) fn samples() -> Vec<Sample> {
         "IPv6",
         "[Malformed Packet]",
         ("IPv6", "IPv6 hop-by-hop options[Malformed Packet]"),
+    );
+    add(
+        igmp(0x22, 0, [0, 0, 0, 2], &[2, 0, 0, 0, 239, 1, 2, 3]),
+        "IGMPv3",
+        "Membership Report / Join group 239.1.2.3 for any sources [Malformed Packet]",
+        (
+            "IGMPv3",
+            "Membership Report / Join group 239.1.2.3 for any sources[Malformed Packet]",
+        ),
     );
     // A name that points at itself.
     let query = dns_message(0x0100, [1, 0, 0, 0], &[&[0xc0, 12, 0, 1, 0, 1]]);

@@ -21,7 +21,7 @@ use std::time::Duration;
 use capture::Capture;
 use dialogue::End;
 use glasstack::smoltcp::time::Duration as Time;
-use glasstack::stack::option::{Congestion, CongestionControl, KeepAlive, NoDelay};
+use glasstack::stack::option::{Congestion, CongestionControl, NoDelay};
 use glasstack::stack::{Capacity, Domain, Shutdown, Type};
 use glasstack::trace::analysis::Mark;
 use link::Link;
@@ -261,11 +261,7 @@ fn a_silent_peer_is_kept_alive_and_given_up() {
     let mut link = Link::new(capacity(), clean);
     let (client, accepted) = link.pair(SERVER);
     let second = Some(Duration::from_secs(1));
-    link.net
-        .client
-        .stack
-        .setsockopt(client, KeepAlive, second)
-        .unwrap();
+    link.net.client.keep_alive(client, second);
     link.run_for(Time::from_secs(5));
     link.transfer(Side::Client, client, accepted, 10);
     link.run_for(Time::from_secs(3));

@@ -3,20 +3,21 @@
 use crate::{
     Error, Fd, Result, Stack,
     host::{Deadline, Host, Listener, wait},
-    socket,
+    socket::{self, Network},
     stack::{
-        Type,
-        option::{HopLimit, SocketOption},
+        Domain, Type, Waiting,
+        option::{HopLimit, Linger, ReceiveTimeout, SendTimeout, SettableOption, SocketOption},
     },
 };
 use std::{
-    future::Future,
+    future::{self, Future},
     io,
     net::SocketAddr,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -28,6 +29,7 @@ const DEFAULT_TTL: u32 = 64;
 pub(super) struct Handle {
     inner: socket::Handle<Host>,
     nonblocking: AtomicBool,
+    /// `ReceiveTimeout` and `SendTimeout`, known without asking the stack.
     read_timeout: Timeout,
     write_timeout: Timeout,
 }
@@ -42,6 +44,15 @@ impl Handle {
         )?))
     }
 
+    /// A new socket.
+    pub(super) fn open_domain(host: &Host, domain: Domain, kind: Type) -> io::Result<Handle> {
+        Ok(Handle::of(socket::Handle::open_domain(
+            host.clone(),
+            domain,
+            kind,
+        )?))
+    }
+
     /// A new IPv6 socket that takes no IPv4.
     pub(super) fn open_only_v6(host: &Host, address: SocketAddr, kind: Type) -> io::Result<Handle> {
         let inner = socket::Handle::open_only_v6(host.clone(), address, kind)?;
@@ -51,7 +62,11 @@ impl Handle {
     /// Waits for a connection, as long as this socket waits.
     pub(super) fn accept(&self) -> io::Result<(Handle, SocketAddr)> {
         let (inner, peer) = self.read(socket::call::accept(&self.inner))?;
-        Ok((Handle::of(inner), peer))
+        let handle = Handle::of(inner);
+        // It has its listener's.
+        handle.read_timeout.keep(self.read_timeout.get());
+        handle.write_timeout.keep(self.write_timeout.get());
+        Ok((handle, peer))
     }
 
     pub(super) fn of(inner: socket::Handle<Host>) -> Handle {
@@ -106,12 +121,16 @@ impl Handle {
         self.nonblocking.store(nonblocking, Ordering::Relaxed);
     }
 
-    pub(super) fn read_timeout(&self) -> &Timeout {
-        &self.read_timeout
-    }
-
-    pub(super) fn write_timeout(&self) -> &Timeout {
-        &self.write_timeout
+    /// Sets one of the two timeouts as `std` does.
+    pub(super) fn set_timeout<O: SettableOption<Value = Option<Duration>>>(
+        &self,
+        option: O,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        refuse_zero(timeout)?;
+        // As in the kernel, what no clock can hold is for ever.
+        let timeout = timeout.filter(|timeout| Instant::now().checked_add(*timeout).is_some());
+        self.set(option, timeout)
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -127,8 +146,15 @@ impl Handle {
         Ok(error.map(io::Error::from))
     }
 
-    pub(super) fn set<O: SocketOption>(&self, option: O, value: O::Value) -> io::Result<()> {
-        Ok(self.inner.set(option, value)?)
+    pub(super) fn set<O: SettableOption>(&self, option: O, value: O::Value) -> io::Result<()> {
+        let (read, write) = self.call(|stack, fd| {
+            stack.setsockopt(fd, option, value)?;
+            let write = stack.getsockopt(fd, SendTimeout)?;
+            Ok((stack.getsockopt(fd, ReceiveTimeout)?, write))
+        })?;
+        self.read_timeout.keep(read);
+        self.write_timeout.keep(write);
+        Ok(())
     }
 
     pub(super) fn get<O: SocketOption>(&self, option: O) -> io::Result<O::Value> {
@@ -149,6 +175,41 @@ impl Handle {
     }
 }
 
+/// With `SO_LINGER`, closing waits for the peer to have it all.
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let Ok(Some(linger)) = self.inner.get(Linger) else {
+            return;
+        };
+        let ends = self.inner.call(|stack, fd| {
+            let ends = (stack.getsockname(fd)?, stack.getpeername(fd)?);
+            stack.close(fd)?;
+            Ok(ends)
+        });
+        let Ok((local, peer)) = ends else { return };
+        let mut waiting = Waiting::default();
+        let closed = future::poll_fn(|context| {
+            let is_sending = self.host().call(|stack| {
+                let is_sending = stack.is_sending(local, peer);
+                if is_sending {
+                    stack.wait_until_drained(&mut waiting, context.waker());
+                }
+                Ok(is_sending)
+            });
+            match is_sending {
+                Ok(true) => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        });
+        // Whatever has not arrived until then is still sent in the background.
+        let _ = wait(closed, Deadline::after(Some(linger)));
+        let _ = self.host().call(|stack| {
+            stack.stop_waiting(&mut waiting);
+            Ok(())
+        });
+    }
+}
+
 /// Waits for a call; at the deadline the error is `WouldBlock`, as from a socket of the kernel.
 pub(super) fn block<R>(call: impl Future<Output = Result<R>>, deadline: Deadline) -> io::Result<R> {
     Ok(wait(call, deadline).unwrap_or(Err(Error::WouldBlock))?)
@@ -156,19 +217,15 @@ pub(super) fn block<R>(call: impl Future<Output = Result<R>>, deadline: Deadline
 
 /// How long a call waits; `None` is forever.
 #[derive(Default)]
-pub(super) struct Timeout(Mutex<Option<Duration>>);
+struct Timeout(Mutex<Option<Duration>>);
 
 impl Timeout {
-    pub(super) fn get(&self) -> Option<Duration> {
+    fn get(&self) -> Option<Duration> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set(&self, timeout: Option<Duration>) -> io::Result<()> {
-        refuse_zero(timeout)?;
-        // As in the kernel, what no clock can hold is for ever.
-        let timeout = timeout.filter(|timeout| Instant::now().checked_add(*timeout).is_some());
+    fn keep(&self, timeout: Option<Duration>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = timeout;
-        Ok(())
     }
 }
 

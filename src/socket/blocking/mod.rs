@@ -40,21 +40,30 @@
 //! | a datagram longer than the MTU leaves in fragments | `MessageTooLong` (as `ErrorKind::Other`) | the stack puts fragments together, and sends none |
 //! | an IPv6 datagram to this host: up to 65,527 bytes | up to 65,487 bytes | the loopback's packets are of 65,535 bytes at most |
 //! | `send` on a UDP socket that is connected to port 0: sent, to nobody | `InvalidInput`, as from `send_to` | smoltcp sends nothing to port 0 |
-//! | `set_linger`, `set_keepalive` (unstable or absent) | [`TcpStream::set_keep_alive`], [`TcpStream::set_user_timeout`], [`TcpStream::set_congestion_control`] | smoltcp has them; so has Linux, behind `setsockopt(2)` |
+//! | `set_linger`, `set_keepalive` (unstable or absent), and what only crate `socket2` has | [`TcpStream::set_linger`], [`TcpStream::set_keep_alive`], [`TcpStream::set_user_timeout`], [`TcpStream::set_congestion_control`]; any [option](crate::stack::option) by `setsockopt` and `getsockopt`, before `bind` on a [`Socket`] | Linux has them behind `setsockopt(2)` |
 //! | a cut datagram is not told from a whole one | [`UdpSocket::recv_message`] tells | `MSG_TRUNC` is not in `std` |
+//! | no raw sockets, no `sendmsg(2)` | [`RawSocket`], `send_msg` and `recv_msg` | the kernel has them |
 //! | `TcpListener::bind` has a backlog of 128 | the same, and [`TcpListener::bind_with_backlog`] | the classic server says `listen(5)` |
 //! | IPv6 listeners on `::` take IPv4 too (or not: `ipv6_v6only`) | the same, and `bind_only_v6` | the classic server chooses |
 //! | `set_broadcast`, `join_multicast_*`, `multicast_*` | absent | the stack sends no broadcast and joins no group yet |
-//! | `AsFd`, `AsRawFd`, `From<OwnedFd>` | absent | there is no descriptor of the kernel |
+//! | of `poll(2)`: `POLLOUT` once a third of the send buffer is free | once an octet is | what `write` takes, `poll` tells |
+//! | of `poll(2)`, once `take_error` has told why `connect` failed: at its end | as new (`POLLOUT` and `POLLHUP`) | it may connect again |
+//! | `AsFd`, `AsRawFd`, `From<OwnedFd>`, for `poll(2)` | `fd()`, for [`poll()`] | there is no descriptor of the kernel |
 
 mod address;
 mod handle;
+mod poll;
+mod raw_socket;
+mod socket;
 mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;
 
-pub use crate::stack::{Received, option::CongestionControl};
+pub use crate::stack::{Domain, Message, Protocol, Received, option::CongestionControl};
 pub use address::ToSocketAddrs;
+pub use poll::poll;
+pub use raw_socket::RawSocket;
+pub use socket::Socket;
 pub use tcp_listener::{Incoming, IntoIncoming, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use udp_socket::UdpSocket;

@@ -1,7 +1,14 @@
 //! A TCP socket that waits for connections.
 
 use super::{ToSocketAddrs, address::each, handle::Handle, tcp_stream::TcpStream};
-use crate::{host::Host, stack::Type};
+use crate::{
+    Fd,
+    host::Host,
+    stack::{
+        Type,
+        option::{SettableOption, SocketOption},
+    },
+};
 use std::{fmt, io, iter::FusedIterator, net::SocketAddr, sync::Arc};
 
 /// How many connections `std` lets wait to be accepted: it asks for 128, and Linux lets one more wait than it was asked for.
@@ -56,6 +63,10 @@ impl TcpListener {
         Ok(TcpListener(Arc::new(handle)))
     }
 
+    pub(super) fn of(handle: Handle) -> TcpListener {
+        TcpListener(Arc::new(handle))
+    }
+
     /// Waits for a connection: the socket to talk to it, and where it comes from. Any number of threads may wait, on this value or
     /// on clones; each connection goes to one of them.
     ///
@@ -82,6 +93,12 @@ impl TcpListener {
     /// None but that of a host that ended.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
+    }
+
+    /// Its descriptor, by which [`poll`](super::poll()) knows it; the same for all clones. Not in `std`, whose descriptors are the
+    /// kernel's. Stale when the last of them is dropped.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// Another handle of the same socket.
@@ -123,6 +140,22 @@ impl TcpListener {
     /// None but that of a host that ended.
     pub fn ttl(&self) -> io::Result<u32> {
         self.0.ttl()
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value out of its range.
+    pub fn setsockopt<O: SettableOption>(&self, option: O, value: O::Value) -> io::Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<O: SocketOption>(&self, option: O) -> io::Result<O::Value> {
+        self.0.get(option)
     }
 }
 

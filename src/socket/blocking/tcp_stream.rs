@@ -11,7 +11,10 @@ use crate::{
     socket::{self, call},
     stack::{
         self, Interest, Type,
-        option::{Congestion, CongestionControl, KeepAlive, NoDelay, UserTimeout},
+        option::{
+            Congestion, CongestionControl, KeepAlive, KeepAliveIdle, Linger, NoDelay,
+            ReceiveTimeout, SendTimeout, SettableOption, SocketOption, UserTimeout,
+        },
     },
 };
 use std::{
@@ -104,6 +107,12 @@ impl TcpStream {
         self.0.call(|stack, fd| stack.readiness(fd))
     }
 
+    /// Its descriptor, by which [`poll`](super::poll()) knows it; the same for all clones. Not in `std`, whose descriptors are the
+    /// kernel's. Stale when the last of them is dropped.
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
+    }
+
     /// Another handle of the same connection, with the same options and timeouts.
     ///
     /// # Errors
@@ -117,7 +126,7 @@ impl TcpStream {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.read_timeout().set(timeout)
+        self.0.set_timeout(ReceiveTimeout, timeout)
     }
 
     /// See [`set_read_timeout`](TcpStream::set_read_timeout).
@@ -125,7 +134,7 @@ impl TcpStream {
     /// # Errors
     /// None; the `Result` is `std`'s.
     pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.read_timeout().get())
+        self.0.get(ReceiveTimeout)
     }
 
     /// How long a write waits before it fails with `WouldBlock` (as `std`'s on Unix); `None` is forever.
@@ -133,7 +142,7 @@ impl TcpStream {
     /// # Errors
     /// `InvalidInput` for a timeout of zero.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.write_timeout().set(timeout)
+        self.0.set_timeout(SendTimeout, timeout)
     }
 
     /// See [`set_write_timeout`](TcpStream::set_write_timeout).
@@ -141,7 +150,7 @@ impl TcpStream {
     /// # Errors
     /// None; the `Result` is `std`'s.
     pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.write_timeout().get())
+        self.0.get(SendTimeout)
     }
 
     /// Reads without taking: the next read gives the same bytes again.
@@ -201,13 +210,13 @@ impl TcpStream {
         Ok(())
     }
 
-    /// After how long without a segment the peer is probed (RFC 9293 §3.8.4); `None`: never. Not in `std`.
+    /// After how long without a segment the peer is probed, and how often then (RFC 9293 §3.8.4); `None`: never. Not in `std`.
     ///
     /// # Errors
     /// `InvalidInput` for a time of zero.
     pub fn set_keep_alive(&self, idle: Option<Duration>) -> io::Result<()> {
         refuse_zero(idle)?;
-        self.0.set(KeepAlive, idle)
+        Ok(self.0.inner().set_keep_alive(idle)?)
     }
 
     /// See [`set_keep_alive`](TcpStream::set_keep_alive).
@@ -215,7 +224,25 @@ impl TcpStream {
     /// # Errors
     /// None but that of a host that ended.
     pub fn keep_alive(&self) -> io::Result<Option<Duration>> {
-        self.0.get(KeepAlive)
+        let is_on = self.0.get(KeepAlive)?;
+        Ok(is_on.then_some(self.0.get(KeepAliveIdle)?))
+    }
+
+    /// What dropping the last clone does with what the peer has not acknowledged (`SO_LINGER`): `None` sends it in the background,
+    /// zero resets the connection, and any other time waits so long for the acknowledgement. Not in `std` yet, but under this name.
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.0.set(Linger, linger)
+    }
+
+    /// See [`set_linger`](TcpStream::set_linger).
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        self.0.get(Linger)
     }
 
     /// After how long without an acknowledgement the connection is given up with `TimedOut` (RFC 5482). Not in `std`.
@@ -249,6 +276,22 @@ impl TcpStream {
     /// None but that of a host that ended.
     pub fn congestion_control(&self) -> io::Result<CongestionControl> {
         self.0.get(Congestion)
+    }
+
+    /// `setsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value out of its range.
+    pub fn setsockopt<O: SettableOption>(&self, option: O, value: O::Value) -> io::Result<()> {
+        self.0.set(option, value)
+    }
+
+    /// `getsockopt(2)`, typed: see [`option`](crate::stack::option). Not in `std`.
+    ///
+    /// # Errors
+    /// That of the option, where it has one.
+    pub fn getsockopt<O: SocketOption>(&self, option: O) -> io::Result<O::Value> {
+        self.0.get(option)
     }
 }
 

@@ -73,8 +73,6 @@ pub(super) struct Autoconfiguration {
     /// No address of the link's own is to be had: nothing is done (RFC 4862 §5.4.5).
     is_disabled: bool,
     servers: Vec<Server, SERVERS>,
-    /// They are others than when they were last looked at.
-    has_new_servers: bool,
     mtu: Option<u32>,
     retransmit: Duration,
 }
@@ -102,7 +100,6 @@ impl Autoconfiguration {
             collisions: Vec::new(),
             is_disabled: false,
             servers: Vec::new(),
-            has_new_servers: false,
             mtu: None,
             retransmit: RETRANSMIT,
         };
@@ -212,10 +209,8 @@ impl Autoconfiguration {
 
     /// Does what is due by `now`.
     pub(super) fn expire(&mut self, now: Instant) {
-        let before = self.servers.len();
         self.servers
             .retain(|server| server.valid_until.is_none_or(|at| now < at));
-        self.has_new_servers |= self.servers.len() != before;
     }
 
     /// When the time of a name server is over next.
@@ -232,11 +227,6 @@ impl Autoconfiguration {
     /// The name servers that may be asked.
     pub(super) fn servers(&self) -> impl Iterator<Item = Ipv6Addr> {
         self.servers.iter().map(|server| server.addr)
-    }
-
-    /// Whether the name servers are others than when this was asked last.
-    pub(super) fn has_new_servers(&mut self) -> bool {
-        core::mem::take(&mut self.has_new_servers)
     }
 
     /// The largest packet that routers say the link carries.
@@ -365,14 +355,12 @@ impl Autoconfiguration {
             match (known, lifetime) {
                 (Some(known), 0) => {
                     self.servers.remove(known);
-                    self.has_new_servers = true;
                 }
                 (Some(known), _) => self.servers[known].valid_until = valid_until,
                 (None, 0) => {}
                 // Three are kept, of those that were heard first.
                 (None, _) => {
-                    let pushed = self.servers.push(Server { addr, valid_until });
-                    self.has_new_servers |= pushed.is_ok();
+                    let _ = self.servers.push(Server { addr, valid_until });
                 }
             }
         }

@@ -88,11 +88,11 @@ impl Host {
             }
         }
         loop {
-            let (mut link, mut autoconfiguration) = self.link();
+            let (mut link, autoconfiguration) = self.link();
             let Some(solicitation) = link.due(autoconfiguration.as_deref()) else {
                 break;
             };
-            link.sent(autoconfiguration.as_deref_mut(), &solicitation);
+            link.sent(autoconfiguration, &solicitation);
             self.sent.push((self.now, solicitation));
         }
     }

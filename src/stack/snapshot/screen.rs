@@ -86,8 +86,8 @@ impl Display for Details<'_> {
         if options.hop_limit != Options::DEFAULT.hop_limit {
             write!(f, " ttl:{}", options.hop_limit)?;
         }
-        if let Some(time) = options.keep_alive {
-            write!(f, " keepalive:{}", Time(time))?;
+        if options.keep_alive {
+            write!(f, " keepalive:{}", Time(options.keep_alive_idle))?;
         }
         if let Some(time) = options.user_timeout {
             write!(f, " user_timeout:{}", Time(time))?;

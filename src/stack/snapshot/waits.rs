@@ -21,6 +21,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn wait_in_words(&self, subject: Subject) -> Option<String> {
         let (index, interest) = match subject {
             Subject::Socket(index, interest) => (index, interest),
+            Subject::Poll => return Some("an event of the sockets that it polls".to_string()),
             Subject::Lookup(_) => return Some("a name server's answer".to_string()),
             Subject::Configured => return Some("an address".to_string()),
             Subject::Time => return Some("a time".to_string()),

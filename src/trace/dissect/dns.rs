@@ -1,4 +1,4 @@
-//! The Domain Name System to a summary (RFC 1035).
+//! The Domain Name System to a summary (RFC 1035), and its multicast (RFC 6762).
 
 use core::{
     fmt,
@@ -12,6 +12,8 @@ use super::octets::{array, ipv4_at, ipv6_at, u16_at, u32_at};
 pub struct Dns<'f> {
     /// The number that question and answer share.
     pub id: u16,
+    /// Of multicast DNS, where the highest bit of a class is a flag.
+    pub is_multicast: bool,
     /// An answer.
     pub is_response: bool,
     /// What is asked: zero is a standard query.
@@ -69,14 +71,37 @@ pub enum RecordData<'f> {
     Name(Name<'f>),
     /// A mail exchange, with its preference.
     MailExchange(u16, Name<'f>),
+    /// Where a service is (RFC 2782).
+    Service {
+        /// Lower ones are tried first.
+        priority: u16,
+        /// How often among those of one priority.
+        weight: u16,
+        /// Its port.
+        port: u16,
+        /// Its host.
+        host: Name<'f>,
+    },
     /// Anything else.
     Other(&'f [u8]),
 }
 
 const HEADER_LEN: usize = 12;
+/// Of a class, in multicast DNS.
+const MULTICAST_FLAG: u16 = 0x8000;
 
 impl<'f> Dns<'f> {
-    pub(super) fn parse(message: &'f [u8]) -> Option<Dns<'f>> {
+    /// Takes a message apart: what is behind the UDP header. `None` where not even its own header is whole.
+    pub fn parse(message: &'f [u8]) -> Option<Dns<'f>> {
+        Dns::parse_any(message, false)
+    }
+
+    /// The same for a message of multicast DNS.
+    pub fn parse_multicast(message: &'f [u8]) -> Option<Dns<'f>> {
+        Dns::parse_any(message, true)
+    }
+
+    fn parse_any(message: &'f [u8], is_multicast: bool) -> Option<Dns<'f>> {
         let flags = u16_at(message, 2)?;
         let counts = [6, 8, 10].map(|at| u16_at(message, at).map(u32::from));
         let [Some(answers), Some(authorities), Some(additionals)] = counts else {
@@ -84,6 +109,7 @@ impl<'f> Dns<'f> {
         };
         Some(Dns {
             id: u16_at(message, 0)?,
+            is_multicast,
             is_response: flags & 0x8000 != 0,
             opcode: (flags >> 11 & 0x0f) as u8,
             response_code: (flags & 0x0f) as u8,
@@ -168,15 +194,24 @@ impl<'f> Entries<'f> {
         let data_len = usize::from(u16_at(message, at + 8)?);
         let data = message.get(data_at..data_at + data_len)?;
         let name_at = |at| Name::parse(message, at).map(|(name, _)| name);
-        let known = match (record_type, data_len) {
-            (1, 4) => ipv4_at(data, 0).map(RecordData::A),
-            (28, 16) => ipv6_at(data, 0).map(RecordData::Aaaa),
-            (2 | 5 | 6 | 12 | 39, 1..) => name_at(data_at).map(RecordData::Name),
-            (15, 3..) => u16_at(data, 0)
-                .zip(name_at(data_at + 2))
-                .map(|(preference, name)| RecordData::MailExchange(preference, name)),
-            _ => None,
-        };
+        let known =
+            match (record_type, data_len) {
+                (1, 4) => ipv4_at(data, 0).map(RecordData::A),
+                (28, 16) => ipv6_at(data, 0).map(RecordData::Aaaa),
+                (2 | 5 | 6 | 12 | 39, 1..) => name_at(data_at).map(RecordData::Name),
+                (15, 3..) => u16_at(data, 0)
+                    .zip(name_at(data_at + 2))
+                    .map(|(preference, name)| RecordData::MailExchange(preference, name)),
+                (33, 7..) => name_at(data_at + 6).zip(array(data, 0)).map(
+                    |(host, [p0, p1, w0, w1, o0, o1])| RecordData::Service {
+                        priority: u16::from_be_bytes([p0, p1]),
+                        weight: u16::from_be_bytes([w0, w1]),
+                        port: u16::from_be_bytes([o0, o1]),
+                        host,
+                    },
+                ),
+                _ => None,
+            };
         self.at = data_at + data_len;
         Some(Record {
             name,
@@ -344,10 +379,24 @@ impl fmt::Display for Dns<'_> {
         for entry in self.entries() {
             match entry {
                 Entry::Question(Question {
-                    name, record_type, ..
-                }) => write!(f, " {} {name}", RecordType(record_type))?,
+                    name,
+                    record_type,
+                    class,
+                }) => {
+                    write!(f, " {} {name}", RecordType(record_type))?;
+                    // RFC 6762 §5.4: whether the answer shall come to the one who asked alone.
+                    match (self.is_multicast, class & MULTICAST_FLAG) {
+                        (false, _) => {}
+                        (true, 0) => f.write_str(", \"QM\" question")?,
+                        (true, _) => f.write_str(", \"QU\" question")?,
+                    }
+                }
                 Entry::Record(record) => {
                     write!(f, " {}", RecordType(record.record_type))?;
+                    // RFC 6762 §10.2: it takes the place of all that was heard before.
+                    if self.is_multicast && record.class & MULTICAST_FLAG != 0 {
+                        f.write_str(", cache flush")?;
+                    }
                     match record.data {
                         RecordData::A(address) => write!(f, " {address}")?,
                         RecordData::Aaaa(address) => write!(f, " {address}")?,
@@ -355,6 +404,12 @@ impl fmt::Display for Dns<'_> {
                         RecordData::MailExchange(preference, name) => {
                             write!(f, " {preference} {name}")?
                         }
+                        RecordData::Service {
+                            priority,
+                            weight,
+                            port,
+                            host,
+                        } => write!(f, " {priority} {weight} {port} {host}")?,
                         RecordData::Other(_) => {}
                     }
                 }

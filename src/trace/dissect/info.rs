@@ -55,6 +55,7 @@ impl Info<'_, '_> {
                 Transport::Udp(_) => "UDP",
                 Transport::Tcp(_) => "TCP",
                 Transport::Icmpv6(_) => "ICMPv6",
+                Transport::Igmp(_) => "IGMP",
                 _ => "ICMP",
             };
             write!(f, " [{name} CHECKSUM INCORRECT]")?;

@@ -1,10 +1,14 @@
 //! An IP packet of either family, and the transport that it carries.
 
-use core::{fmt, net::IpAddr};
+use core::{
+    fmt::{self, Display},
+    net::IpAddr,
+};
 
 use super::checksum::{Checksum, Sum};
 use super::icmpv4::Icmpv4;
 use super::icmpv6::Icmpv6;
+use super::igmp::Igmp;
 use super::info::{self, Numbers};
 use super::ipv4::Ipv4;
 use super::ipv6::{Ipv6, is_extension};
@@ -13,6 +17,7 @@ use super::tcp::Tcp;
 use super::udp::Udp;
 
 const ICMP: u8 = 1;
+const IGMP: u8 = 2;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
@@ -60,6 +65,8 @@ pub enum Transport<'f> {
     Icmpv4(Icmpv4<'f>),
     /// An ICMP message for IPv6.
     Icmpv6(Icmpv6<'f>),
+    /// An IGMP message.
+    Igmp(Igmp<'f>),
     /// A piece of something.
     Fragment(&'f [u8]),
     /// Another protocol, which [`Ip::protocol`] names.
@@ -166,11 +173,13 @@ impl<'f> Packet<'f> {
             Transport::Udp(udp) => udp.protocol(),
             Transport::Icmpv4(_) => "ICMP",
             Transport::Icmpv6(_) => "ICMPv6",
+            Transport::Igmp(igmp) => igmp.protocol(),
             Transport::Fragment(_) | Transport::Other(_) => self.ip.name(),
             Transport::Malformed { .. } => match self.ip.protocol() {
                 TCP => "TCP",
                 UDP => "UDP",
                 ICMP => "ICMP",
+                IGMP => "IGMP",
                 ICMPV6 => "ICMPv6",
                 _ => self.ip.name(),
             },
@@ -206,7 +215,7 @@ impl<'f> Packet<'f> {
             _ => {}
         }
         let pseudo_header = match &self.transport {
-            Transport::Icmpv4(_) => Sum::ZERO,
+            Transport::Icmpv4(_) | Transport::Igmp(_) => Sum::ZERO,
             Transport::Tcp(_) | Transport::Udp(_) | Transport::Icmpv6(_) => Sum::pseudo_header(
                 self.ip.source(),
                 self.ip.destination(),
@@ -224,6 +233,7 @@ impl<'f> Packet<'f> {
             Transport::Udp(udp) => udp.info(f),
             Transport::Icmpv4(icmp) => icmp.info(f, self.ip.hop_limit()),
             Transport::Icmpv6(icmp) => icmp.info(f, self.ip.hop_limit()),
+            Transport::Igmp(igmp) => igmp.fmt(f),
             Transport::Fragment(_) => self.fragment_info(f),
             Transport::Other(_) if self.ip.protocol() == NO_NEXT_HEADER => {
                 f.write_str("IPv6 no next header")
@@ -281,6 +291,7 @@ impl<'f> Transport<'f> {
             (TCP, _) => Tcp::parse(body, body_len).map(Transport::Tcp),
             (UDP, _) => Udp::parse(body, body_len).map(Transport::Udp),
             (ICMP, Ip::V4(_)) => Icmpv4::parse(body).map(Transport::Icmpv4),
+            (IGMP, Ip::V4(_)) => Igmp::parse(body).map(Transport::Igmp),
             (ICMPV6, Ip::V6(_)) => Icmpv6::parse(body).map(Transport::Icmpv6),
             // The walk over them ended at one that is not whole.
             (number, Ip::V6(_)) if is_extension(number) => None,
@@ -298,7 +309,7 @@ fn protocol_name(number: u8) -> &'static str {
     match number {
         0 => "IPv6 hop-by-hop options",
         ICMP => "ICMP",
-        2 => "IGMP",
+        IGMP => "IGMP",
         4 => "IPIP",
         TCP => "TCP",
         UDP => "UDP",

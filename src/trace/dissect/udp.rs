@@ -26,7 +26,7 @@ pub struct Udp<'f> {
 /// What a datagram carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Application<'f> {
-    /// A message of the Domain Name System.
+    /// A message of the Domain Name System, multicast or not.
     Dns(Dns<'f>),
     /// A message of DHCPv4, or of BOOTP.
     Dhcp(Dhcp),
@@ -40,6 +40,7 @@ pub enum Application<'f> {
 
 const HEADER_LEN: u16 = 8;
 const DNS_PORT: u16 = 53;
+const MULTICAST_DNS_PORT: u16 = 5353;
 const DHCP_PORTS: [u16; 2] = [67, 68];
 
 impl<'f> Udp<'f> {
@@ -71,13 +72,15 @@ impl<'f> Udp<'f> {
         self.length >= HEADER_LEN && u32::from(self.length) <= self.ip_length
     }
 
-    /// What it carries, by its ports: DNS at 53, DHCP at 67 and 68.
+    /// What it carries, by its ports: DNS at 53, multicast DNS at 5353, DHCP at 67 and 68.
     pub fn application(&self) -> Application<'f> {
         let is_at = |port| self.source_port == port || self.destination_port == port;
         if self.is_empty() || !self.is_length_right() {
             Application::Other
         } else if is_at(DNS_PORT) {
             Dns::parse(self.payload).map_or(Application::MalformedDns, Application::Dns)
+        } else if is_at(MULTICAST_DNS_PORT) {
+            Dns::parse_multicast(self.payload).map_or(Application::MalformedDns, Application::Dns)
         } else if DHCP_PORTS.into_iter().any(is_at) {
             Dhcp::parse(self.payload).map_or(Application::MalformedDhcp, Application::Dhcp)
         } else {
@@ -85,8 +88,15 @@ impl<'f> Udp<'f> {
         }
     }
 
+    fn is_multicast_dns(&self) -> bool {
+        let ports = [self.source_port, self.destination_port];
+        ports.contains(&MULTICAST_DNS_PORT) && !ports.contains(&DNS_PORT)
+    }
+
     pub(super) fn protocol(&self) -> &'static str {
         match self.application() {
+            Application::Dns(dns) if dns.is_multicast => "MDNS",
+            Application::MalformedDns if self.is_multicast_dns() => "MDNS",
             Application::Dns(_) | Application::MalformedDns => "DNS",
             Application::Dhcp(dhcp) if dhcp.message_type.is_some() => "DHCP",
             Application::Dhcp(_) | Application::MalformedDhcp => "BOOTP",

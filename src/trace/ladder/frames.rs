@@ -398,6 +398,7 @@ fn word(reason: DropReason) -> &'static str {
         DropReason::Martian => "martian",
         DropReason::NoListener => "no listener",
         DropReason::NoSocket => "no socket",
+        DropReason::UnknownProtocol => "no protocol",
         DropReason::BacklogFull => "backlog",
         DropReason::ReceiveQueueFull => "queue full",
         DropReason::Fragment => "fragment",

@@ -74,6 +74,8 @@ impl<W: fmt::Write, const IN_FLIGHT: usize, const FLOWS: usize> Ladder<W, IN_FLI
         let item = match (call, outcome) {
             // Where data streams, it is held up all the time.
             _ if would_block && is_transfer(call) => Item::Minor,
+            // And it is what a server that polls does before each call.
+            (Call::Poll { .. }, _) => Item::Minor,
             (Call::Send { .. } | Call::SendTo { .. }, Outcome::Octets(_)) => {
                 Item::Transfer { side, gives: true }
             }

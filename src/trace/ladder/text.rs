@@ -158,12 +158,15 @@ impl fmt::Display for Called {
             Call::Shutdown(Shutdown::Read) => write!(f, "shutdown(RD)")?,
             Call::Shutdown(Shutdown::Write) => write!(f, "shutdown(WR)")?,
             Call::Shutdown(Shutdown::Both) => write!(f, "shutdown(RDWR)")?,
+            Call::JoinGroup(group) => write!(f, "join_group({group})")?,
+            Call::LeaveGroup(group) => write!(f, "leave_group({group})")?,
+            Call::Poll { fds } => write!(f, "poll({fds})")?,
             Call::Close => write!(f, "close()")?,
         }
         match self.1 {
             Outcome::Done => Ok(()),
             Outcome::Octets(count) if gives_all(self.0, count) => Ok(()),
-            Outcome::Octets(count) => write!(f, " = {count}"),
+            Outcome::Octets(count) | Outcome::Ready(count) => write!(f, " = {count}"),
             Outcome::Datagram(count, from) => write!(f, " = {count} from {from}"),
             Outcome::Descriptor(number) => write!(f, " = {number}"),
             Outcome::Accepted(number, peer) => write!(f, " = {number} from {peer}"),
@@ -218,6 +221,12 @@ mod tests {
         assert_eq!(Grouped(1_000_007).to_string(), "1,000,007");
         assert_eq!(Ordinal(11).to_string(), "11th");
         assert_eq!(Ordinal(22).to_string(), "22nd");
+    }
+
+    #[test]
+    fn a_poll_says_how_many_it_was_given_and_how_many_have_something() {
+        let called = Called(Call::Poll { fds: 3 }, Outcome::Ready(1));
+        assert_eq!(called.to_string(), "poll(3) = 1");
     }
 
     #[test]

@@ -13,6 +13,8 @@ use smoltcp::wire::{Icmpv6Message, Icmpv6Packet, Ipv6Packet};
 
 use super::text::Text;
 use crate::trace::analysis::{Analysis, Mark};
+#[cfg(feature = "ipv4")]
+use crate::trace::dissect::Igmp;
 use crate::trace::{Flow, Instant, Medium, Protocol, Segment};
 
 /// A conversation by its number: TCP's are counted as Wireshark's `tcp.stream`.
@@ -69,6 +71,7 @@ pub(super) fn hear(time: Instant, medium: Medium, bytes: &[u8]) -> (Heard, Optio
             let heard = match packet.next_header() {
                 IpProtocol::Udp if is_whole => udp(source, destination, packet.payload()),
                 IpProtocol::Icmp if is_whole => Heard::Other(icmpv4(packet.payload())),
+                IpProtocol::Igmp if is_whole => Heard::Other(igmp(packet.payload())),
                 protocol if is_whole => Heard::Other(Text::new(format_args!("{protocol}"))),
                 protocol => Heard::Other(Text::new(format_args!(
                     "{protocol} fragment at {} len={}",
@@ -160,6 +163,14 @@ fn icmpv4(payload: &[u8]) -> Text {
             Icmpv4DstUnreachable::from(packet.msg_code())
         )),
         kind => Text::new(format_args!("ICMP {kind}")),
+    }
+}
+
+#[cfg(feature = "ipv4")]
+fn igmp(payload: &[u8]) -> Text {
+    match Igmp::parse(payload) {
+        Some(igmp) => Text::new(format_args!("{} {igmp}", igmp.protocol())),
+        None => Text::new(format_args!("IGMP malformed")),
     }
 }
 
@@ -342,11 +353,20 @@ fn tcp(segment: &Segment, analysis: &Analysis, part: &mut impl FnMut(u8, fmt::Ar
     }
 }
 
-#[cfg(all(test, feature = "ipv6"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    #[cfg(feature = "ipv4")]
+    fn a_membership_is_told_with_its_group() {
+        let told = igmp(&[0x16, 0, 0x09, 0x04, 224, 0, 0, 251]);
+        assert_eq!(told.as_str(), "IGMPv2 Membership Report group 224.0.0.251");
+        assert_eq!(igmp(&[]).as_str(), "IGMP malformed");
+    }
+
+    #[test]
+    #[cfg(feature = "ipv6")]
     fn a_multicast_report_is_told_behind_its_router_alert() {
         let payload = [
             58, 0, 5, 2, 0, 0, 1, 0, // Hop-by-Hop: router alert, PadN

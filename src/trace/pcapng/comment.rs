@@ -94,6 +94,7 @@ impl Display for Lost {
             DropReason::Martian => "claims to come from this host",
             DropReason::NoListener => "nobody listens on its port",
             DropReason::NoSocket => "no socket is bound to its port",
+            DropReason::UnknownProtocol => "nobody takes its protocol",
             DropReason::BacklogFull => "backlog full",
             DropReason::ReceiveQueueFull => "receive queue full",
             DropReason::Fragment => "fragment of a packet that is not whole or not wanted",

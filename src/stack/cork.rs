@@ -1,0 +1,103 @@
+//! `TCP_CORK`: what does not fill a segment is held back. Nagle's algorithm, which smoltcp has, does that while something is
+//! under way; where nothing is, smoltcp is not asked, and what it would send beside data the heart sends itself.
+
+use smoltcp::phy::Device;
+use smoltcp::socket::tcp::{self, State};
+use smoltcp::time::{Duration, Instant};
+
+use super::Stack;
+use super::amend::unacknowledged;
+use super::challenge::receive_next;
+use super::connection::Connection;
+use super::countdown::ACK_DELAY;
+use super::egress::earlier;
+use crate::trace::Observer;
+
+/// The longest that something is held back (tcp(7)).
+const LONGEST: Duration = Duration::from_millis(200);
+
+/// Whether a connection is corked, and since when that holds something back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cork {
+    is_in: bool,
+    since: Option<Instant>,
+}
+
+impl Cork {
+    pub(super) const OFF: Cork = Cork {
+        is_in: false,
+        since: None,
+    };
+
+    pub(super) fn set(&mut self, is_in: bool) {
+        self.is_in = is_in;
+    }
+
+    /// Since when something is held back, if it may be for longer. It is asked once, each time something could leave.
+    fn hold(&mut self, now: Instant) -> Option<Instant> {
+        let since = *self.since.get_or_insert(now);
+        if now >= since + LONGEST {
+            self.since = None;
+            return None;
+        }
+        Some(since)
+    }
+}
+
+impl Connection {
+    /// Whether all that there is to send is the beginning of a segment, and nothing is under way.
+    fn is_to_be_filled(&self, socket: &tcp::Socket<'_>) -> bool {
+        let queued = socket.send_queue();
+        let is_open = matches!(self.state, State::Established | State::CloseWait);
+        is_open
+            && !self.write_shutdown
+            && (1..usize::from(self.segment_size())).contains(&queued)
+            && unacknowledged(socket, self) == Some(self.next)
+            // A shut window is smoltcp's business.
+            && self.window != 0
+    }
+}
+
+impl<'a, O: Observer> Stack<'a, O> {
+    /// Before a slot is polled: whether it is not to be, for what it would send is held back.
+    #[inline]
+    pub(super) fn is_held_back<D: Device + ?Sized>(
+        &mut self,
+        index: u8,
+        slot: u16,
+        device: &mut D,
+    ) -> bool {
+        let connection = self.slots[usize::from(slot)].connection();
+        connection.is_some_and(|connection| connection.cork.is_in)
+            && self.hold_back(index, slot, device)
+    }
+
+    fn hold_back<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
+        let now = self.now;
+        // What has been acknowledged meanwhile frees room.
+        self.settle(slot, None);
+        let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
+            return false;
+        };
+        if !connection.is_to_be_filled(socket) {
+            connection.cork.since = None;
+            return false;
+        }
+        let Some(since) = connection.cork.hold(now) else {
+            return false;
+        };
+        let owes =
+            receive_next(socket, connection).is_some_and(|next| next != connection.receive_next);
+        let acknowledges_at = since + ACK_DELAY;
+        connection.give_up_at = connection.deadline();
+        let mut next = earlier(Some(since + LONGEST), connection.give_up_at);
+        if owes && now >= acknowledges_at {
+            self.acknowledge(index, slot, device);
+        } else if owes {
+            next = earlier(next, Some(acknowledges_at));
+        }
+        self.tell_timer(slot, None);
+        self.deadlines.set(slot, next);
+        true
+    }
+}
