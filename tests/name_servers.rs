@@ -416,7 +416,8 @@ fn a_server_on_this_host_is_asked_over_the_loopback() {
         }
         net.run();
         assert_eq!(resolved(&mut net, lookup), Ok(found(&records)), "{text}");
-        assert!(net.frames.is_empty());
+        let is_question = |octets: &[u8]| octets.windows(7).any(|name| name == b"example");
+        assert!(!net.frames.iter().any(|frame| is_question(&frame.octets)));
     }
 }
 
