@@ -63,7 +63,9 @@
 //! | `glass` | what the observer is told, and how the heart knows |
 //! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
-//! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
+//! | `sequence` | what must not be predictable: sequence numbers, ports |
+//! | `resolver`, `dns` | names: the lookups, and a question's way from server to server |
+//! | `destination` | which of a name's addresses comes first |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod address;
