@@ -65,6 +65,9 @@ impl RateLimit {
     }
 }
 
+/// RFC 4861 §4.5.
+const REDIRECT: u8 = 137;
+
 /// Octets of a packet that no way is too narrow for (see `path.rs`).
 const SHORT: usize = 552;
 
@@ -117,6 +120,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             payload_len: packet.transport.len(),
         };
         let len = header.len() + packet.transport.len();
+        if !incoming.is_reassembled && len > incoming.capabilities.ip_mtu() {
+            return; // the device takes in longer packets than it sends
+        }
         if len > SHORT {
             self.answered = Some((packet.source, self.now));
         }
@@ -249,7 +255,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     ) {
         let is_for_us_alone = is_link_unicast(incoming.link())
             && self.is_local_to(incoming.interface, packet.destination);
-        if !is_for_us_alone || !self.is_answerable(packet.source) {
+        if !is_for_us_alone || !self.is_answerable(packet.source) || is_error(packet) {
             return;
         }
         let Some(interface) = &self.interfaces[usize::from(incoming.interface)] else {
@@ -290,6 +296,15 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
         });
     }
+}
+
+/// Whether a packet is an ICMPv6 error, or a redirect, which nobody answers with an error (RFC 4443 §2.4, e). The IPv4
+/// packets that are refused are of other protocols.
+fn is_error(packet: &Packet<'_>) -> bool {
+    let kind = packet.transport.first();
+    packet.protocol == ICMPV6
+        && packet.source.is_ipv6()
+        && kind.is_none_or(|kind| *kind < 128 || *kind == REDIRECT)
 }
 
 /// Makes an echo request the reply to it, but for its checksum.

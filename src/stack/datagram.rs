@@ -14,6 +14,7 @@ use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Flow, UNSPECIFIED};
 use super::frame::UDP;
 use super::header::{Header, Part};
+use super::interface::LOOPBACK;
 use super::link::{self, Link};
 use super::outgoing::Outgoing;
 use super::slot::Kind;
@@ -211,15 +212,6 @@ impl Envelope {
 }
 
 impl<'a, O: Observer> Stack<'a, O> {
-    /// The datagram sockets that are bound to where a datagram goes, and hear its sender.
-    fn bound_to(&self, flow: Flow) -> impl Iterator<Item = (u8, u16)> {
-        let hash = self.secret.port_hash(false, flow.local.port);
-        self.ports.candidates(hash).filter_map(move |index| {
-            let row = self.descriptors.peek(index);
-            fit(row, &flow)
-        })
-    }
-
     /// The datagram socket that fits best: connected to the sender, then bound to the address, then any; among equals, as
     /// [`rank`](Stack::rank) says.
     pub(super) fn find_datagram_socket(&self, flow: &Flow) -> Option<u16> {
@@ -246,11 +238,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             };
         }
         let mut posted = Posted::Unknown;
-        let mut index = 0;
-        loop {
-            let next = self.bound_to(flow).nth(index);
-            let Some((_, slot)) = next else { break };
-            index += 1;
+        let hash = self.secret.port_hash(false, flow.local.port);
+        let mut walked = 0;
+        while let Some(index) = self.ports.next_candidate(hash, &mut walked) {
+            let Some((_, slot)) = fit(self.descriptors.peek(index), &flow) else {
+                continue;
+            };
             match (self.put_parts(slot, envelope, parts), posted) {
                 (Posted::Delivered, _) | (_, Posted::Delivered) => posted = Posted::Delivered,
                 (other, _) => posted = other,
@@ -396,6 +389,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Ok((envelope, payload)) = datagrams.sending.peek() else {
             return Step::Empty;
         };
+        if index != LOOPBACK && !interface.has(envelope.from.addr) {
+            // It was this interface's when the datagram was queued.
+            datagrams.drop_first();
+            return Step::Sent;
+        }
         let Some(link) = interface.link_to(envelope.to.addr, now) else {
             return Step::Unresolved;
         };

@@ -94,27 +94,17 @@ impl<'a, O: Observer> Stack<'a, O> {
             // Another stack's interface, for all that can be known.
             _ => 0,
         };
-        if self.reassemblies.has_answers() && self.egress_answers(interface, device)
-            || self.egress_solicitations(interface, device)
-            || self.egress_queries(interface, device)
-        {
-            return;
+        let refused = self.egress_own(interface, device);
+        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
+            row.refused = refused;
         }
-        #[cfg(feature = "ipv4")]
-        if self.egress_client(interface, device) {
-            return;
-        }
-        if self.egress_memberships(interface, device) {
-            if let Some(row) = &mut self.interfaces[usize::from(interface)] {
-                row.refused = true;
-            }
+        if refused {
             return;
         }
         for _ in 0..count {
             let Some(row) = &mut self.interfaces[usize::from(interface)] else {
                 return;
             };
-            row.refused = false;
             let Some(slot) = row.due.pop_front(&mut self.agenda) else {
                 return;
             };
@@ -127,6 +117,21 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return;
             }
         }
+    }
+
+    /// Sends what the host says of itself; says whether the device refused a frame.
+    fn egress_own<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
+        if self.reassemblies.has_answers() && self.egress_answers(interface, device)
+            || self.egress_solicitations(interface, device)
+            || self.egress_queries(interface, device)
+        {
+            return true;
+        }
+        #[cfg(feature = "ipv4")]
+        if self.egress_client(interface, device) {
+            return true;
+        }
+        self.egress_memberships(interface, device)
     }
 
     /// Polls one slot; says whether the device refused a frame.
@@ -398,47 +403,34 @@ impl<'a, O: Observer> Stack<'a, O> {
                 at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
             }
         }
-        let rows = (0..).zip(self.interfaces.iter());
-        for (_, row) in rows.filter(|(index, _)| is_meant(*index)) {
-            if let Some(row) = row
-                && let Some(at) = row.reports_at()
-            {
-                let first = self.now + row.pause();
-                at_once = earlier(at_once, Some(at.max(first)));
-            }
-        }
-        if self.due > 0 {
-            let interfaces = (0..).zip(self.interfaces.iter());
-            for (_, row) in interfaces.filter(|(index, _)| is_meant(*index)) {
-                if let Some(row) = row
-                    && !row.due.is_empty()
-                {
-                    at_once = earlier(at_once, Some(self.now + row.pause()));
-                }
-            }
-        }
-        for (_, row) in (0..)
-            .zip(self.interfaces.iter())
-            .filter(|(index, _)| is_meant(*index))
-        {
-            at_once = earlier(at_once, row.as_ref().and_then(|row| row.configuration_at));
-        }
-        #[cfg(feature = "ipv4")]
         for (index, row) in (0..).zip(self.interfaces.iter()) {
             if let Some(row) = row.as_ref().filter(|_| is_meant(index))
-                && let Some(client) = &row.client
+                && let Some(at) = earlier(row.due_at(self.now), self.resolver.sends_at(index))
             {
-                at_once = earlier(at_once, client.poll_at(self.now, row.is_up));
+                at_once = earlier(at_once, Some(at.max(self.now + row.pause())));
             }
         }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());
         let waiting = earlier(waiting, self.wakers.next());
-        let waiting = earlier(waiting, self.resolver.next_deadline(&is_meant));
-        earlier(at_once, waiting)
+        earlier(at_once, earlier(waiting, self.resolver.asks_at()))
     }
 }
 
 impl NetworkInterface {
+    /// When its slots, or the host itself, have something to say on it; perhaps long ago.
+    fn due_at(&self, now: Instant) -> Option<Instant> {
+        if !self.due.is_empty() {
+            return Some(now);
+        }
+        let own = earlier(self.reports_at(), self.configuration_at);
+        #[cfg(feature = "ipv4")]
+        let own = {
+            let client = self.client.as_ref();
+            earlier(own, client.and_then(|client| client.poll_at(self.is_up)))
+        };
+        own
+    }
+
     /// How long what is due waits: a full device is no reason to call at once, and no reason to let the other links wait.
     fn pause(&self) -> Duration {
         match self.refused {

@@ -78,8 +78,11 @@ impl<'f> Packet<'f> {
     pub(crate) fn parse(packet: &'f [u8]) -> Option<Packet<'f>> {
         match packet.first()? >> 4 {
             4 if cfg!(feature = "ipv4") => {
-                let header_len = (usize::from(packet[0] & 0x0f) * 4).max(20);
+                let header_len = usize::from(packet[0] & 0x0f) * 4;
                 let fixed = packet.first_chunk::<20>()?;
+                if header_len < fixed.len() {
+                    return None;
+                }
                 let total = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
                 Some(Packet {
                     source: ipv4(&fixed[12..16])?,

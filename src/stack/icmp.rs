@@ -31,6 +31,9 @@ const ECHO_REQUEST: [u8; 2] = [8, 128];
 /// Octets before the quoted packet: type, code, checksum and a word of the message's own.
 const HEADER: usize = 8;
 
+/// The extension header of a fragment (RFC 8200 §4.5).
+const FRAGMENT: u8 = 44;
+
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes an ICMP message in, whose checksum is right.
     pub(super) fn ingress_icmp<T: TxToken>(
@@ -246,7 +249,18 @@ impl Quote {
                 let source: [u8; 16] = fixed[8..24].try_into().ok()?;
                 let destination: [u8; 16] = fixed[24..40].try_into().ok()?;
                 let len = 40 + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
-                (40, len, fixed[6], source.into(), destination.into())
+                let (header_len, protocol) = match fixed[6] {
+                    FRAGMENT => {
+                        let [protocol, _, offset @ .., _, _, _, _] =
+                            *quoted.get(40..)?.first_chunk::<8>()?;
+                        if u16::from_be_bytes(offset) & !7 != 0 {
+                            return None; // no ports behind this header
+                        }
+                        (48, protocol)
+                    }
+                    protocol => (40, protocol),
+                };
+                (header_len, len, protocol, source.into(), destination.into())
             }
             _ => return None,
         };

@@ -193,10 +193,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(segment) = Segment::parse(packet.transport) else {
             return;
         };
-        // A flow that is in the table has passed the tests below; smoltcp compares the hardware address itself.
+        // The addresses of a flow that is in the table have passed the tests below.
         if let Some(slot) = self.flow_of(packet) {
-            if self.slots[usize::from(slot)].interface != incoming.interface {
-                return; // a connection stays on the interface it began on
+            if self.slots[usize::from(slot)].interface != incoming.interface
+                || !is_link_unicast(link)
+                || !self.is_for_us(incoming.interface, link)
+            {
+                return; // a connection stays on the interface it began on, and is with one station
             }
             if !(segment.is_syn() && self.is_succeeded(slot, segment.seq)) {
                 if segment.has_syn() {
@@ -259,16 +262,28 @@ impl<'a, O: Observer> Stack<'a, O> {
                     .is_some_and(|interface| interface.is_broadcast(to) || interface.is_member(to)))
     }
 
-    /// Nobody else sends from our addresses, from or to 127.0.0.0/8, or from a group's address (RFC 1122 §3.2.1.3).
+    /// Nobody else sends from our addresses, from or to 127.0.0.0/8, or from a group's address; who has no address yet speaks
+    /// to all or to a group (RFC 1122 §3.2.1.3). An IPv4 address within IPv6 is the interface's to applications alone: on a
+    /// link it is a forgery, whose sender would pass for another (as Linux; RFC 4942 §2.2).
     fn is_martian(&self, incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
         let Packet {
             source,
             destination,
             ..
         } = *packet;
+        let is_nobody = || match source {
+            IpAddr::V4(v4) => {
+                v4.is_unspecified()
+                    && !destination.is_multicast()
+                    && !self.is_broadcast(destination)
+            }
+            IpAddr::V6(v6) => {
+                v6.is_unspecified() && !destination.is_multicast() || v6.to_ipv4_mapped().is_some()
+            }
+        };
         let is_group = || source.is_multicast() || self.is_broadcast(source);
         incoming.interface != LOOPBACK
-            && (self.is_own(source) || destination.is_loopback() || is_group())
+            && (self.is_own(source) || destination.is_loopback() || is_group() || is_nobody())
     }
 
     /// A SYN beyond the last connection of a flow in TIME-WAIT begins the next one (RFC 9293 §3.10.7.8).

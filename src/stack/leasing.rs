@@ -9,7 +9,7 @@ use super::address::{Lifetimes, Origin, Row};
 use super::conflict::{Arp, Detection, Finding};
 use super::datagram::{Content, DISCOVERY_INTERVAL, DISCOVERY_TIMEOUT, Envelope, UDP_HEADER};
 use super::dhcp::{CLIENT_PORT, Dhcp, Event, Lease, MESSAGE_LEN, SERVER_PORT};
-use super::egress::{DEVICE_RETRY, earlier};
+use super::egress::earlier;
 use super::flow::{Endpoint, Flow};
 use super::frame::{Packet, UDP};
 use super::header::Part;
@@ -38,8 +38,6 @@ pub(super) struct Client {
     lease: Option<Lease>,
     /// Since when a message waits for its server's hardware address, and until when it is left alone.
     blocked: Option<(Instant, Instant)>,
-    /// The device had no room for a frame the last time.
-    refused: bool,
 }
 
 impl Client {
@@ -49,15 +47,14 @@ impl Client {
             detection: None,
             lease: None,
             blocked: None,
-            refused: false,
         }
     }
 
     /// When it is to be polled. Nobody is asked over a link that is down.
-    pub(super) fn poll_at(&self, now: Instant, is_up: bool) -> Option<Instant> {
+    pub(super) fn poll_at(&self, is_up: bool) -> Option<Instant> {
         if !is_up {
             return match self.dhcp.is_stopping() {
-                true => Some(now),
+                true => Some(Instant::ZERO),
                 false => self.dhcp.expiry(),
             };
         }
@@ -66,15 +63,7 @@ impl Client {
             None => self.dhcp.poll_at(),
         };
         let detection = self.detection.as_ref().and_then(Detection::poll_at);
-        let at = earlier(dhcp, detection);
-        // A full device is no reason to call at once.
-        at.map(|at| {
-            if self.refused {
-                at.max(now + DEVICE_RETRY)
-            } else {
-                at
-            }
-        })
+        earlier(dhcp, detection)
     }
 }
 
@@ -317,7 +306,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_refused =
             is_up && (self.send_claims(index, device) || self.send_request(index, device));
         if let Some(client) = self.client_mut(index) {
-            client.refused = is_refused;
             // The server of a link that is down is not to be told.
             if client.dhcp.is_over() || (client.dhcp.is_stopping() && !is_up) {
                 self.take_lease_away(index);

@@ -131,10 +131,10 @@ impl Neighbors {
     }
 
     /// A neighbor's hardware address was heard. One that nobody knows, and nobody asked for, is not worth a place, unless it
-    /// `speaks` to this host.
-    fn learn(&mut self, address: IpAddr, hardware: Hardware, now: Instant, speaks: bool) {
+    /// `speaks` to this host. Says whether it is one that was asked for and not known until now.
+    fn learn(&mut self, address: IpAddr, hardware: Hardware, now: Instant, speaks: bool) -> bool {
         if !is_unicast(hardware) {
-            return;
+            return false;
         }
         let is_asked_for = self.questions.iter().any(|q| q.address == address);
         let learned = Neighbor {
@@ -146,7 +146,9 @@ impl Neighbors {
         };
         if let Some(known) = self.known.iter_mut().find(|n| n.address == address) {
             *known = learned;
-        } else if is_asked_for || speaks {
+            return false;
+        }
+        if is_asked_for || speaks {
             if self.known.is_full()
                 && let Some((oldest, _)) = (0..).zip(&self.known).min_by_key(|(_, n)| n.heard)
             {
@@ -154,6 +156,38 @@ impl Neighbors {
             }
             let _ = self.known.push(learned);
         }
+        is_asked_for
+    }
+
+    /// A neighbor advertisement was heard (RFC 4861 §7.2.5). It need not name the hardware address to who knows it: it says
+    /// then that the neighbor is there. Says the same as `learn`.
+    fn hear(
+        &mut self,
+        address: IpAddr,
+        hardware: Option<Hardware>,
+        flags: u8,
+        now: Instant,
+    ) -> bool {
+        let Some(known) = self.known.iter_mut().find(|n| n.address == address) else {
+            return hardware.is_some_and(|hardware| self.learn(address, hardware, now, false));
+        };
+        let other = hardware.filter(|hardware| *hardware != known.hardware);
+        if other.is_some_and(|other| !is_unicast(other)) {
+            return false;
+        }
+        let replaces = flags & OVERRIDE != 0;
+        if other.is_none() || replaces {
+            known.hardware = other.unwrap_or(known.hardware);
+            if flags & SOLICITED != 0 {
+                (known.heard, known.probes) = (now, 0);
+                return false;
+            }
+        }
+        if other.is_some() {
+            // Whoever it is, the neighbor itself is asked before that is believed for long.
+            known.heard = known.heard.min(now - REACHABLE);
+        }
+        false
     }
 }
 
@@ -168,10 +202,25 @@ impl NetworkInterface {
         }
     }
 
-    /// A neighbor's hardware address was heard; it may be a gateway that had not answered.
-    fn learn(&mut self, address: IpAddr, hardware: Hardware, now: Instant, speaks: bool) {
-        self.neighbors.learn(address, hardware, now, speaks);
+    /// A neighbor's hardware address was heard; it may be a gateway that had not answered. Says whether somebody has waited
+    /// for it. Nobody else has this interface's own.
+    fn learn(&mut self, address: IpAddr, hardware: Hardware, now: Instant, speaks: bool) -> bool {
+        if self.hardware == Some(hardware) {
+            return false;
+        }
         self.routes.gateway_answered(address);
+        self.neighbors.learn(address, hardware, now, speaks)
+    }
+
+    /// The same of an advertisement.
+    fn hear(&mut self, message: &Message, now: Instant) -> bool {
+        if message.target_hardware.is_some() && message.target_hardware == self.hardware {
+            return false;
+        }
+        let target = IpAddr::from(message.target);
+        self.routes.gateway_answered(target);
+        let hardware = message.target_hardware;
+        self.neighbors.hear(target, hardware, message.flags, now)
     }
 
     fn ethernet_to(&mut self, from: Hardware, destination: IpAddr, now: Instant) -> Option<Link> {
@@ -340,11 +389,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (sender, target) = (IpAddr::from(arp.sender.1), IpAddr::from(arp.target.1));
         let is_for_us = interface.has(target);
         // A probe for a conflict has no sender (RFC 5227 §1.1); nobody else has our address, or one of another network.
-        if interface.is_on_link(sender) && !interface.has(sender) && !interface.is_broadcast(sender)
-        {
-            let hardware = arp.sender.0;
-            interface.learn(sender, hardware, now, is_for_us);
-        }
+        let is_neighbor = interface.is_on_link(sender)
+            && !interface.has(sender)
+            && !interface.is_broadcast(sender);
+        let is_awaited = is_neighbor && interface.learn(sender, arp.sender.0, now, is_for_us);
         if arp.operation == ARP_REQUEST && is_for_us && is_unicast(arp.sender.0) {
             let reply = Arp {
                 operation: ARP_REPLY,
@@ -360,7 +408,9 @@ impl<'a, O: Observer> Stack<'a, O> {
                 reply.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
             });
         }
-        self.unblock(incoming.interface);
+        if is_awaited {
+            self.unblock(incoming.interface);
+        }
     }
 
     /// Hears a neighbor solicitation or advertisement (RFC 4861 §7.1), whose checksum is right.
@@ -379,10 +429,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let target = IpAddr::from(message.target);
         if message.kind == NEIGHBOR_ADVERTISEMENT {
-            if let Some(hardware) = message.target_hardware
-                && !interface.has(target)
-            {
-                interface.learn(target, hardware, now, false);
+            if !interface.has(target) && interface.hear(&message, now) {
                 self.unblock(incoming.interface);
             }
             return;
@@ -391,9 +438,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         }
         let is_anonymous = packet.source.is_unspecified();
-        if !is_anonymous && let Some(hardware) = message.source_hardware {
-            interface.learn(packet.source, hardware, now, true);
-        }
+        let hardware = message.source_hardware.filter(|_| !is_anonymous);
+        let is_awaited =
+            hardware.is_some_and(|hardware| interface.learn(packet.source, hardware, now, true));
         let all_nodes = IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 1]);
         let to_all = Link::Ethernet {
             from: own,
@@ -418,7 +465,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             let kind = NEIGHBOR_ADVERTISEMENT;
             write_neighbor(payload, kind, flags, message.target, Some(own));
         });
-        self.unblock(incoming.interface);
+        if is_awaited {
+            self.unblock(incoming.interface);
+        }
     }
 }
 
@@ -467,6 +516,7 @@ pub(super) fn write_neighbor(
 /// A neighbor solicitation or advertisement.
 struct Message {
     kind: u8,
+    flags: u8,
     target: [u8; 16],
     source_hardware: Option<Hardware>,
     target_hardware: Option<Hardware>,
@@ -484,6 +534,7 @@ impl Message {
         }
         let mut message = Message {
             kind: fixed[0],
+            flags: fixed[4],
             target,
             source_hardware: None,
             target_hardware: None,
@@ -501,7 +552,7 @@ impl Message {
         }
         let is_advertisement = message.kind == NEIGHBOR_ADVERTISEMENT;
         let refused = match is_advertisement {
-            true => is_to_group && fixed[4] & SOLICITED != 0 || is_anonymous,
+            true => is_to_group && message.flags & SOLICITED != 0 || is_anonymous,
             false => is_anonymous && (!is_to_group || message.source_hardware.is_some()),
         };
         (!refused).then_some(message)

@@ -94,6 +94,19 @@ impl<'a> Table<'a> {
             .map(|bucket| bucket.value)
     }
 
+    /// The next of them, for who changes what they name on the way: `walked` counts the buckets that lie behind.
+    pub(crate) fn next_candidate(&self, hash: u32, walked: &mut usize) -> Option<u16> {
+        let (wrapped, first) = self.buckets.split_at(self.home(hash));
+        let rest = first.iter().chain(wrapped).skip(*walked);
+        for bucket in rest.take_while(|bucket| !bucket.is_empty()) {
+            *walked += 1;
+            if bucket.hash == hash {
+                return Some(bucket.value);
+            }
+        }
+        None
+    }
+
     /// Where the walk for `hash` starts: multiply and shift, for any number of buckets without a division.
     fn home(&self, hash: u32) -> usize {
         ((u64::from(hash) * self.buckets.len() as u64) >> 32) as usize

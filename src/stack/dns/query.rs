@@ -24,7 +24,7 @@ const STREAM_WAIT: Duration = Duration::from_secs(5);
 pub(crate) type Found = Vec<IpAddr, 8>;
 
 /// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// It is no answer to this question, and has changed nothing.
     Ignored,

@@ -10,7 +10,7 @@ use crate::Result;
 use crate::stack::Stack;
 use crate::stack::datagram::{Content, DISCOVERY_INTERVAL, Envelope, UDP_HEADER};
 use crate::stack::dns::{MAX_QUERY, Outcome};
-use crate::stack::egress::{DEVICE_RETRY, earlier};
+use crate::stack::egress::DEVICE_RETRY;
 use crate::stack::flow::{Endpoint, Flow, UNSPECIFIED};
 use crate::stack::header::Part;
 use crate::stack::interface::Route;
@@ -19,15 +19,21 @@ use crate::stack::outgoing::Outgoing;
 use crate::trace::Observer;
 
 impl Resolver<'_> {
-    /// When a question is to be asked or given up, or a datagram to be sent over one of the interfaces that are meant.
-    pub(in crate::stack) fn next_deadline(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
+    /// When a question is to be asked or given up.
+    pub(in crate::stack) fn asks_at(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// When a datagram is to be sent over an interface.
+    #[inline]
+    pub(in crate::stack) fn sends_at(&self, interface: u8) -> Option<Instant> {
         if !self.is_sending {
-            return self.next;
+            return None;
         }
         let questions = self.rows.iter().flat_map(LookupRow::questions);
         let unsent = questions.filter_map(|question| question.unsent);
-        let unsent = unsent.filter(|unsent| is_meant(unsent.interface));
-        earlier(self.next, unsent.map(|unsent| unsent.at).min())
+        let unsent = unsent.filter(|unsent| unsent.interface == interface);
+        unsent.map(|unsent| unsent.at).min()
     }
 
     /// Whether a datagram is to leave by an interface.
@@ -200,7 +206,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let questions = self.resolver.rows[row].questions_mut();
         let mut outcome = Outcome::Ignored;
         for question in questions.filter(|question| question.port == flow.local.port) {
-            outcome = question.query.hear(now, server, message, next_id);
+            let heard = question.query.hear(now, server, message, next_id);
+            // The two questions may have drawn the same port.
+            outcome = outcome.max(heard);
             self.resolver.is_streaming |= question.query.streams_to().is_some();
         }
         self.went_on(row, outcome);
@@ -215,7 +223,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let questions = self.resolver.rows[row].questions_mut();
         let mut outcome = Outcome::Ignored;
         for question in questions.filter(|question| question.port == flow.local.port) {
-            outcome = question.query.unreachable(now, server);
+            outcome = outcome.max(question.query.unreachable(now, server));
         }
         self.went_on(row, outcome);
     }
