@@ -12,7 +12,7 @@ use super::dns::MAX_SERVERS;
 use super::egress::earlier;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
-use super::interface::{LOOPBACK, least_mtu};
+use super::interface::LOOPBACK;
 use super::neighbor::Neighbors;
 use super::route::{InterfaceRoute, Route};
 use super::waiting::Subject;
@@ -81,10 +81,11 @@ impl<O: Observer> Stack<'_, O> {
             return Err(Error::AddrInUse);
         }
         let place = self.interface_mut(interface)?;
-        if place.mtu < least_mtu(is_v4) {
+        if !place.carries(is_v4) {
             return Err(Error::InvalidArgument);
         }
         place.addresses.add(row)?;
+        place.fit_mtu();
         self.settle_configuration(interface.0, cause);
         Ok(())
     }
@@ -432,13 +433,14 @@ impl<O: Observer> Stack<'_, O> {
         ) else {
             return Ok(());
         };
-        if row.mtu < least_mtu(false) {
+        if !row.carries(false) {
             return Err(Error::InvalidArgument);
         }
         let (hardware, addresses) = (row.hardware, &mut row.addresses);
         let started =
             Autoconfiguration::start(identifier, hardware, addresses, now, &mut self.secret)?;
         row.autoconfiguration = Some(started);
+        row.fit_mtu();
         self.settle_configuration(interface.0, Cause::Call);
         Ok(())
     }

@@ -252,6 +252,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         };
         connection.role = Role::Orphan;
+        if connection.silent {
+            return self.release(slot);
+        }
         socket.abort();
         self.settle(slot, None);
         if self.is_live(slot) {

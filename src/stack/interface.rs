@@ -194,6 +194,11 @@ impl NetworkInterface {
         }
     }
 
+    /// Whether the link carries what every link of a family has to. What servers say is no reason to go without IPv6.
+    pub(super) fn carries(&self, is_v4: bool) -> bool {
+        self.packets.mtu() >= least_mtu(is_v4)
+    }
+
     /// Sends no longer packets than routers and servers say that the link carries, but such as IPv6 needs (RFC 8200 §5).
     pub(super) fn fit_mtu(&mut self) {
         let longest = self.packets.mtu();

@@ -20,6 +20,8 @@ const ROUNDS: usize = 10_000;
 pub(crate) struct Port {
     pub incoming: VecDeque<Vec<u8>>,
     pub outgoing: VecDeque<Vec<u8>>,
+    /// It has no room for what is to be transmitted.
+    pub full: bool,
 }
 
 pub(crate) struct RxToken(Vec<u8>);
@@ -50,7 +52,7 @@ impl Device for Port {
     }
 
     fn transmit(&mut self, _: Instant) -> Option<TxToken<'_>> {
-        Some(TxToken(&mut self.outgoing))
+        (!self.full).then_some(TxToken(&mut self.outgoing))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
