@@ -430,3 +430,52 @@ fn a_device_without_room_is_not_tried_in_a_circle() {
         }
     }
 }
+
+/// An echo request of so many octets of data, in fragments, perhaps with options in front of it in the first.
+fn fragmented_echo(options: bool, len: usize) -> Vec<Vec<u8>> {
+    let (neighbor, own) = (ip("fd00::2"), ip("fd00::1"));
+    let request = packet::icmp(neighbor, own, 128, 0, &vec![7; len]);
+    if !options {
+        return packet::fragments(&request, 1, 1024);
+    }
+    let payload = [&[ICMPV6, 0, 1, 4, 0, 0, 0, 0], &request[40..]].concat();
+    packet::fragments(&packet::ip(neighbor, own, 0, &payload), 1, 1024)
+}
+
+#[test]
+fn options_within_fragments_do_not_come_back_as_data() {
+    for options in [false, true] {
+        let mut host = Host::new();
+        host.meet(ip("fd00::1"), ip("fd00::2"));
+        let mut sent = Vec::new();
+        for fragment in fragmented_echo(options, 3000) {
+            sent = host.hears_packet(&fragment);
+        }
+        let firsts = sent.iter().map(|frame| frame[14 + 48]);
+        let firsts: Vec<u8> = firsts.take(1).collect();
+        // The first octet behind the first fragment's header is the message's type: an echo reply.
+        assert_eq!(firsts, if options { vec![] } else { vec![129] });
+        if options {
+            continue;
+        }
+        let first = &sent[0][14 + 48..];
+        assert_eq!(&first[8..16], &[7; 8]);
+    }
+}
+
+#[test]
+fn an_answer_that_waits_for_a_link_is_not_sent_once_that_is_down() {
+    let mut device = Full(Cable::ethernet());
+    let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
+    let link = stack.add_interface(&mut device, Some(OWN)).unwrap();
+    stack.add_address(link, ip("fd00::1"), 64).unwrap();
+    let now = Instant::from_secs(1);
+    for fragment in fragmented_echo(false, 3000) {
+        let frame = ethernet::frame(OTHER, OWN, &fragment);
+        device.0.incoming.push_back(frame);
+    }
+    let _ = stack.poll(link, now, &mut device);
+    stack.set_link(link, false).unwrap();
+    assert_eq!(stack.poll(link, now, &mut device.0), None);
+    assert_eq!(device.0.sent, [[0; 0]; 0]);
+}

@@ -901,3 +901,21 @@ fn a_host_lives_through_anything() {
         panic!("{failure}");
     }
 }
+
+/// What the cases above found first.
+#[test]
+fn a_connection_that_ended_before_it_was_accepted_goes_with_its_listener() {
+    let mut pair = Pair::small();
+    let listener = pair.listen(Domain::Inet, 80);
+    let to = at(Domain::Inet, 2, 80);
+    let client = &mut pair.client.stack;
+    let fd = client.socket(Domain::Inet, Type::Stream).unwrap();
+    assert_eq!(client.connect(fd, to), Err(Error::WouldBlock));
+    pass(&mut pair, time::Duration::from_secs(1));
+    let server = &mut pair.server;
+    assert_eq!(server.stack.usage().connections, 1);
+    let own = address(Domain::Inet, 2);
+    server.stack.remove_address(server.interface, own).unwrap();
+    server.stack.close(listener).unwrap();
+    assert_eq!(server.stack.usage().connections, 0);
+}

@@ -9,7 +9,7 @@ use super::Stack;
 use super::datagram::{Way, next_fragment};
 use super::fragment::Complete;
 use super::frame::{ICMP, ICMPV6, Packet, is_link_unicast};
-use super::header::{Header, Part};
+use super::header::{Header, IPV6_HEADER, Part};
 use super::ingress::Incoming;
 use super::link::{self, Link};
 use super::outgoing::{Outgoing, seal_icmp};
@@ -126,6 +126,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         if len > SHORT {
             self.answered = Some((packet.source, self.now));
         }
+        let has_options = packet.source.is_ipv6() && packet.header.len() > IPV6_HEADER;
+        if incoming.is_reassembled && len > mtu && has_options {
+            return; // options within fragments, where nobody puts them (RFC 8200 §4.5), would go back as data
+        }
         if incoming.is_reassembled && len > mtu {
             // It came in fragments, and so will the answer, out of the memory that the request was put together in.
             self.echo = Some(Way {
@@ -166,6 +170,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(Some(interface)) = self.interfaces.get(usize::from(index)) else {
             return false;
         };
+        if !interface.is_up {
+            self.reassemblies.drop_answers(index);
+            return false;
+        }
         let (mtu, checksums) = (interface.mtu, &interface.checksums);
         while let Some((way, message, sent)) = self.reassemblies.leaving(index) {
             let path = self.paths.get(way.header.destination, now);

@@ -422,6 +422,13 @@ impl<'a> Reassemblies<'a> {
         }
     }
 
+    /// Forgets the answers that were to leave by an interface.
+    pub(super) fn drop_answers(&mut self, interface: u8) {
+        while let Some((_, message, sent)) = self.leaving(interface) {
+            self.left(interface, message.len() - sent);
+        }
+    }
+
     fn note_earliest(&mut self) {
         self.earliest = self.slots.iter().filter_map(Reassembly::deadline).min();
     }
