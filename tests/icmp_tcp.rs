@@ -335,6 +335,29 @@ fn a_datagrams_router_is_believed_as_well() {
     }
 }
 
+/// Nobody's port stands in an echo reply: what counts is that there has just been a long one.
+#[test]
+fn an_echo_replys_router_is_believed_about_whom_was_answered() {
+    for mut host in Host::families() {
+        let stream = host.stream(80);
+        let (request, reply) = if host.is_v4() { (8, 0) } else { (128, 129) };
+        let len = 1_400 - host.headers();
+        let message = |from, to, kind| packet::icmp(from, to, kind, 0, &vec![7; len]);
+        let (own, neighbor) = (stream.local.ip(), host.neighbor);
+        let forged = message(own, neighbor, reply);
+        host.receive(host.too_big(1_300, &forged));
+        assert_eq!(host.path_mtu(&stream), 1_500);
+        host.receive(message(neighbor, own, request));
+        let answers = host.sent();
+        assert_eq!(answers.len(), 1);
+        let elsewhere = message(own, host.router, reply);
+        host.receive(host.too_big(1_300, &elsewhere));
+        assert_eq!(host.path_mtu(&stream), 1_500);
+        host.receive(host.too_big(1_300, &answers[0]));
+        assert_eq!(host.path_mtu(&stream), 1_300);
+    }
+}
+
 /// RFC 1191 §7: a router of before its time leaves it to the host to guess.
 #[test]
 fn a_router_that_does_not_say_is_answered_by_plateaus() {
