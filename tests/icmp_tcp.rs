@@ -260,6 +260,25 @@ fn a_narrow_path_gets_shorter_packets_and_what_was_lost_at_once() {
     }
 }
 
+/// A held-back acknowledgment has a timer, too, and an earlier one.
+#[test]
+fn what_was_lost_is_sent_again_at_once_while_an_acknowledgment_is_held_back() {
+    for mut host in Host::families() {
+        let mut stream = host.stream(80);
+        let full = 1_500 - host.headers();
+        let sent = host.send(&mut stream, 2 * full);
+        let first = Packet::read(&sent[0]).segment().seq;
+        let mut data = Segment::new(ACK, 5_001, first);
+        data.data = b"hello".to_vec();
+        host.receive(data.packet(stream.peer, stream.local));
+        assert_eq!(host.sent(), Vec::<Vec<u8>>::new());
+        host.receive(host.too_big(1_300, &sent[0]));
+        let again = host.sent();
+        assert_eq!(lens(&again)[..2], [1_300; 2]);
+        assert_eq!(Packet::read(&again[0]).segment().seq, first);
+    }
+}
+
 #[test]
 fn the_other_messages_about_the_same_flight_change_nothing_more() {
     for mut host in Host::families() {
