@@ -4,7 +4,7 @@ use super::{
     Host, LastHandle, driver,
     engine::{Engine, Shared},
     interface::{Interface, Settings, random},
-    link::Links,
+    link::{Link, Links},
     listener::Listener,
 };
 use crate::{
@@ -167,7 +167,8 @@ impl Builder {
     }
 
     /// Starts the host on any number of devices, up to [`Capacity::interfaces`]. Which one leads to a destination, its
-    /// addresses and gateways say. A device that goes away takes nothing with it but its own network.
+    /// addresses and gateways say. A device that goes away takes nothing with it but its own network:
+    /// from then on its [link is down](Stack::set_link).
     ///
     /// # Errors
     /// Those of [`start`](Builder::start), [`Error::Exhausted`](crate::Error::Exhausted) for a device too many, and
@@ -203,7 +204,11 @@ impl Builder {
             .into_iter()
             .map(|interface| interface.attach(&mut stack))
             .collect::<io::Result<Vec<_>>>()?;
-        let (links, descriptors): (Vec<_>, Vec<_>) = attached.into_iter().unzip();
+        let devices = |(link, descriptor): (Box<dyn Link>, _)| {
+            let interface = link.interface();
+            (link, (interface, descriptor))
+        };
+        let (links, devices): (Vec<_>, Vec<_>) = attached.into_iter().map(devices).unzip();
         for server in &self.name_servers {
             stack.add_name_server(*server)?;
         }
@@ -212,7 +217,7 @@ impl Builder {
         }
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let shared = Arc::new(Shared::new(Engine::new(stack, Links::new(links)), wake));
-        driver::spawn(shared.clone(), descriptors)?;
+        driver::spawn(shared.clone(), devices)?;
         Ok(Host(Arc::new(LastHandle(shared))))
     }
 }

@@ -23,7 +23,6 @@ use super::interface::LOOPBACK;
 use super::link::Link;
 use super::listen::{Arrival, Syn};
 use super::slot::{Kind, Slot};
-use super::stamp::Stamp;
 use crate::trace::{Cause, DropReason, Observer};
 
 /// A frame on its way in. The device's token for an answer goes beside it: it is given away, this is only looked at.
@@ -32,6 +31,8 @@ pub(super) struct Incoming<'f> {
     pub(super) frame: &'f [u8],
     pub(super) meta: PacketMeta,
     pub(super) capabilities: &'f DeviceCapabilities,
+    /// It came in fragments.
+    pub(super) is_reassembled: bool,
 }
 
 impl<'f> Incoming<'f> {
@@ -93,6 +94,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Outcome::Complete(complete) => {
                 let whole = Incoming {
                     frame: complete.frame(),
+                    is_reassembled: true,
                     ..*incoming
                 };
                 let parts = Frame::parse(incoming.capabilities.medium, whole.frame);
@@ -334,8 +336,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         to: Option<(u16, Option<Segment>)>,
     ) {
         let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
-        let place = to.and_then(|(slot, _)| self.slots[usize::from(slot)].tcp_ref());
-        let stamp = place.map_or(Stamp::NONE, |(socket, connection)| connection.stamp(socket));
+        let stamp = to.and_then(|(slot, _)| self.slots[usize::from(slot)].stamp());
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };

@@ -54,10 +54,10 @@
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `policy` | which of several addresses serves best |
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
 //! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
 //! | `path`, `round_trip` | how much the way to a host takes, and how long |
-//! | `policy` | which of several addresses serves best |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
@@ -133,7 +133,7 @@ mod waiting;
 mod window;
 
 use core::mem;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -362,6 +362,8 @@ pub struct Stack<'a, O: Observer = ()> {
     binds: u32,
     /// What is known of the ways to other hosts.
     paths: Paths,
+    /// Whom the last long echo reply was for, and when.
+    answered: Option<(IpAddr, Instant)>,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
@@ -468,6 +470,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             ports: parts.ports,
             binds: 0,
             paths: Paths::new(),
+            answered: None,
             interfaces,
             loopback,
             pending: parts.pending,
@@ -568,6 +571,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     frame,
                     meta,
                     capabilities: &capabilities,
+                    is_reassembled: false,
                 };
                 self.ingress(&incoming, token);
             });

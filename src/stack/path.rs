@@ -136,6 +136,7 @@ impl Connection {
             .maximum_segment_size
             .map_or(u16::MAX, |size| size.saturating_add(self.headers()));
         self.mtu = self.path_mtu.min(wanted);
+        self.is_narrow = self.mtu < link;
     }
 }
 

@@ -53,7 +53,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// peer's address. One that was reset while it waited tells so in its first `recv`, as on Linux.
     ///
     /// [`Error::WouldBlock`] where none waits; [`Error::Exhausted`] where there is no descriptor for it: it waits on;
-    /// [`Error::AddrNotAvailable`], once, where the address that the listener is bound to went away.
+    /// [`Error::AddrNotAvailable`] once, after the address that the socket listens on went away.
     pub fn accept(&mut self, fd: Fd) -> Result<(Fd, SocketAddr)> {
         self.begin_call();
         let result = self.accept_untold(fd);
@@ -64,6 +64,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let row = self.descriptors.get_mut(fd)?;
         let (domain, options) = (row.domain, row.options);
         let slot = match &row.socket {
+            // Who is told that something is there, for an error is pending, hears of it once the queue is empty.
             Socket::Listening { queue, .. } => match queue.front() {
                 Some(slot) => slot,
                 None => return Err(row.error.take().unwrap_or(Error::WouldBlock)),

@@ -10,6 +10,8 @@
 //!    └──────────────── NAK, or the lease is over ◀──────────────────── REBINDING ─────────┘
 //! ```
 //!
+//! After the link was down, BOUND becomes REBOOTING: the server is asked whether the lease holds where the host is now.
+//!
 //! [`Dhcp`] does nothing itself: it is told the time ([`poll`](Dhcp::poll)) and what arrived ([`hear`](Dhcp::hear)), writes
 //! what is due ([`emit`](Dhcp::emit)), and says what that comes to as [`Event`]s. Whoever drives it probes the address (RFC
 //! 5227) when asked to.
@@ -83,6 +85,8 @@ enum State {
     Bound(Lease),
     Renewing(Lease, Exchange),
     Rebinding(Lease, Exchange),
+    /// INIT-REBOOT and REBOOTING: whether the lease holds on the link that the host is on now. It lives on it meanwhile.
+    Rebooting(Lease, Exchange),
     /// RELEASE is to be sent.
     Releasing(Lease),
     Stopped,
@@ -118,11 +122,17 @@ impl Dhcp {
     /// The lease that the host lives on.
     pub(crate) fn lease(&self) -> Option<&Lease> {
         match &self.state {
-            State::Bound(lease) | State::Renewing(lease, _) | State::Rebinding(lease, _) => {
-                Some(lease)
-            }
+            State::Bound(lease)
+            | State::Renewing(lease, _)
+            | State::Rebinding(lease, _)
+            | State::Rebooting(lease, _) => Some(lease),
             _ => None,
         }
+    }
+
+    /// When the lease is over.
+    pub(crate) fn expiry(&self) -> Option<Instant> {
+        self.lease().and_then(Lease::expiry)
     }
 
     /// The address of the lease, or of what is to be one once it is known that nobody has it.
@@ -141,7 +151,10 @@ impl Dhcp {
             State::Declining(_) | State::Releasing(_) => Some(Instant::ZERO),
             State::Bound(lease) => lease.renewal(),
             State::Renewing(lease, exchange) => lease.rebinding().map(|at| at.min(exchange.next)),
-            State::Rebinding(lease, exchange) => lease.expiry().map(|at| at.min(exchange.next)),
+            State::Rebinding(lease, exchange) | State::Rebooting(lease, exchange) => {
+                let expiry = lease.expiry();
+                Some(expiry.map_or(exchange.next, |at| at.min(exchange.next)))
+            }
             State::Stopped => None,
         }
     }
@@ -156,10 +169,19 @@ impl Dhcp {
                 self.begin(now);
             }
             State::Probing(lease) if lease.is_over(now) => self.begin(now),
-            State::Bound(lease) | State::Renewing(lease, _) | State::Rebinding(lease, _)
+            State::Bound(lease)
+            | State::Renewing(lease, _)
+            | State::Rebinding(lease, _)
+            | State::Rebooting(lease, _)
                 if lease.is_over(now) =>
             {
                 return self.lose(now);
+            }
+            // Nobody says no: the rest of the lease may be used (RFC 2131 §3.2, 4).
+            State::Rebooting(lease, exchange)
+                if exchange.sent >= REQUESTS && exchange.is_due(now) =>
+            {
+                self.state = State::Bound(lease.clone());
             }
             State::Bound(lease) | State::Renewing(lease, _) if has_come(lease.rebinding()) => {
                 let exchange = Exchange::new(&mut self.random, now);
@@ -179,7 +201,7 @@ impl Dhcp {
         let everybody = |is_due: bool| is_due.then_some(Route::EVERYBODY);
         match &self.state {
             State::Selecting(exchange) => everybody(exchange.is_due(now)),
-            State::Requesting { exchange, .. } => {
+            State::Requesting { exchange, .. } | State::Rebooting(_, exchange) => {
                 everybody(exchange.is_due(now) && exchange.sent < REQUESTS)
             }
             State::Declining(_) => everybody(true),
@@ -245,6 +267,17 @@ impl Dhcp {
             State::Rebinding(lease, exchange) => {
                 exchange.note_renewal(random, now, lease.rebinding()?, lease.expiry()?);
                 Some(extension(lease, exchange, now, longest_answer))
+            }
+            State::Rebooting(lease, exchange) => {
+                let is_repeated = exchange.sent > 0;
+                exchange.note_sent(random, now);
+                Some(Request {
+                    secs: exchange.secs(now),
+                    broadcast: is_repeated,
+                    requested: Some(lease.address),
+                    longest_answer,
+                    ..Request::new(MessageType::Request, exchange.xid)
+                })
             }
             State::Declining(lease) => {
                 let request = Request {
@@ -336,6 +369,19 @@ impl Dhcp {
                 self.state = State::Bound(lease.clone());
                 Some(Event::Renewed(lease))
             }
+            (State::Rebooting(lease, exchange), answer @ (MessageType::Ack | MessageType::Nak))
+                if exchange.expects(reply.xid)
+                    && is_sent_to(lease.address)
+                    && !lease.is_over(now)
+                    && reply.options.server.is_some() =>
+            {
+                if answer == MessageType::Nak {
+                    return self.lose(now);
+                }
+                let lease = self.acknowledged(&reply, now, lease.address, exchange.began)?;
+                self.state = State::Bound(lease.clone());
+                Some(Event::Renewed(lease))
+            }
             _ => None,
         }
     }
@@ -369,9 +415,10 @@ impl Dhcp {
     pub(crate) fn is_taken(&mut self, address: Ipv4Addr) -> Option<Event> {
         let (lease, was_bound) = match &self.state {
             State::Probing(lease) => (lease, false),
-            State::Bound(lease) | State::Renewing(lease, _) | State::Rebinding(lease, _) => {
-                (lease, true)
-            }
+            State::Bound(lease)
+            | State::Renewing(lease, _)
+            | State::Rebinding(lease, _)
+            | State::Rebooting(lease, _) => (lease, true),
             _ => return None,
         };
         if lease.address != address {
@@ -380,6 +427,20 @@ impl Dhcp {
         self.conflicts = self.conflicts.saturating_add(1);
         self.state = State::Declining(lease.clone());
         was_bound.then_some(Event::Lost(address))
+    }
+
+    /// The link was down, and may be another one now: asks whether the lease holds there (RFC 2131 §3.7). Who has none begins
+    /// again.
+    pub(crate) fn relink(&mut self, now: Instant) {
+        match self.lease() {
+            Some(lease) => {
+                let lease = lease.clone();
+                let exchange = Exchange::new(&mut self.random, now);
+                self.state = State::Rebooting(lease, exchange);
+            }
+            None if !self.is_stopping() => self.begin(now),
+            None => {}
+        }
     }
 
     /// Whether it has been [stopped](Dhcp::stop), and all is said.
