@@ -94,6 +94,24 @@ impl Builder {
         self
     }
 
+    /// Has the host find IPv6 addresses, routers and name servers on that network by itself, from what routers advertise
+    /// ([`Stack::autoconfigure`](crate::Stack::autoconfigure)). It does not have them at once: see
+    /// [`Host::wait_until_configured`].
+    ///
+    /// ```no_run
+    /// # use glasstack::{device::Tap, host::Host};
+    /// # use std::time::Duration;
+    /// let host = Host::builder().slaac().start(Tap::open("tap0")?)?;
+    /// host.wait_until_configured(Duration::from_secs(30))?;
+    /// println!("{:?}", host.addresses());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "ipv6")]
+    pub fn slaac(mut self) -> Builder {
+        self.settings.has_slaac = true;
+        self
+    }
+
     /// A server to ask for names, after those given before.
     pub fn name_server(mut self, server: IpAddr) -> Builder {
         self.name_servers.push(server);

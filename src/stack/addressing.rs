@@ -423,6 +423,7 @@ impl<O: Observer> Stack<'_, O> {
         };
         if let Some(former) = row.autoconfiguration.take() {
             former.stop(&mut row.addresses, &mut row.routes);
+            row.fit_mtu();
         }
         self.settle_configuration(interface.0, Cause::Call);
         let (Some(identifier), Some(Some(row))) = (

@@ -22,8 +22,8 @@ use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
 use super::link::Link;
 use super::listen::{Arrival, Syn};
+use super::multicast::is_of_routers;
 use super::slot::{Kind, Slot};
-use super::stamp::Stamp;
 use crate::trace::{Cause, DropReason, Observer};
 
 /// A frame on its way in. The device's token for an answer goes beside it: it is given away, this is only looked at.
@@ -32,6 +32,8 @@ pub(super) struct Incoming<'f> {
     pub(super) frame: &'f [u8],
     pub(super) meta: PacketMeta,
     pub(super) capabilities: &'f DeviceCapabilities,
+    /// It came in fragments.
+    pub(super) is_reassembled: bool,
 }
 
 impl<'f> Incoming<'f> {
@@ -93,6 +95,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Outcome::Complete(complete) => {
                 let whole = Incoming {
                     frame: complete.frame(),
+                    is_reassembled: true,
                     ..*incoming
                 };
                 let parts = Frame::parse(incoming.capabilities.medium, whole.frame);
@@ -142,7 +145,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
         }
         if !self.is_for_this_host(incoming, link, &packet) {
-            return self.tell_drop(incoming, DropReason::NotForUs);
+            if !is_of_routers(packet.destination) {
+                self.tell_drop(incoming, DropReason::NotForUs);
+            }
+            return;
         }
         if self.is_martian(incoming, &packet) {
             return self.tell_drop(incoming, DropReason::Martian);
@@ -334,8 +340,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         to: Option<(u16, Option<Segment>)>,
     ) {
         let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
-        let place = to.and_then(|(slot, _)| self.slots[usize::from(slot)].tcp_ref());
-        let stamp = place.map_or(Stamp::NONE, |(socket, connection)| connection.stamp(socket));
+        let stamp = to.and_then(|(slot, _)| self.slots[usize::from(slot)].stamp());
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };

@@ -444,7 +444,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             client.blocked = None;
             client.dhcp.emit(now, &mut [0; MESSAGE_LEN]);
         } else if now >= until {
-            self.solicit(index, server.into(), device);
+            self.solicit(index, None, server.into(), device);
             client.blocked = Some((since, now + DISCOVERY_INTERVAL));
         }
         false
