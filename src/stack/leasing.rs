@@ -62,7 +62,7 @@ impl Client {
             };
         }
         let dhcp = match self.blocked {
-            Some((_, until)) => Some(until),
+            Some((_, until)) => earlier(Some(until), self.dhcp.expiry()),
             None => self.dhcp.poll_at(),
         };
         let detection = self.detection.as_ref().and_then(Detection::poll_at);
