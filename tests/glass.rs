@@ -13,13 +13,11 @@ use glasstack::trace::RetransmissionCause;
 use net::segment::{ACK, SYN};
 use net::{Frame, Net, SERVER, Side, Verdict};
 
-/// What a host told since `from`, without the frames of other protocols, such as the other host's reports on its groups.
+/// What a host told since `from`, without the frames of other protocols.
 fn told(net: &mut Net, side: Side, from: usize) -> Vec<String> {
     let events = &net.host(side).stack.observer().1[from..];
     let lines = events.iter().map(|told| told.line.clone());
-    lines
-        .filter(|line| !line.ends_with("other") && !line.ends_with("NotForUs"))
-        .collect()
+    lines.filter(|line| !line.ends_with("other")).collect()
 }
 
 fn count(net: &mut Net, side: Side) -> usize {

@@ -22,6 +22,7 @@ use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
 use super::link::Link;
 use super::listen::{Arrival, Syn};
+use super::multicast::is_of_routers;
 use super::slot::{Kind, Slot};
 use crate::trace::{Cause, DropReason, Observer};
 
@@ -144,7 +145,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
         }
         if !self.is_for_this_host(incoming, link, &packet) {
-            return self.tell_drop(incoming, DropReason::NotForUs);
+            if !is_of_routers(packet.destination) {
+                self.tell_drop(incoming, DropReason::NotForUs);
+            }
+            return;
         }
         if self.is_martian(incoming, &packet) {
             return self.tell_drop(incoming, DropReason::Martian);

@@ -60,12 +60,15 @@
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
 //! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
 //! | `path`, `round_trip` | how much the way to a host takes, and how long |
+//! | `dhcp`, `conflict`, `leasing` | an IPv4 address from a server; whether it is somebody else's; what the interface gets of it |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
 //! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
-//! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
+//! | `sequence` | what must not be predictable: sequence numbers, ports |
+//! | `resolver`, `dns` | names: the lookups, and a question's way from server to server |
+//! | `destination` | which of a name's addresses comes first |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod address;

@@ -1,6 +1,6 @@
 //! The rows: every call, with arguments that are in order and with arguments that are not.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use glasstack::stack::option::{
@@ -10,7 +10,7 @@ use glasstack::stack::option::{
     ReceiveBuffer, ReceiveQueued, ReceiveTimeout, ReuseAddress, ReusePort, SendBuffer, SendQueued,
     SendTimeout, SocketError, SocketType, SoftError, TcpInfo, TypeOfService, UserTimeout, V6Only,
 };
-use glasstack::stack::{Domain, Events, Interest, Message, PollFd, Shutdown, Type};
+use glasstack::stack::{Domain, Events, Interest, InterfaceId, Message, PollFd, Shutdown, Type};
 use glasstack::{Error, Fd, Result};
 
 use crate::pair::{Bell, at};
@@ -77,6 +77,10 @@ calls! {
     Close: close,
     Getsockname: getsockname,
     Getpeername: getpeername,
+    JoinGroup: join_group,
+    JoinGroupUnknownLink: join_group,
+    JoinNoGroup: join_group,
+    LeaveGroup: leave_group,
     SetNoDelay: setsockopt,
     GetNoDelay: getsockopt,
     SetCork: setsockopt,
@@ -199,6 +203,13 @@ fn poll(stack: &mut glasstack::Stack<'_>, fd: Fd) -> String {
     }
 }
 
+fn group(domain: Domain) -> IpAddr {
+    match domain {
+        Domain::Inet => [239, 1, 2, 3].into(),
+        Domain::Inet6 => [0xff02, 0, 0, 0, 0, 0, 0, 0x1234].into(),
+    }
+}
+
 /// An address that no route leads to.
 fn unroutable(domain: Domain) -> SocketAddr {
     match domain {
@@ -266,6 +277,12 @@ impl Call {
             Call::Close => ok(stack.close(fd)),
             Call::Getsockname => ok(stack.getsockname(fd)),
             Call::Getpeername => ok(stack.getpeername(fd)),
+            Call::JoinGroup => ok(stack.join_group(fd, group(domain), None)),
+            Call::JoinGroupUnknownLink => {
+                ok(stack.join_group(fd, group(domain), InterfaceId::from_index(7)))
+            }
+            Call::JoinNoGroup => ok(stack.join_group(fd, service.ip(), None)),
+            Call::LeaveGroup => ok(stack.leave_group(fd, group(domain), None)),
             Call::SetNoDelay => ok(stack.setsockopt(fd, NoDelay, true)),
             Call::GetNoDelay => ok(stack.getsockopt(fd, NoDelay)),
             Call::SetCork => ok(stack.setsockopt(fd, Cork, true)),

@@ -2,7 +2,9 @@
 
 use glasstack::Error;
 use glasstack::sim::{Link, Simulation};
-use glasstack::stack::option::{MulticastHopLimit, MulticastInterface, MulticastLoop};
+use glasstack::stack::option::{
+    MulticastHopLimit, MulticastInterface, MulticastLoop, ReuseAddress,
+};
 use glasstack::stack::{Message, Type};
 
 use crate::scene::{FAMILIES, PORT, Scene, ip, link};
@@ -63,6 +65,41 @@ fn one_sockets_membership_serves_all_who_are_bound_to_the_port() {
         scene.send(0, sender, b"heard", family.to());
         assert!(scene.has_received(1, bound, b"heard"));
         assert_eq!(scene.receive(1, member), None);
+    }
+}
+
+/// As those of any mDNS program beside another one.
+#[test]
+fn all_sockets_that_share_the_port_receive() {
+    for family in FAMILIES {
+        let mut scene = Scene::new(2);
+        let sender = scene.socket(0, family);
+        let host = scene.hosts[1];
+        let mut members = Vec::new();
+        for address in [family.any, family.any, family.group] {
+            let member = scene.net.with(host, |stack| {
+                let fd = stack.socket(family.domain, Type::Datagram)?;
+                stack.setsockopt(fd, ReuseAddress, true)?;
+                stack.bind(fd, (ip(address), PORT).into())?;
+                stack.join_group(fd, family.group(), None)?;
+                Ok(fd)
+            });
+            members.push(member.unwrap());
+        }
+        assert_eq!(scene.groups(1), [(family.group(), 3)]);
+        scene.send(0, sender, b"to each", family.to());
+        for member in &members {
+            assert!(scene.has_received(1, *member, b"to each"));
+        }
+        scene.send(1, members[0], b"own", family.to());
+        for member in &members {
+            assert!(scene.has_received(1, *member, b"own"));
+        }
+        // The others stay when one leaves.
+        scene.close(1, members[0]);
+        scene.send(0, sender, b"to both", family.to());
+        assert!(scene.has_received(1, members[1], b"to both"));
+        assert!(scene.has_received(1, members[2], b"to both"));
     }
 }
 

@@ -152,6 +152,81 @@ fn an_ipv6_address_comes_with_its_solicited_node_group() {
 }
 
 #[test]
+fn an_address_that_goes_takes_its_group_along() {
+    let mut scene = Scene::new(1);
+    let host = scene.hosts[0];
+    let link = crate::scene::link(1);
+    for (address, left) in [
+        ("fe80::1", vec![(ip("ff02::1:ff00:1"), 1)]),
+        ("fd00::1", vec![]),
+    ] {
+        let groups = scene.net.with(host, |stack| {
+            stack.remove_address(link, ip(address))?;
+            Ok(stack.groups(link).collect::<Vec<_>>())
+        });
+        assert_eq!(groups, Ok(left));
+    }
+    let begin = scene.now();
+    scene.wait(2_000);
+    let said = scene.said(0, begin);
+    // Twice, and from no address, for there is none any more.
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert_eq!(said[0].from, ip("::"));
+}
+
+/// RFC 3590 §4: routers do not listen to who has no address on the link; so it is said again once there is one.
+#[test]
+fn a_link_local_address_makes_all_groups_known() {
+    let mut scene = Scene::new(1);
+    let (host, link) = (scene.hosts[0], crate::scene::link(1));
+    let remove = |stack: &mut glasstack::Stack<'_, _>| stack.remove_address(link, ip("fe80::1"));
+    scene.net.with(host, remove).unwrap();
+    let fd = scene.socket(0, V6);
+    scene.join(0, fd, V6.group()).unwrap();
+    scene.wait(2_000);
+    let begin = scene.now();
+    let add = |stack: &mut glasstack::Stack<'_, _>| stack.add_address(link, ip("fe80::77"), 64);
+    scene.net.with(host, add).unwrap();
+    scene.wait(2_000);
+    let said = scene.said(0, begin);
+    assert!(
+        said.len() >= 2 && said.iter().all(|said| said.from == ip("fe80::77")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_link_that_comes_back_hears_of_all_groups_and_one_that_is_down_of_none() {
+    for family in FAMILIES {
+        let mut scene = Scene::new(1);
+        let (host, link) = (scene.hosts[0], crate::scene::link(1));
+        let begin = scene.now();
+        scene
+            .net
+            .with(host, |stack| stack.set_link(link, false))
+            .unwrap();
+        let fd = scene.socket(0, family);
+        let joined = scene.net.with(host, |stack| {
+            stack.join_group(fd, family.group(), Some(link))
+        });
+        joined.unwrap();
+        scene.wait(60_000);
+        assert_eq!(scene.said(0, begin), []);
+        let begin = scene.now();
+        scene
+            .net
+            .with(host, |stack| stack.set_link(link, true))
+            .unwrap();
+        scene.wait(60_000);
+        let said = scene.said(0, begin);
+        let of_family = said
+            .iter()
+            .filter(|said| said.from.is_ipv4() == family.group().is_ipv4());
+        assert!(of_family.count() >= 2, "{said:?}");
+    }
+}
+
+#[test]
 fn one_member_answers_a_router_of_igmp_for_all() {
     let mut scene = Scene::new(4);
     let sockets = [1, 2, 3].map(|host| scene.socket(host, V4));

@@ -36,9 +36,11 @@ pub(crate) type Random<'r> = &'r mut dyn FnMut() -> u64;
 pub(crate) struct Heard<'m> {
     /// Who sent it.
     pub(crate) source: IpAddr,
-    /// The packet's hop limit.
+    /// The packet's hop limit, which MLD looks at.
+    #[cfg(feature = "ipv6")]
     pub(crate) hop_limit: u8,
-    /// Whether it had the Router Alert option.
+    /// Whether it had the Router Alert option, as MLD demands.
+    #[cfg(feature = "ipv6")]
     pub(crate) router_alert: bool,
     /// What is behind the IP header and its options. The checksum of ICMPv6, which covers the header too, was right.
     pub(crate) message: &'m [u8],
@@ -183,6 +185,14 @@ impl Memberships {
             return Some(told);
         }
         None
+    }
+}
+
+/// Whether a group is that of routers: no host is in it, and misses nothing.
+pub(crate) fn is_of_routers(group: IpAddr) -> bool {
+    match group {
+        IpAddr::V4(v4) => matches!(v4.octets(), [224, 0, 0, 2 | 22]),
+        IpAddr::V6(v6) => matches!(v6.segments(), [0xff02, 0, 0, 0, 0, 0, 0, 2 | 0x16]),
     }
 }
 
