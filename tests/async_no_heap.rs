@@ -16,7 +16,9 @@ use embassy_futures::select::{Either, select};
 use glasstack::{
     Error, Result, Stack,
     smoltcp::time::Instant,
-    socket::{Interrupts, Local, Runner, UdpSocket, block_on, poll, timeout},
+    socket::{
+        Interrupts, Local, Runner, TcpListener, TcpStream, UdpSocket, block_on, poll, timeout,
+    },
     stack::{Events, PollFd, Storage},
 };
 use watchman::ARMED;
@@ -113,7 +115,56 @@ fn wait_for_many() -> Result<[Events; 2]> {
     block_on(&interrupts, runner.run_until(program))?
 }
 
+/// Looks a name up at a name server on the same host, and connects to what it says.
+fn connect_by_name() -> Result<SocketAddr> {
+    // One name at a time.
+    let mut memory = Storage::<6, 3, 1, 1024, 1, 4, 1500, 0, 1>::new();
+    let time = Cell::new(Instant::ZERO);
+    let mut stack = Stack::new(&mut memory, [7; 16], ());
+    stack.add_name_server(Ipv4Addr::LOCALHOST.into())?;
+    let network = Local::new(stack, || time.get());
+    let interrupts = Interrupts::new(|until, is_woken: &dyn Fn() -> bool| {
+        if !is_woken() {
+            time.set(until.unwrap_or(Instant::from_secs(3600)));
+        }
+    });
+    let mut runner = Runner::loopback(&network, &interrupts);
+    let name_server = async {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 53));
+        let socket = UdpSocket::bind(&network, address)?;
+        let mut message = [0; 512];
+        loop {
+            let query = socket.recv_from(&mut message).await?;
+            // An answer; of type A with one record, whose name is the question's.
+            message[2] |= 0x80;
+            let mut len = query.len;
+            if message[len - 3] == 1 {
+                message[7] = 1;
+                let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1];
+                message[len..len + record.len()].copy_from_slice(&record);
+                len += record.len();
+            }
+            socket.send_to(&message[..len], query.from).await?;
+        }
+    };
+    let listener = TcpListener::bind(&network, (Ipv4Addr::LOCALHOST, 9999).into(), 1)?;
+    let client = async {
+        let stream = TcpStream::connect_by_name(&network, "www.example.com", 9999).await?;
+        listener.accept().await?;
+        stream.peer_addr()
+    };
+    match block_on(&interrupts, runner.run_until(select(name_server, client)))? {
+        Either::First(end) => end,
+        Either::Second(peer) => peer,
+    }
+}
+
 fn main() {
+    ARMED.store(true, Ordering::Relaxed);
+    let peer = connect_by_name();
+    ARMED.store(false, Ordering::Relaxed);
+    assert_eq!(peer, Ok((Ipv4Addr::LOCALHOST, 9999).into()));
+
     ARMED.store(true, Ordering::Relaxed);
     let found = wait_for_many();
     ARMED.store(false, Ordering::Relaxed);

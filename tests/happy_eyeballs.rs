@@ -33,6 +33,9 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// After how long a name server answers, and what.
+type Reply = (Duration, u8, Vec<answers::Record>);
+
 /// What a client came to, and how long that took.
 type End = (Result<IpAddr>, Duration);
 
@@ -95,10 +98,7 @@ impl World {
         self.answering(families)
     }
 
-    fn answering(
-        mut self,
-        families: [(u16, Option<(Duration, u8, Vec<answers::Record>)>); 2],
-    ) -> World {
+    fn answering(mut self, families: [(u16, Option<Reply>); 2]) -> World {
         let families = Rc::new(families);
         let serve = move |network: HostNetwork| {
             let families = families.clone();
@@ -227,7 +227,7 @@ fn where_all_refuse_the_last_says_so() {
 #[test]
 fn where_nobody_answers_it_ends() {
     let world = world().name(&[V6_BLACK_HOLE, V4_BLACK_HOLE]);
-    let after = Duration::from(CONNECT_TIMEOUT) + ms(250);
+    let after = CONNECT_TIMEOUT + ms(250);
     assert_eq!(world.connect(), (Err(Error::TimedOut), after));
 }
 
@@ -236,7 +236,7 @@ fn where_there_is_room_for_one_connection_the_addresses_are_tried_one_after_the_
     let world = World::new(ms(10), 1)
         .name(&[V6_BLACK_HOLE, V4])
         .listen(&[V4]);
-    let after = Duration::from(CONNECT_TIMEOUT) + ms(20);
+    let after = CONNECT_TIMEOUT + ms(20);
     assert_eq!(world.connect(), connected(V4, after));
 }
 
@@ -313,9 +313,10 @@ fn dropped_it_leaves_nothing_behind() {
             let result = timeout(&network, ms(after), connect).await;
             assert!(matches!(result, Err(Error::TimedOut)));
             let usage = network.call(|stack| Ok(stack.usage())).unwrap();
-            // The waker that is left is the driver's.
             assert_eq!((usage.sockets, usage.connections), (0, 0), "{after} ms");
-            assert_eq!((usage.lookups, usage.wakers), (0, 1), "{after} ms");
+            assert_eq!(usage.lookups, 0, "{after} ms");
+            // The driver may have one.
+            assert!(usage.wakers <= 1, "{after} ms: {usage:?}");
         };
         let end = world
             .simulation

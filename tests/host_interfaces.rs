@@ -23,7 +23,9 @@ use glasstack::{
 };
 use nix::{
     errno::Errno,
-    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair},
+    sys::socket::{
+        self, AddressFamily, MsgFlags, SockFlag, SockType, recv, send, shutdown, socketpair,
+    },
 };
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -437,6 +439,7 @@ fn a_device_that_goes_takes_only_itself_out() -> io::Result<()> {
         let living = 1 - dying;
         let (left, left_peer) = Cable::pair()?;
         let (right, right_peer) = Cable::pair()?;
+        let cut = [&left, &right][dying].socket.try_clone()?;
         let start =
             |device, link: usize| Host::builder().start_on([interface(device, &PEERS[link])]);
         let peers = [start(left_peer, 0)?, start(right_peer, 1)?];
@@ -444,19 +447,24 @@ fn a_device_that_goes_takes_only_itself_out() -> io::Result<()> {
             Host::builder().start_on([interface(left, &HOME[0]), interface(right, &HOME[1])])?;
         let echoed = echo(&peers[living], at(PEERS[living][0]))?;
         let stream = TcpStream::connect(&home, at(PEERS[living][0]))?;
-        greet(&home, &peers[dying], PEERS[dying][0])?;
+        let listener = TcpListener::bind(&peers[dying], at(PEERS[dying][0]))?;
+        let mut left_behind = TcpStream::connect(&home, at(PEERS[dying][0]))?;
+        left_behind.set_user_timeout(Some(Duration::from_millis(500)))?;
+        let _accepted = listener.accept()?;
 
-        // The device goes with the host that it belongs to.
-        peers[dying].shutdown(LONG)?;
+        shutdown(cut.as_raw_fd(), socket::Shutdown::Both)?;
         there_and_back(stream, &pattern(1_000_000, 1))?;
         join(echoed)?;
         for address in HOME[living] {
             greet(&peers[living], &home, address)?;
         }
         greet(&home, &home, "127.0.0.1")?;
-        let timeout = Duration::from_millis(100);
         let gone = at(PEERS[dying][0]);
-        let error = TcpStream::connect_timeout(&home, &gone, timeout).expect_err("it is gone");
+        let error = TcpStream::connect(&home, gone).expect_err("there is no way to it");
+        assert_eq!(error.kind(), ErrorKind::NetworkUnreachable);
+        // A connection that was over it ends by its own timer.
+        left_behind.write_all(b"is anybody there?")?;
+        let error = left_behind.read(&mut [0]).expect_err("nobody is");
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         // "Ready" for ever: whoever still waited for it would go around without a pause.
         let before = home.turns();

@@ -107,6 +107,29 @@ fn a_servers_exit_status_is_its_peers() {
 }
 
 #[test]
+fn our_server_gets_its_address_from_a_real_dhcp_server() {
+    if !need::all(&[Need::Program("dnsmasq", "dnsmasq-base")]) {
+        return;
+    }
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: dnsmasq serves DHCP for root only");
+        return;
+    }
+    let peer = ["python3", &peer("hello_client.py"), STACK[0], "9999"];
+    let Some(output) = in_lab("tcp_server", &["--dhcp"], &peer) else {
+        return;
+    };
+    assert_success(&output);
+    let told = String::from_utf8_lossy(&output.stderr);
+    let lease = "192.168.69.1/24 from 192.168.69.100";
+    assert!(told.contains(lease), "{told}");
+    assert!(
+        lines(&output).contains(&"Welcome!".to_owned()),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn our_client_fetches_a_large_file_by_name() {
     let folder = Folder::new("seed-large-file");
     let (original, copy) = (folder.0.join("large"), folder.0.join("copy"));

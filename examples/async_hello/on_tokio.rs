@@ -11,14 +11,14 @@ use std::{
 };
 
 use glasstack::{
-    Stack,
+    Error, Stack,
     device::{
         WireEnd,
         wire::{Faults, Faulty},
     },
     host::{self, exit_code, lab},
     smoltcp::{phy::Device, time::Instant},
-    socket::{Locked, Runner, timeout, tokio::Reactor},
+    socket::{Locked, Network as _, Runner, configured, timeout, tokio::Reactor},
     stack::Capacity,
     trace::{
         Observer,
@@ -29,7 +29,7 @@ use tokio::{runtime::Runtime, task};
 
 use crate::{
     ANY, CLIENT, SERVER, Screen, addresses, application, hardware_address,
-    place::{Place, Result, glass::Shown},
+    place::{DHCP_PATIENCE, NO_DHCP_SERVER, Place, Result, glass::Shown},
     tell,
 };
 
@@ -46,13 +46,14 @@ pub(crate) fn run(
     screen: &Screen,
     address: SocketAddr,
 ) -> Result<()> {
-    let of = |station| (hardware_address(station), addresses(station));
+    let (own, others) = (addresses(SERVER), addresses(CLIENT));
     Runtime::new()?.block_on(async {
-        let (server, mut runner) = host(right, of(SERVER), shown.at(SERVER))?;
+        let (server, mut runner) = host(right, (hardware_address(SERVER), &own), shown.at(SERVER))?;
         task::spawn(async move { tell(runner.run()).await });
         task::spawn(tell(application::servers(server, ANY, screen.right())));
 
-        let (client, mut runner) = host(left, of(CLIENT), shown.at(CLIENT))?;
+        let (client, mut runner) =
+            host(left, (hardware_address(CLIENT), &others), shown.at(CLIENT))?;
         let clients = task::spawn(application::clients(client, address, screen.left()));
         runner.run_until(clients).await???;
         // What was sent has yet to arrive.
@@ -67,11 +68,24 @@ pub(crate) fn on_a_tap(place: Place) -> Result<ExitCode> {
     let shown = place.glass.open(ends, &[(SERVER, "this stack")])?;
     let faults = place.link.faults(&shown)?.unwrap_or(Faults::new(0));
     let screen = Screen::default();
+    let _dhcp_server = place.start_dhcp_server(lab.as_ref())?;
     let v4 = (lab::STACK_V4.into(), lab::PREFIX_V4);
     let v6 = (lab::STACK_V6.into(), lab::PREFIX_V6);
     Runtime::new()?.block_on(async {
         let device = Faulty::new(tap, faults)?;
-        let (server, mut runner) = host(device, (lab::STACK_MAC, [v4, v6]), shown.at(SERVER))?;
+        let addresses = if place.dhcp { &[v6][..] } else { &[v4, v6] };
+        let (server, mut runner) = host(device, (lab::STACK_MAC, addresses), shown.at(SERVER))?;
+        if place.dhcp {
+            server.call(|stack| {
+                let interface = stack.interfaces().next().ok_or(Error::InvalidArgument)?;
+                stack.start_dhcp(interface)
+            })?;
+            let configured = timeout(&server, DHCP_PATIENCE, configured(&server));
+            runner
+                .run_until(configured)
+                .await?
+                .map_err(|_| NO_DHCP_SERVER)??;
+        }
         let servers = application::servers(server.clone(), ANY, screen.left());
         task::spawn(tell(servers));
         let Some(lab) = lab else {
@@ -90,7 +104,7 @@ pub(crate) fn on_a_tap(place: Place) -> Result<ExitCode> {
 /// A stack with one interface, and who drives it.
 fn host<D: Device + AsFd, O: Observer>(
     mut device: D,
-    (hardware_address, addresses): ([u8; 6], [(IpAddr, u8); 2]),
+    (hardware_address, addresses): ([u8; 6], &[(IpAddr, u8)]),
     observer: O,
 ) -> Result<(Network<O>, Driver<O, D>)> {
     let mut key = [0; 16];
@@ -98,7 +112,7 @@ fn host<D: Device + AsFd, O: Observer>(
     let mut stack = Stack::with_capacity(Capacity::default(), key, observer);
     let interface = stack.add_interface(&mut device, Some(hardware_address))?;
     for (address, prefix_len) in addresses {
-        stack.add_address(interface, address, prefix_len)?;
+        stack.add_address(interface, *address, *prefix_len)?;
     }
     let network: Network<O> = Arc::new(Locked::new(stack, host::now));
     let runner = Runner::new(network.clone(), interface, device, Reactor::new()?);

@@ -89,7 +89,8 @@ fn run(options: Options) -> place::Result<ExitCode> {
             };
             // The rows are those of the clients, in their order: a new one comes after them.
             room.serve(rows);
-            if listening.revents.contains(Events::POLLIN) {
+            // A connection, or an error that only `accept` can tell.
+            if !listening.revents.is_empty() {
                 welcome(&listener, &mut room);
             }
         }

@@ -8,7 +8,7 @@ use std::{
     error::Error,
     io,
     net::{IpAddr, SocketAddr},
-    process::ExitCode,
+    process::{ExitCode, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use glasstack::{
     device::{Tap, wire::Faulty},
     host::{
         Host, Peer, exit_code,
-        lab::{LINUX_V4, LINUX_V6, Lab, PREFIX_V4, PREFIX_V6, STACK_MAC, STACK_V4, STACK_V6},
+        lab::{LINUX_V4, LINUX_V6, Lab, PREFIX_V4, PREFIX_V6, STACK_MAC, STACK_V4, STACK_V6, TAP},
     },
     stack::Capacity,
     trace::{Station, ladder::Ends},
@@ -41,6 +41,11 @@ its peer COMMAND alone. For --tap, make the interface once:
   sudo ip address add fdaa:69::100/64 dev tap0
   sudo ip link set tap0 up";
 
+/// What takes longer than this does not come any more: a lost message or two, and the probes for the address.
+pub(crate) const DHCP_PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const NO_DHCP_SERVER: &str =
+    "no DHCP server has answered (the lab's is dnsmasq, of the package dnsmasq-base, as root)";
+
 /// Anything that can go wrong in a program, to be told in one line.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -60,6 +65,9 @@ pub(crate) struct Place {
     /// Run in a private network that this program makes, with COMMAND as the peer
     #[arg(long, group = "where")]
     lab: bool,
+    /// Get the IPv4 address by DHCP; in the lab from dnsmasq (as root), which gives the same one
+    #[arg(long)]
+    pub(crate) dhcp: bool,
     #[command(flatten)]
     pub(crate) glass: glass::Glass,
     #[command(flatten)]
@@ -76,6 +84,7 @@ pub(crate) struct Running {
     shown: glass::Shown,
     lab: Option<Lab>,
     command: Vec<String>,
+    _dhcp_server: Option<Peer>,
 }
 
 impl Place {
@@ -107,6 +116,20 @@ impl Place {
         }
     }
 
+    /// Starts the lab's DHCP server, where there is a lab and one is asked for.
+    pub(crate) fn start_dhcp_server(&self, lab: Option<&Lab>) -> Result<Option<Peer>> {
+        let Some(lab) = lab.filter(|_| self.dhcp) else {
+            return Ok(None);
+        };
+        let dnsmasq = format!(
+            "PATH=$PATH:/usr/sbin:/sbin exec dnsmasq --no-daemon --conf-file=/dev/null --user= --pid-file= --port=0 \
+             --interface={TAP} --bind-interfaces --no-ping --dhcp-authoritative --dhcp-leasefile=/dev/null \
+             --dhcp-range={STACK_V4},{STACK_V4},1h"
+        );
+        let mut command = lab.command(&["sh", "-c", &dnsmasq]);
+        Ok(Some(Peer::spawn(command.stderr(Stdio::null()))?))
+    }
+
     /// Starts a host on the TAP or in a new lab, which stands on this `side` of the ladder. To be called before any thread
     /// is started.
     pub(crate) fn enter(
@@ -116,13 +139,18 @@ impl Place {
         name_server: Option<IpAddr>,
     ) -> Result<Running> {
         let (lab, device) = self.device()?;
+        let dhcp_server = self.start_dhcp_server(lab.as_ref())?;
         let mut builder = Host::builder()
             .hardware_address(STACK_MAC)
-            .address(STACK_V4.into(), PREFIX_V4)
             .address(STACK_V6.into(), PREFIX_V6)
-            .gateway(LINUX_V4.into())
             .gateway(LINUX_V6.into())
             .capacity(capacity);
+        builder = match self.dhcp {
+            true => builder.dhcp(),
+            false => builder
+                .address(STACK_V4.into(), PREFIX_V4)
+                .gateway(LINUX_V4.into()),
+        };
         if let Some(server) = name_server {
             builder = builder.name_server(server);
         }
@@ -133,11 +161,22 @@ impl Place {
             Some(faults) => builder.start(Faulty::new(device, faults)?)?,
             None => builder.start(device)?,
         };
+        if self.dhcp {
+            let configured = host.wait_until_configured(DHCP_PATIENCE);
+            configured.map_err(|_| NO_DHCP_SERVER)?;
+            for (_, lease) in host.leases() {
+                eprintln!(
+                    "{}/{} from {}",
+                    lease.address, lease.prefix_len, lease.server
+                );
+            }
+        }
         Ok(Running {
             host,
             shown,
             lab,
             command: self.command,
+            _dhcp_server: dhcp_server,
         })
     }
 }

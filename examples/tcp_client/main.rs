@@ -69,17 +69,10 @@ fn run(options: Options) -> place::Result<ExitCode> {
     })
 }
 
-/// Tries the name's addresses in turn.
+/// Connects to the first of the name's addresses that answers.
 fn connect(host: &Host, url: &Url) -> io::Result<TcpStream> {
     let name = url.host.trim_start_matches('[').trim_end_matches(']');
-    let mut outcome = Err(io::ErrorKind::NotFound.into());
-    for &address in host.resolve(name)?.iter() {
-        outcome = TcpStream::connect(host, (address, url.port));
-        if outcome.is_ok() {
-            break;
-        }
-    }
-    outcome
+    TcpStream::connect(host, (name, url.port))
 }
 
 /// Asks for the page, prints the header and, if it speaks of success (2xx), saves the body.

@@ -4,7 +4,7 @@ use super::{
     Host, LastHandle, driver,
     engine::{Engine, Shared},
     interface::{Interface, Settings, random},
-    link::Links,
+    link::{Link, Links},
     listener::Listener,
 };
 use crate::{
@@ -94,6 +94,24 @@ impl Builder {
         self
     }
 
+    /// Has the host find IPv6 addresses, routers and name servers on that network by itself, from what routers advertise
+    /// ([`Stack::autoconfigure`](crate::Stack::autoconfigure)). It does not have them at once: see
+    /// [`Host::wait_until_configured`].
+    ///
+    /// ```no_run
+    /// # use glasstack::{device::Tap, host::Host};
+    /// # use std::time::Duration;
+    /// let host = Host::builder().slaac().start(Tap::open("tap0")?)?;
+    /// host.wait_until_configured(Duration::from_secs(30))?;
+    /// println!("{:?}", host.addresses());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "ipv6")]
+    pub fn slaac(mut self) -> Builder {
+        self.settings.has_slaac = true;
+        self
+    }
+
     /// A server to ask for names, after those given before.
     pub fn name_server(mut self, server: IpAddr) -> Builder {
         self.name_servers.push(server);
@@ -149,7 +167,8 @@ impl Builder {
     }
 
     /// Starts the host on any number of devices, up to [`Capacity::interfaces`]. Which one leads to a destination, its
-    /// addresses and gateways say. A device that goes away takes nothing with it but its own network.
+    /// addresses and gateways say. A device that goes away takes nothing with it but its own network:
+    /// from then on its [link is down](Stack::set_link).
     ///
     /// # Errors
     /// Those of [`start`](Builder::start), [`Error::Exhausted`](crate::Error::Exhausted) for a device too many, and
@@ -185,7 +204,11 @@ impl Builder {
             .into_iter()
             .map(|interface| interface.attach(&mut stack))
             .collect::<io::Result<Vec<_>>>()?;
-        let (links, descriptors): (Vec<_>, Vec<_>) = attached.into_iter().unzip();
+        let devices = |(link, descriptor): (Box<dyn Link>, _)| {
+            let interface = link.interface();
+            (link, (interface, descriptor))
+        };
+        let (links, devices): (Vec<_>, Vec<_>) = attached.into_iter().map(devices).unzip();
         for server in &self.name_servers {
             stack.add_name_server(*server)?;
         }
@@ -194,7 +217,7 @@ impl Builder {
         }
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let shared = Arc::new(Shared::new(Engine::new(stack, Links::new(links)), wake));
-        driver::spawn(shared.clone(), descriptors)?;
+        driver::spawn(shared.clone(), devices)?;
         Ok(Host(Arc::new(LastHandle(shared))))
     }
 }

@@ -1,37 +1,42 @@
 //! The thread that lets time pass and frames in, while no application thread calls.
 
 use super::engine::Shared;
+use crate::stack::InterfaceId;
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 use smoltcp::time::{Duration, Instant};
 use std::{
-    io, mem,
+    io,
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, atomic::Ordering},
     thread,
 };
 
-/// Starts the driver. `devices` are duplicates of the devices' descriptors: the devices themselves are behind the lock.
-pub(super) fn spawn(shared: Arc<Shared>, devices: Vec<OwnedFd>) -> io::Result<()> {
+/// Starts the driver. Each interface comes with a duplicate of its device's descriptor: the device itself is behind the lock.
+pub(super) fn spawn(shared: Arc<Shared>, devices: Vec<(InterfaceId, OwnedFd)>) -> io::Result<()> {
     thread::Builder::new()
         .name("glasstack".into())
         .spawn(move || run(&shared, &devices))?;
     Ok(())
 }
 
-fn run(shared: &Shared, devices: &[OwnedFd]) {
+fn run(shared: &Shared, devices: &[(InterfaceId, OwnedFd)]) {
     let _end = End(shared);
+    let mut interfaces: Vec<_> = devices.iter().map(|(interface, _)| *interface).collect();
+    let frames = |device| PollFd::new(device, PollFlags::POLLIN | END);
+    let devices = devices.iter().map(|(_, device)| device.as_fd());
     let mut descriptors = vec![PollFd::new(shared.wake.as_fd(), PollFlags::POLLIN)];
-    let frames = PollFlags::POLLIN | END;
-    descriptors.extend(
-        devices
-            .iter()
-            .map(|device| PollFd::new(device.as_fd(), frames)),
-    );
+    descriptors.extend(devices.map(frames));
     while let Some(timeout) = turn(shared) {
         wait(shared, &mut descriptors, timeout);
+        // A TAP that was deleted, a wire without its other end: "ready" for ever, and never a frame again. The stack goes on,
+        // so that its connections end by their own timers.
+        while let Some(index) = descriptors.iter().skip(1).position(is_gone) {
+            descriptors.remove(1 + index);
+            shared.lose(interfaces.remove(index));
+        }
     }
 }
 
@@ -79,7 +84,7 @@ pub(super) fn until_timeout(now: Instant, deadline: Instant) -> PollTimeout {
 const END: PollFlags = PollFlags::from_bits_retain(nix::libc::POLLRDHUP);
 
 /// Sleeps until the first of the descriptors, the wake-up, or one of the others, the devices, is ready.
-fn wait(shared: &Shared, descriptors: &mut Vec<PollFd>, timeout: PollTimeout) {
+fn wait(shared: &Shared, descriptors: &mut [PollFd], timeout: PollTimeout) {
     match poll(descriptors, timeout) {
         Ok(_) => {}
         // A signal: one turn too many.
@@ -92,10 +97,6 @@ fn wait(shared: &Shared, descriptors: &mut Vec<PollFd>, timeout: PollTimeout) {
         // Empty already (EAGAIN) is as good.
         let _ = shared.wake.read();
     }
-    // A TAP that was deleted, a wire without its other end: "ready" for ever, and never a frame again. The stack goes on, so
-    // that its connections end by their own timers.
-    let mut is_wake = true;
-    descriptors.retain(|descriptor| mem::take(&mut is_wake) || !is_gone(descriptor));
 }
 
 fn is_gone(device: &PollFd) -> bool {

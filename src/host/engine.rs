@@ -1,7 +1,7 @@
 //! The stack under its lock: what application threads and the driver share.
 
 use super::{clock, link::Links, listener::Listener};
-use crate::{Error, Result, Stack};
+use crate::{Error, Result, Stack, stack::InterfaceId};
 use nix::sys::eventfd::EventFd;
 use smoltcp::time::Instant;
 use std::{
@@ -189,6 +189,18 @@ impl Shared {
         engine.stack.wake_all();
         self.work(&mut engine);
         self.wake_driver();
+        self.let_go(engine);
+    }
+
+    /// An interface's device is gone: nothing takes the way over it any more.
+    pub(super) fn lose(&self, interface: InterfaceId) {
+        let mut engine = self.lock();
+        if !self.is_broken() {
+            let now = engine.now();
+            engine.stack.set_now(now);
+            // The stack knows the interface: it was made for the device.
+            let _ = engine.stack.set_link(interface, false);
+        }
         self.let_go(engine);
     }
 

@@ -28,6 +28,7 @@ pub(super) struct Settings {
     pub(super) gateways: Vec<IpAddr>,
     pub(super) hardware_address: Option<[u8; 6]>,
     pub(super) has_dhcp: bool,
+    pub(super) has_slaac: bool,
 }
 
 impl Interface {
@@ -75,6 +76,15 @@ impl Interface {
         self
     }
 
+    /// Has the interface find IPv6 addresses, routers and name servers by itself, from what routers advertise
+    /// ([`Stack::autoconfigure`](crate::Stack::autoconfigure)). See
+    /// [`Host::wait_until_configured`](super::Host::wait_until_configured).
+    #[cfg(feature = "ipv6")]
+    pub fn slaac(mut self) -> Interface {
+        self.settings.has_slaac = true;
+        self
+    }
+
     /// Makes it an interface of the stack; the link, and a duplicate of the device's descriptor.
     pub(super) fn attach(self, stack: &mut HostStack) -> io::Result<(Box<dyn Link>, OwnedFd)> {
         let settings = &self.settings;
@@ -88,6 +98,11 @@ impl Interface {
         #[cfg(feature = "ipv4")]
         if settings.has_dhcp {
             stack.start_dhcp(link.interface())?;
+        }
+        #[cfg(feature = "ipv6")]
+        if settings.has_slaac {
+            let identifier = crate::stack::InterfaceIdentifier::default();
+            stack.autoconfigure(link.interface(), Some(identifier))?;
         }
         Ok((link, descriptor))
     }

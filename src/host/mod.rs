@@ -63,7 +63,7 @@ use crate::stack::Lease;
 use crate::{
     Error, Result, Stack,
     socket::{self, Network},
-    stack::InterfaceId,
+    stack::{InterfaceAddress, InterfaceId, InterfaceRoute},
 };
 use engine::Shared;
 use std::{fmt, io, net::IpAddr, sync::Arc, time::Duration};
@@ -169,6 +169,41 @@ impl Host {
             Some(result) => Ok(result?),
             None => Err(Error::TimedOut.into()),
         }
+    }
+
+    /// The addresses of its interfaces, those that are not used yet or no more among them. Once the host has ended there are
+    /// none.
+    ///
+    /// ```
+    /// use glasstack::{device::Wire, host::Host, smoltcp::phy::Medium, stack::AddressState};
+    ///
+    /// let (device, _) = Wire::pair(Medium::Ethernet, 1514);
+    /// let host = Host::builder().address("10.0.0.1".parse()?, 24).start(device)?;
+    /// let addresses = host.addresses();
+    /// assert_eq!(addresses[0].1.state, AddressState::Preferred);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn addresses(&self) -> Vec<(InterfaceId, InterfaceAddress)> {
+        self.of_each_interface(|stack, interface| stack.addresses(interface).collect())
+    }
+
+    /// The routes of its interfaces. Once the host has ended there are none.
+    pub fn routes(&self) -> Vec<(InterfaceId, InterfaceRoute)> {
+        self.of_each_interface(|stack, interface| stack.routes(interface).collect())
+    }
+
+    fn of_each_interface<R>(
+        &self,
+        list: impl Fn(&Stack<'_, Listener>, InterfaceId) -> Vec<R>,
+    ) -> Vec<(InterfaceId, R)> {
+        let lists = self.call(|stack| {
+            let of_one = |interface| {
+                let rows = list(stack, interface).into_iter();
+                rows.map(move |row| (interface, row))
+            };
+            Ok(stack.interfaces().flat_map(of_one).collect())
+        });
+        lists.unwrap_or_default()
     }
 
     /// The DHCP leases that the host lives on, interface by interface. Once it has ended there are none.

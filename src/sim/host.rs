@@ -53,6 +53,8 @@ pub(super) struct Port {
     addresses: Vec<(IpAddr, u8)>,
     /// An address comes by DHCP.
     has_dhcp: bool,
+    /// Addresses come of what routers advertise.
+    has_slaac: bool,
     /// The end once more: for the next start.
     spare: WireEnd,
 }
@@ -94,6 +96,9 @@ impl Host {
 /// What stands for an address that a server gives.
 const DHCP: &str = "dhcp";
 
+/// What stands for the addresses that are formed of what routers advertise.
+const SLAAC: &str = "slaac";
+
 fn give_addresses<O: Observer>(
     stack: &mut Stack<'_, O>,
     interface: InterfaceId,
@@ -106,6 +111,15 @@ fn give_addresses<O: Observer>(
         #[cfg(feature = "ipv4")]
         stack.start_dhcp(interface)?;
         #[cfg(not(feature = "ipv4"))]
+        return Err(Error::AddressFamilyNotSupported);
+    }
+    if port.has_slaac {
+        #[cfg(feature = "ipv6")]
+        stack.autoconfigure(
+            interface,
+            Some(crate::stack::InterfaceIdentifier::default()),
+        )?;
+        #[cfg(not(feature = "ipv6"))]
         return Err(Error::AddressFamilyNotSupported);
     }
     Ok(())
@@ -168,8 +182,8 @@ impl Simulation {
         end: WireEnd,
         addresses: &[&str],
     ) -> Result<Plug> {
-        let is_address = |text: &&&str| **text != DHCP;
-        let has_dhcp = !addresses.iter().all(|text| is_address(&text));
+        let (has_dhcp, has_slaac) = (addresses.contains(&DHCP), addresses.contains(&SLAAC));
+        let is_address = |text: &&&str| ![DHCP, SLAAC].contains(*text);
         let addresses = addresses.iter().filter(is_address);
         let addresses = addresses.map(|text| address_and_prefix(text));
         let row = self.host_mut(host)?;
@@ -178,6 +192,7 @@ impl Simulation {
             medium,
             addresses: addresses.collect::<Result<_>>()?,
             has_dhcp,
+            has_slaac,
             spare: end,
         });
         let number = row.ports.len() - 1;

@@ -79,7 +79,8 @@ impl Link {
 /// What a link ends at.
 #[derive(Debug, Clone)]
 pub enum End<'e> {
-    /// An interface of a host, with these addresses: `"10.0.0.1/24"`; `"dhcp"` is one that a server gives.
+    /// An interface of a host, with these addresses: `"10.0.0.1/24"`; `"dhcp"` is one that a server gives,
+    /// `"slaac"` stands for those that are formed of what routers advertise.
     Host(HostId, &'e [&'e str]),
     /// A port of a switch.
     Switch(SwitchId),

@@ -53,6 +53,11 @@
 //! | threads, and no `async` at all | [`host::Host`](../host/struct.Host.html), and [`blocking`](blocking/index.html) | that thread | `poll(2)` |
 //! | a simulation | what [`sim`](../sim/index.html) gives its tasks | made by it | virtual time |
 //!
+//! # Names
+//!
+//! [`TcpStream::connect_by_name`] looks a name up and connects to the first of its addresses that answers; [`resolve`] gives them
+//! all, the best first.
+//!
 //! # Futures that are dropped
 //!
 //! Every future may be dropped at any await point: it has taken nothing from its socket and left nothing behind, no waker and

@@ -4,10 +4,8 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use super::{Network, call, handle::Handle};
-use crate::stack::{
-    Domain, Message, Protocol, Received, Type,
-    option::{SettableOption, SocketOption},
-};
+use crate::stack::option::{SettableOption, SocketOption};
+use crate::stack::{Domain, Message, Protocol, Received, Type};
 use crate::{Error, Result};
 
 /// A raw socket (`raw(7)`): sends IP packets of one protocol, and receives a copy of each that comes in. It closes when it is

@@ -199,7 +199,7 @@ impl<O: Observer> Stack<'_, O> {
     /// Says whether an interface's link carries frames, as a network card or its cable comes and goes. While it does not,
     /// nothing is sent or taken in, and there is no route over it ([`Error::NetworkUnreachable`], as on Linux). Addresses and
     /// connections stay; once the link is back, IPv6 addresses that were looked for on it are looked for again, and so are
-    /// routers.
+    /// routers; a DHCP server is asked whether its lease holds there (RFC 2131 §3.7).
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there is no such interface, or it is the loopback.
@@ -217,6 +217,10 @@ impl<O: Observer> Stack<'_, O> {
             place.memberships.announce(false, now);
         }
         self.tell_of_interface(interface.0, Happening::Link { is_up });
+        #[cfg(feature = "ipv4")]
+        if is_up {
+            self.relink_client(interface.0);
+        }
         #[cfg(feature = "ipv6")]
         if is_up && let Some(Some(place)) = self.interfaces.get_mut(usize::from(interface.0)) {
             let (is_for_all, secret) = (place.detects_duplicates, &mut self.secret);
@@ -419,6 +423,7 @@ impl<O: Observer> Stack<'_, O> {
         };
         if let Some(former) = row.autoconfiguration.take() {
             former.stop(&mut row.addresses, &mut row.routes);
+            row.fit_mtu();
         }
         self.settle_configuration(interface.0, Cause::Call);
         let (Some(identifier), Some(Some(row))) = (

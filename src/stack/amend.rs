@@ -23,7 +23,6 @@ use super::ingress::Incoming;
 use super::link::Link;
 use super::sequence::throw_away;
 use super::slot::{Kind, Slot};
-use super::stamp::Stamp;
 use crate::trace::Observer;
 
 /// An IPv6 and a TCP header.
@@ -287,7 +286,7 @@ impl Slot<'_> {
             sent: &mut sent,
             link: Some(Link::Ip),
             pane: None,
-            stamp: Stamp::NONE,
+            stamp: None,
             observer: &mut (),
         };
         let mut door = DoorIn {

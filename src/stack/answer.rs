@@ -65,6 +65,12 @@ impl RateLimit {
     }
 }
 
+/// Octets of a packet that no way is too narrow for (see `path.rs`).
+const SHORT: usize = 552;
+
+/// How long an error about a reply may be on its way.
+const ROUND_TRIP: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(5);
+
 impl<'a, O: Observer> Stack<'a, O> {
     /// Answers an echo request (RFC 792, RFC 4443 §4.2). Nobody answers one to a broadcast address or, in IPv4, to a group
     /// (RFC 1122 §3.2.2.6).
@@ -87,6 +93,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let link = Link::back(interface.hardware, incoming.link());
         let mtu = interface.mtu;
+        let mtu = self
+            .path_mtu(packet.source)
+            .map_or(mtu, |path| mtu.min(path.into()));
         let (Some(source), Some(link)) = (source, link) else {
             return;
         };
@@ -107,7 +116,11 @@ impl<'a, O: Observer> Stack<'a, O> {
             header,
             payload_len: packet.transport.len(),
         };
-        if header.len() + packet.transport.len() > mtu {
+        let len = header.len() + packet.transport.len();
+        if len > SHORT {
+            self.answered = Some((packet.source, self.now));
+        }
+        if incoming.is_reassembled && len > mtu {
             // It came in fragments, and so will the answer, out of the memory that the request was put together in.
             self.echo = Some(Way {
                 interface: index,
@@ -134,6 +147,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.reassemblies.send(complete, way);
     }
 
+    /// Whether somebody has just been sent a long echo reply, for which a way may be too narrow.
+    pub(super) fn has_answered(&self, destination: IpAddr) -> bool {
+        let is_it = |(to, at): (IpAddr, _)| to == destination && self.now < at + ROUND_TRIP;
+        self.answered.is_some_and(is_it)
+    }
+
     /// Sends answers that are longer than a packet; says whether the device refused a frame.
     pub(super) fn egress_answers<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
         let pane = self.pane_of(index, None);
@@ -143,6 +162,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let (mtu, checksums) = (interface.mtu, &interface.checksums);
         while let Some((way, message, sent)) = self.reassemblies.leaving(index) {
+            let path = self.paths.get(way.header.destination, now);
+            let mtu = path.map_or(mtu, |(path, _)| mtu.min(path.into()));
             let (part, len) =
                 next_fragment(&way.header, mtu, message.len(), way.identification, sent);
             let outgoing = Outgoing {

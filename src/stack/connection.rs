@@ -101,6 +101,8 @@ pub(super) struct Connection {
     /// Octets of payload that the peer takes in a segment (RFC 9293 §3.7.1), and that the application asked for.
     pub(super) peer_segment_size: u16,
     pub(super) maximum_segment_size: Option<u16>,
+    /// That is less than what its link takes.
+    pub(super) is_narrow: bool,
     /// Until when a router is believed that the way takes no more.
     pub(super) narrow_until: Option<Instant>,
     /// What is under way is too long for it, and is to be sent again.
@@ -166,6 +168,7 @@ impl Connection {
         path_mtu: 0,
         peer_segment_size: DEFAULT_SEGMENT_SIZE,
         maximum_segment_size: None,
+        is_narrow: false,
         narrow_until: None,
         resend: false,
         soft_error: None,
@@ -248,6 +251,16 @@ impl Connection {
             self.round_trip.acknowledged(segment.ack, now);
         }
         is_heard
+    }
+
+    /// Whether there is more to it than smoltcp and its timers know: most connections need not be asked one by one.
+    #[inline]
+    pub(super) fn wants_care(&self) -> bool {
+        self.is_narrow
+            || self.resend
+            || self.keep_alive.is_some()
+            || self.receive_limit.is_some()
+            || self.cork.is_in()
     }
 
     /// Where what was sent ends, while some of it is under way: neither probe, of silence or of a shut window, counts.

@@ -29,6 +29,10 @@ impl Cork {
         since: None,
     };
 
+    pub(super) fn is_in(&self) -> bool {
+        self.is_in
+    }
+
     pub(super) fn set(&mut self, is_in: bool) {
         self.is_in = is_in;
     }

@@ -3,6 +3,8 @@
 //! A datagram longer than its way takes leaves as fragments (RFC 791 §3.2, RFC 8200 §4.5), each of them cut from the queue
 //! when the device has room for it.
 
+use core::net::IpAddr;
+
 use smoltcp::phy::Device;
 use smoltcp::storage::{PacketBuffer, PacketMetadata};
 use smoltcp::time::{Duration, Instant};
@@ -356,8 +358,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         device: &mut D,
     ) -> (Instant, Instant) {
         let until = self.now + DISCOVERY_INTERVAL;
-        let destination = self.destination_of(slot);
-        let is_asked = destination.is_none_or(|to| self.solicit(index, to, device));
+        let ends = self.ends_of(slot);
+        let is_asked = ends.is_none_or(|(from, to)| self.solicit(index, Some(from), to, device));
         match self.slots[usize::from(slot)].blocked {
             Some((since, _)) if is_asked => (since, until),
             _ if is_asked => (self.now, until),
@@ -366,13 +368,16 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// Whom a slot speaks to next.
-    pub(super) fn destination_of(&mut self, slot: u16) -> Option<core::net::IpAddr> {
+    /// Where a slot's next packet comes from, and where it goes.
+    pub(super) fn ends_of(&mut self, slot: u16) -> Option<(IpAddr, IpAddr)> {
         match &mut self.slots[usize::from(slot)].kind {
-            Kind::Connection(connection) => Some(connection.flow.remote.addr),
+            Kind::Connection(connection) => {
+                let flow = connection.flow;
+                Some((flow.local.addr, flow.remote.addr))
+            }
             Kind::Datagram(datagrams) => {
                 let (envelope, _) = datagrams.sending.peek().ok()?;
-                Some(envelope.to.addr)
+                Some((envelope.from.addr, envelope.to.addr))
             }
             Kind::Unused => None,
         }

@@ -64,7 +64,7 @@ pub(super) struct Watch<'o, O> {
     pub(super) link: Option<Link>,
     pub(super) pane: Option<Pane>,
     /// What is written into them beside what smoltcp writes.
-    pub(super) stamp: Stamp,
+    pub(super) stamp: Option<Stamp>,
     pub(super) observer: &'o mut O,
 }
 
@@ -90,7 +90,9 @@ impl<T: TxToken, O: Observer> TxToken for Watched<'_, '_, T, O> {
                 return f(&mut []);
             };
             let result = f(packet);
-            self.watch.stamp.press(packet);
+            if let Some(stamp) = &self.watch.stamp {
+                stamp.press(packet);
+            }
             self.watch.sent.note(packet);
             link.write_around_packet(frame);
             if let Some(pane) = &mut self.watch.pane {

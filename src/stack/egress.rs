@@ -4,13 +4,12 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
+use super::Stack;
 use super::connection::{Connection, Role};
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{DoorOut, Sent, Watch};
 use super::interface::{LOOPBACK, NetworkInterface};
 use super::slot::{Agenda, Kind};
-use super::stamp::Stamp;
-use super::{InterfaceId, Stack};
 use crate::Error;
 use crate::trace::{Cause, Observer};
 
@@ -144,20 +143,25 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Kind::Datagram(_) = self.slots[usize::from(slot)].kind {
             return self.egress_datagrams(index, slot, device);
         }
-        if self.is_held_back(index, slot, device) {
-            return false;
+        let wants_care = {
+            let connection = self.slots[usize::from(slot)].connection();
+            connection.is_some_and(Connection::wants_care)
+        };
+        let (mut narrow, mut resends_at) = (None, None);
+        if wants_care {
+            if self.is_held_back(index, slot, device) {
+                return false;
+            }
+            self.probe(slot);
+            self.forget_path(slot);
+            narrow = self.narrowed(index, slot, device);
+            resends_at = self.resends_at(slot);
         }
-        self.probe(slot);
-        self.forget_path(slot);
-        let mut narrow = self.narrowed(index, slot, device);
-        let resends_at = self.resends_at(index, slot);
         let connection = self.slots[usize::from(slot)].connection();
         let to = connection.map(|connection| connection.flow.remote.addr);
         let pane = self.pane_of(index, Some(slot));
         let place = &mut self.slots[usize::from(slot)];
-        let stamp = place
-            .tcp_ref()
-            .map_or(Stamp::NONE, |(socket, connection)| connection.stamp(socket));
+        let stamp = place.stamp();
         let horizon = place.connection().and_then(Connection::horizon);
         let (Some(interface), Some(set)) =
             (&mut self.interfaces[usize::from(index)], &mut place.set)
@@ -208,9 +212,11 @@ impl<'a, O: Observer> Stack<'a, O> {
             next = self.poll_at(index, slot);
             more |= next.is_some_and(|next| next <= now);
         }
-        self.update_window(index, slot, device);
-        let probe = self.slots[usize::from(slot)].connection();
-        next = earlier(next, probe.and_then(Connection::probe_at));
+        if wants_care {
+            self.update_window(index, slot, device);
+            let connection = self.slots[usize::from(slot)].connection();
+            next = earlier(next, connection.and_then(Connection::probe_at));
+        }
         self.tell_timer(slot, next);
         if more || sent.exhausted {
             self.make_due(slot);
@@ -345,7 +351,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The next hop of a slot does not answer: another is tried, if there is one.
     fn fail_over(&mut self, slot: u16) -> bool {
         let now = self.now;
-        let destination = self.destination_of(slot);
+        let destination = self.ends_of(slot).map(|(_, to)| to);
         let place = &mut self.slots[usize::from(slot)];
         let (Some(interface), Some(destination)) = (
             &mut self.interfaces[usize::from(place.interface)],
@@ -378,8 +384,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The same.
-    #[cfg(feature = "std")]
-    pub(crate) fn next_deadline_of(&self, interface: InterfaceId) -> Option<Instant> {
+    #[cfg(all(feature = "std", target_os = "linux"))]
+    pub(crate) fn next_deadline_of(&self, interface: super::InterfaceId) -> Option<Instant> {
         self.next_deadline_on(interface.0)
     }
 
@@ -419,9 +425,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         #[cfg(feature = "ipv4")]
         for (index, row) in (0..).zip(self.interfaces.iter()) {
-            let client = row.as_ref().and_then(|row| row.client.as_ref());
-            if let Some(client) = client.filter(|_| is_meant(index)) {
-                at_once = earlier(at_once, client.poll_at(self.now));
+            if let Some(row) = row.as_ref().filter(|_| is_meant(index))
+                && let Some(client) = &row.client
+            {
+                at_once = earlier(at_once, client.poll_at(self.now, row.is_up));
             }
         }
         let waiting = earlier(self.deadlines.next(), self.reassemblies.next_deadline());

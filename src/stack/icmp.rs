@@ -6,7 +6,7 @@
 //! | message | a connection's handshake | a connection | UDP |
 //! |---|---|---|---|
 //! | unreachable, time exceeded | ends `connect` | a soft error: kept, and told if the peer stays silent until the end (RFC 5461 §2.2) | a connected socket's error |
-//! | "fragmentation needed", "packet too big" | | shorter packets, and what was lost is sent again (RFC 1191, RFC 8201) | shorter packets |
+//! | "fragmentation needed", "packet too big" | | shorter packets, and what was lost is sent again (RFC 1191, RFC 8201) | shorter packets, as of raw sockets and echo replies |
 //! | source quench (RFC 6633), redirect, parameter problem | | | |
 
 use smoltcp::phy::TxToken;
@@ -15,7 +15,7 @@ use smoltcp::socket::tcp::State;
 use super::amend::unacknowledged;
 use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
-use super::frame::{ICMP, Packet, TCP, UDP, before};
+use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP, before};
 use super::ingress::Incoming;
 use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
@@ -69,24 +69,36 @@ impl<'a, O: Observer> Stack<'a, O> {
         if quote.flow.local.addr != packet.destination {
             return;
         }
-        match (message, quote.protocol) {
-            (Message::Unreachable(error), TCP) => self.tcp_error(interface, &quote, error),
-            (Message::Unreachable(error), UDP) => self.udp_error(interface, &quote.flow, error),
-            (Message::TooBig { next_hop }, TCP)
-                if self.find_sender(interface, &quote).is_some() =>
-            {
-                self.hear_too_big(&quote, next_hop);
+        let error = match (message, quote.protocol) {
+            (Message::TooBig { next_hop }, _) => {
+                if self.has_sent(interface, &quote) {
+                    self.hear_too_big(&quote, next_hop);
+                }
+                Error::MessageTooLong
             }
-            (Message::TooBig { next_hop }, UDP) if self.is_sent_from_socket(&quote.flow) => {
-                self.hear_too_big(&quote, next_hop);
+            (Message::Unreachable(error), TCP) => {
+                self.tcp_error(interface, &quote, error);
+                error
             }
-            _ => {}
-        }
-        let error = match message {
-            Message::Unreachable(error) => error,
-            Message::TooBig { .. } => Error::MessageTooLong,
+            (Message::Unreachable(error), UDP) => {
+                self.udp_error(interface, &quote.flow, error);
+                error
+            }
+            (Message::Unreachable(error), _) => error,
         };
         self.raw_error(interface, Protocol(quote.protocol), &quote.flow, error);
+    }
+
+    /// Whether what is quoted may be something that this host has sent just now.
+    fn has_sent(&self, interface: u8, quote: &Quote) -> bool {
+        match quote.protocol {
+            TCP => self.find_sender(interface, quote).is_some(),
+            UDP => self.is_sent_from_socket(&quote.flow),
+            _ => {
+                self.has_raw_socket(Protocol(quote.protocol))
+                    || quote.is_echo_reply() && self.has_answered(quote.flow.remote.addr)
+            }
+        }
     }
 
     fn tcp_error(&mut self, interface: u8, quote: &Quote, error: Error) {
@@ -208,6 +220,12 @@ struct Quote {
 }
 
 impl Quote {
+    /// Type and code stand where a port does.
+    fn is_echo_reply(&self) -> bool {
+        let start = (self.protocol, self.flow.local.port);
+        start == (ICMP, 0) || start == (ICMPV6, 129 << 8)
+    }
+
     /// Reads a quote, of which only eight octets behind the IP header are sure to be there (RFC 792).
     fn parse(quoted: &[u8]) -> Option<Quote> {
         let (header_len, len, protocol, source, destination) = match quoted.first()? >> 4 {

@@ -24,7 +24,6 @@ use super::link::Link;
 use super::listen::{Arrival, Syn};
 use super::multicast::is_of_routers;
 use super::slot::{Kind, Slot};
-use super::stamp::Stamp;
 use crate::trace::{Cause, DropReason, Observer};
 
 /// A frame on its way in. The device's token for an answer goes beside it: it is given away, this is only looked at.
@@ -33,6 +32,8 @@ pub(super) struct Incoming<'f> {
     pub(super) frame: &'f [u8],
     pub(super) meta: PacketMeta,
     pub(super) capabilities: &'f DeviceCapabilities,
+    /// It came in fragments.
+    pub(super) is_reassembled: bool,
 }
 
 impl<'f> Incoming<'f> {
@@ -94,6 +95,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Outcome::Complete(complete) => {
                 let whole = Incoming {
                     frame: complete.frame(),
+                    is_reassembled: true,
                     ..*incoming
                 };
                 let parts = Frame::parse(incoming.capabilities.medium, whole.frame);
@@ -338,8 +340,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         to: Option<(u16, Option<Segment>)>,
     ) {
         let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
-        let place = to.and_then(|(slot, _)| self.slots[usize::from(slot)].tcp_ref());
-        let stamp = place.map_or(Stamp::NONE, |(socket, connection)| connection.stamp(socket));
+        let stamp = to.and_then(|(slot, _)| self.slots[usize::from(slot)].stamp());
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };

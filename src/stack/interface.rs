@@ -383,6 +383,13 @@ impl<O: Observer> Stack<'_, O> {
             .or_else(|| to_smoltcp(loopback).map(|_| loopback))
     }
 
+    /// The address that a socket bound to none would speak to `destination` from (RFC 6724 §5); `None` if there is no way
+    /// to it.
+    pub fn source_for(&self, destination: IpAddr) -> Option<IpAddr> {
+        let route = self.route(super::flow::UNSPECIFIED.addr, destination);
+        route.ok().map(|route| route.source)
+    }
+
     /// What an address would be spoken to from, if there is a way to it.
     pub(super) fn candidate_for(&self, addr: IpAddr) -> Option<Candidate> {
         let route = self.route(super::flow::UNSPECIFIED.addr, addr).ok()?;

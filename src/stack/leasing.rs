@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
-use super::address::{Origin, Row};
+use super::address::{Lifetimes, Origin, Row};
 use super::conflict::{Arp, Detection, Finding};
 use super::datagram::{Content, DISCOVERY_INTERVAL, DISCOVERY_TIMEOUT, Envelope, UDP_HEADER};
 use super::dhcp::{CLIENT_PORT, Dhcp, Event, Lease, MESSAGE_LEN, SERVER_PORT};
@@ -53,8 +53,14 @@ impl Client {
         }
     }
 
-    /// When it is to be polled.
-    pub(super) fn poll_at(&self, now: Instant) -> Option<Instant> {
+    /// When it is to be polled. Nobody is asked over a link that is down.
+    pub(super) fn poll_at(&self, now: Instant, is_up: bool) -> Option<Instant> {
+        if !is_up {
+            return match self.dhcp.is_stopping() {
+                true => Some(now),
+                false => self.dhcp.expiry(),
+            };
+        }
         let dhcp = match self.blocked {
             Some((_, until)) => Some(until),
             None => self.dhcp.poll_at(),
@@ -175,6 +181,15 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
+    /// The link is up again.
+    pub(super) fn relink_client(&mut self, interface: u8) {
+        let now = self.now;
+        if let Some(client) = self.client_mut(interface) {
+            client.blocked = None;
+            client.dhcp.relink(now);
+        }
+    }
+
     /// A neighbor may have answered.
     pub(super) fn unblock_client(&mut self, interface: u8) {
         let now = self.now;
@@ -238,7 +253,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
             return;
         };
+        let lifetimes = Lifetimes {
+            preferred_until: lease.expiry(),
+            valid_until: lease.expiry(),
+        };
         let leased = Row::new(lease.address.into(), lease.prefix_len, Origin::Dhcp);
+        let leased = leased.with_lifetimes(lifetimes);
         if row.addresses.renew(leased).is_err() {
             // No room for it: somebody else may use it.
             if let Some(client) = &mut row.client {
@@ -291,11 +311,15 @@ impl<'a, O: Observer> Stack<'a, O> {
             return false;
         }
         self.cause = Cause::Timer;
-        self.advance_client(index);
-        let is_refused = self.send_claims(index, device) || self.send_request(index, device);
+        let row = self.interfaces.get(usize::from(index));
+        let is_up = row.is_some_and(|row| row.as_ref().is_some_and(|row| row.is_up));
+        self.advance_client(index, is_up);
+        let is_refused =
+            is_up && (self.send_claims(index, device) || self.send_request(index, device));
         if let Some(client) = self.client_mut(index) {
             client.refused = is_refused;
-            if client.dhcp.is_over() {
+            // The server of a link that is down is not to be told.
+            if client.dhcp.is_over() || (client.dhcp.is_stopping() && !is_up) {
                 self.take_lease_away(index);
                 if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
                     row.client = None;
@@ -306,7 +330,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Goes on to what the time says.
-    fn advance_client(&mut self, index: u8) {
+    fn advance_client(&mut self, index: u8, is_up: bool) {
         let now = self.now;
         if let Some(client) = self.client_mut(index)
             && let Some(event) = client.dhcp.poll(now)
@@ -319,7 +343,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         let address = client.dhcp.address();
         // A lease may be over before its address was looked into.
         client.detection = client.detection.filter(|it| Some(it.address()) == address);
-        if let Some(detection) = &mut client.detection
+        if is_up
+            && let Some(detection) = &mut client.detection
             && let Some(finding) = detection.poll(now)
         {
             let address = detection.address();
@@ -418,7 +443,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             client.blocked = None;
             client.dhcp.emit(now, &mut [0; MESSAGE_LEN]);
         } else if now >= until {
-            self.solicit(index, server.into(), device);
+            self.solicit(index, None, server.into(), device);
             client.blocked = Some((since, now + DISCOVERY_INTERVAL));
         }
         false

@@ -20,7 +20,6 @@ use super::frame::Packet;
 use super::link::Link;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
-use super::stamp::Stamp;
 use crate::trace::Observer;
 
 /// How long a waiting SYN is worth replaying; its sender repeats it meanwhile if it still wants to connect.
@@ -279,7 +278,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             sent: &mut sent,
             link: Some(Link::Ip),
             pane: None,
-            stamp: Stamp::NONE,
+            stamp: None,
             observer: &mut (),
         };
         let capabilities = smoltcp::phy::Device::capabilities(&super::door::Void);

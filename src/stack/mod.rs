@@ -54,16 +54,19 @@
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `policy` | which of several addresses serves best |
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
 //! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
 //! | `path`, `round_trip` | how much the way to a host takes, and how long |
-//! | `policy` | which of several addresses serves best |
+//! | `dhcp`, `conflict`, `leasing` | an IPv4 address from a server; whether it is somebody else's; what the interface gets of it |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
 //! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
-//! | `sequence`, `resolver` | what must not be predictable: sequence numbers, ports, name queries |
+//! | `sequence` | what must not be predictable: sequence numbers, ports |
+//! | `resolver`, `dns` | names: the lookups, and a question's way from server to server |
+//! | `destination` | which of a name's addresses comes first |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod address;
@@ -131,7 +134,7 @@ mod waiting;
 mod window;
 
 use core::mem;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -360,6 +363,8 @@ pub struct Stack<'a, O: Observer = ()> {
     binds: u32,
     /// What is known of the ways to other hosts.
     paths: Paths,
+    /// Whom the last long echo reply was for, and when.
+    answered: Option<(IpAddr, Instant)>,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
@@ -466,6 +471,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             ports: parts.ports,
             binds: 0,
             paths: Paths::new(),
+            answered: None,
             interfaces,
             loopback,
             pending: parts.pending,
@@ -566,6 +572,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     frame,
                     meta,
                     capabilities: &capabilities,
+                    is_reassembled: false,
                 };
                 self.ingress(&incoming, token);
             });

@@ -188,11 +188,13 @@ impl NetworkInterface {
 }
 
 impl<'a, O: Observer> Stack<'a, O> {
-    /// Asks for the neighbor that leads to a destination, unless it has just been asked for. Says whether it is being asked
-    /// for: a neighbor that was not has had no chance to answer.
+    /// Asks for the neighbor that leads to a destination, unless it has just been asked for; from the address that the packet
+    /// comes from, if that is known (RFC 4861 §7.2.2). Says whether it is being asked for: a neighbor that was not has had no
+    /// chance to answer.
     pub(super) fn solicit<D: Device + ?Sized>(
         &mut self,
         index: u8,
+        source: Option<IpAddr>,
         destination: IpAddr,
         device: &mut D,
     ) -> bool {
@@ -206,7 +208,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let next_hop = interface.next_hop(destination);
         match interface.neighbors.ask(next_hop, now) {
             Some(true) => {
-                self.ask_for(index, next_hop, None, device);
+                self.ask_for(index, source, next_hop, None, device);
                 true
             }
             Some(false) => true,
@@ -222,7 +224,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             && interface.neighbors.silent.is_some()
             && let Some((address, hardware)) = interface.neighbors.probe(now)
         {
-            self.ask_for(index, address, Some(hardware), device);
+            self.ask_for(index, None, address, Some(hardware), device);
         }
     }
 
@@ -230,6 +232,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn ask_for<D: Device + ?Sized>(
         &mut self,
         index: u8,
+        source: Option<IpAddr>,
         address: IpAddr,
         at: Option<Hardware>,
         device: &mut D,
@@ -237,7 +240,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(interface) = &self.interfaces[usize::from(index)] else {
             return;
         };
-        let (Some(own), Some(source)) = (interface.hardware, interface.source(address)) else {
+        let source = source
+            .filter(|source| interface.has(*source) && source.is_ipv4() == address.is_ipv4())
+            .or_else(|| interface.source(address));
+        let (Some(own), Some(source)) = (interface.hardware, source) else {
             return;
         };
         match (source, address) {

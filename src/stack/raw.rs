@@ -7,7 +7,7 @@ use smoltcp::phy::ChecksumCapabilities;
 
 use super::checksum::Sum;
 use super::datagram::{Content, Envelope, Posted, gather, length};
-use super::fd::Socket;
+use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet};
 use super::header::{IPV4_HEADER, IPV6_HEADER, Part};
@@ -19,6 +19,17 @@ use crate::Error;
 use crate::trace::{DropReason, Observer};
 
 impl<'a, O: Observer> Stack<'a, O> {
+    /// Whether somebody sends packets of a protocol.
+    pub(super) fn has_raw_socket(&self, protocol: Protocol) -> bool {
+        let is_of = |row: &Descriptor| {
+            let Socket::Datagram { protocol: own, .. } = row.socket else {
+                return false;
+            };
+            own.is_some_and(|own| own == protocol || own == Protocol::RAW)
+        };
+        self.raw_sockets > 0 && self.descriptors.open_rows().any(|(_, row)| is_of(row))
+    }
+
     /// Gives a copy of a packet to each raw socket that is for its protocol: in IPv4 with the IP header, in IPv6 without
     /// (as Linux; RFC 3542 §3). Says whether there is one.
     pub(super) fn copy_to_raw_sockets(

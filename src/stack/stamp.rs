@@ -29,20 +29,11 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Changes nothing.
-    pub(super) const NONE: Stamp = Stamp {
-        traffic_class: 0,
-        edge: None,
-    };
-
     /// Stamps a packet that is ready to leave.
-    #[inline]
     pub(super) fn press(&self, packet: &mut [u8]) {
-        if *self != Stamp::NONE {
-            mark(packet, self.traffic_class);
-            if let Some(edge) = &self.edge {
-                narrow(packet, edge);
-            }
+        mark(packet, self.traffic_class);
+        if let Some(edge) = &self.edge {
+            narrow(packet, edge);
         }
     }
 }

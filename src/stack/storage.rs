@@ -54,7 +54,8 @@ pub(super) struct Parts<'a> {
 /// - `LOOPBACK`: the MTU of the internal loopback, and of its queue; without it a host cannot talk to itself.
 /// - `REASSEMBLY`: octets for putting a fragmented packet together, [`reassembly_storage`](super::reassembly_storage) of
 ///   the longest; without it fragments are dropped.
-/// - `LOOKUPS`: names that are looked up at once.
+/// - `LOOKUPS`: names that are looked up at once. An answer that does not fit into a datagram takes a descriptor and a
+///   connection of those above, for as long as it takes.
 ///
 /// Two tasks for each of the `SOCKETS` may wait at once, whichever they wait for: on a socket, for a name, for a time. More of
 /// them wake each other, and none sleeps long.

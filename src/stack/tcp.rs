@@ -52,7 +52,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// `accept(2)`: the oldest connection that waits, as a socket of its own with its listener's options, and the
     /// peer's address. One that was reset while it waited tells so in its first `recv`, as on Linux.
     ///
-    /// [`Error::WouldBlock`] where none waits; [`Error::Exhausted`] where there is no descriptor for it: it waits on.
+    /// [`Error::WouldBlock`] where none waits; [`Error::Exhausted`] where there is no descriptor for it: it waits on;
+    /// [`Error::AddrNotAvailable`] once, after the address that the socket listens on went away.
     pub fn accept(&mut self, fd: Fd) -> Result<(Fd, SocketAddr)> {
         self.begin_call();
         let result = self.accept_untold(fd);
@@ -60,10 +61,14 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn accept_untold(&mut self, fd: Fd) -> Result<(Fd, SocketAddr)> {
-        let row = self.descriptors.get(fd)?;
+        let row = self.descriptors.get_mut(fd)?;
         let (domain, options) = (row.domain, row.options);
         let slot = match &row.socket {
-            Socket::Listening { queue, .. } => queue.front().ok_or(Error::WouldBlock)?,
+            // Who is told that something is there, for an error is pending, hears of it once the queue is empty.
+            Socket::Listening { queue, .. } => match queue.front() {
+                Some(slot) => slot,
+                None => return Err(row.error.take().unwrap_or(Error::WouldBlock)),
+            },
             Socket::Datagram { .. } => return Err(Error::NotSupported),
             _ => return Err(Error::InvalidArgument),
         };

@@ -10,6 +10,7 @@ use super::challenge::receive_next;
 use super::connection::Connection;
 use super::door::{DoorIn, Sent, Watch};
 use super::frame::before;
+use super::slot::Slot;
 use super::stamp::{Edge, Stamp};
 use crate::trace::Observer;
 
@@ -40,7 +41,7 @@ impl Connection {
     }
 
     /// What the connection's packets are to say when they leave.
-    pub(super) fn stamp(&self, socket: &tcp::Socket<'_>) -> Stamp {
+    fn stamp(&self, socket: &tcp::Socket<'_>) -> Stamp {
         let edge = self.limit(socket).map(|limit| {
             // What was offered is not taken back (RFC 9293 §3.8.6).
             let end = match (self.wanted_edge(limit), self.edge) {
@@ -84,6 +85,19 @@ impl Connection {
     }
 }
 
+impl Slot<'_> {
+    /// What the packets of a slot are to say when they leave, if that is more than what smoltcp writes.
+    #[inline]
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        let connection = self.connection()?;
+        if connection.traffic_class == 0 && connection.receive_limit.is_none() {
+            return None;
+        }
+        let (socket, connection) = self.tcp_ref()?;
+        Some(connection.stamp(socket))
+    }
+}
+
 impl<'a, O: Observer> Stack<'a, O> {
     /// After a slot was polled: tells the peer of a window that has opened.
     #[inline]
@@ -118,7 +132,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             ack,
             window: connection.window,
         };
-        let stamp = connection.stamp(socket);
+        let stamp = place.stamp();
         let mut buffer = [0; PACKET_LEN];
         let len = old.emit(&mut buffer, &connection.flow, &[0]);
         let to = connection.flow.remote.addr;

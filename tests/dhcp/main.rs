@@ -6,13 +6,15 @@
 
 mod server;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use glasstack::device::wire::Conditions;
-use glasstack::sim::{HostId, Link, Simulation};
+use glasstack::sim::{HostId, Link, Simulation, SwitchId};
 use glasstack::socket::{TcpListener, TcpStream, UdpSocket, configured, sleep};
 use glasstack::stack::{InterfaceId, Lease};
+use glasstack::trace::ladder::{Ends, Ladder, Options};
+use glasstack::trace::{AddressChange, Happening, Origin};
 use glasstack::{Error, Result};
 use server::*;
 
@@ -26,6 +28,7 @@ struct Net {
     client: HostId,
     server: HostId,
     other: HostId,
+    switch: SwitchId,
     book: SharedBook,
 }
 
@@ -53,6 +56,7 @@ impl Net {
             client,
             server,
             other,
+            switch,
             book,
         }
     }
@@ -307,15 +311,12 @@ fn whoever_takes_the_address_later_gets_it_after_one_warning() {
         }
         Result::Ok(())
     };
-    let setup = |stack: &mut glasstack::Stack<'static, _>| {
-        let interface = stack.interfaces().next().unwrap();
-        stack.add_address(interface, ten(100).into(), 24)
-    };
-    net.simulation.configure(net.other, setup).unwrap();
-    let _ = net
-        .simulation
-        .spawn(net.other, "intruder", intrude)
+    let intruder = net.simulation.host("intruder").unwrap();
+    let plugged = (intruder, &["10.0.0.100/24"]);
+    net.simulation
+        .link(Link::ethernet(1514), plugged, net.switch)
         .unwrap();
+    let _ = net.simulation.spawn(intruder, "intrudes", intrude).unwrap();
     net.run_for(10 * SECOND);
     assert_eq!(net.lease(), None);
     assert_eq!(net.book.borrow().declined, [ten(100)]);
@@ -354,6 +355,42 @@ fn where_the_server_is_gone_the_address_is_given_up_all_the_same() {
     net.simulation.with(net.client, stop).unwrap();
     net.run_for(5 * SECOND);
     assert_eq!(net.lease(), None);
+}
+
+#[test]
+fn after_the_link_was_down_the_lease_is_verified() {
+    let mut net = Net::perfect(3_600);
+    net.configure();
+    let (link, client) = (net.link(), net.client);
+    let before = net.lease().unwrap();
+    let set = |net: &mut Net, is_up: bool| {
+        let set = |stack: &mut glasstack::Stack<'_, _>| stack.set_link(link, is_up);
+        net.simulation.with(client, set).unwrap();
+    };
+    set(&mut net, false);
+    net.run_for(5 * MINUTE);
+    assert_eq!(net.lease().as_ref(), Some(&before));
+    set(&mut net, true);
+    net.run_for(SECOND);
+    let after = net.lease().unwrap();
+    assert_eq!(after.address, before.address);
+    assert!(after.since >= before.since + (5 * MINUTE).into());
+    // Another network's server refuses.
+    set(&mut net, false);
+    net.book.borrow_mut().lease = None;
+    net.book.borrow_mut().next = 180;
+    set(&mut net, true);
+    net.run_for(SECOND);
+    assert_eq!(net.lease(), None);
+    assert_eq!(net.configure().address, ten(180));
+    // And over a link that is down a lease ends as over any other; nobody is asked.
+    set(&mut net, false);
+    let requests = net.book.borrow().requests.len();
+    net.run_for(2 * HOUR);
+    assert_eq!(net.lease(), None);
+    assert_eq!(net.book.borrow().requests.len(), requests);
+    set(&mut net, true);
+    assert_eq!(net.configure().address, ten(180));
 }
 
 #[test]
@@ -437,6 +474,62 @@ fn the_leases_name_servers_and_router_are_used_and_go_with_it() {
     let sent = net.simulation.spawn(net.client, "sends", far).unwrap();
     net.run_for(SECOND);
     assert_eq!(sent.take(), Some(Err(Error::NetworkUnreachable)));
+}
+
+#[test]
+fn the_glass_shows_messages_probes_and_what_becomes_of_the_address() {
+    let mut net = Net::perfect(60);
+    let recording = net.simulation.record();
+    net.configure();
+    net.simulation.stop(net.server);
+    net.run_for(2 * MINUTE);
+
+    let events = recording.events();
+    let changes = events.iter().filter_map(|event| {
+        let event = event.event();
+        match event.happening {
+            Happening::Address {
+                address,
+                change,
+                origin,
+                ..
+            } => Some((event.time.secs(), address, change, origin)),
+            _ => None,
+        }
+    });
+    let changes: Vec<_> = changes.collect();
+    let address: IpAddr = ten(100).into();
+    let [(gained, ..), lost] = changes[..] else {
+        panic!("{changes:?}");
+    };
+    assert!((4..=7).contains(&gained), "{gained}");
+    let preferred = (gained, address, AddressChange::Preferred, Origin::Dhcp);
+    assert_eq!(changes[0], preferred);
+    assert_eq!(lost, (60, address, AddressChange::Removed, Origin::Dhcp));
+
+    let ends = Ends::between(
+        (net.client.station(), "client"),
+        (net.server.station(), "server"),
+    );
+    let mut ladder = Ladder::<_>::new(String::new(), ends, Options::default());
+    events.replay(&mut ladder);
+    ladder.finish().unwrap();
+    let text = ladder.into_inner();
+    let mut rest = &text[..];
+    for words in [
+        "DHCP Discover",
+        "DHCP Offer 10.0.0.100",
+        "DHCP Request 10.0.0.100",
+        "DHCP ACK 10.0.0.100",
+        "ARP who has 10.0.0.100?",
+        "10.0.0.100 preferred",
+        "10.0.0.100 removed",
+    ] {
+        let at = rest
+            .find(words)
+            .unwrap_or_else(|| panic!("no {words} in\n{text}"));
+        rest = &rest[at..];
+    }
 }
 
 #[test]

@@ -225,8 +225,9 @@ impl Port {
                 }
             });
             let received: Result<_> = received.await;
-            let octets = &buffer[..received.unwrap().len];
-            if let Some(request) = Request::parse(octets) {
+            // An error is that of an answer to a client that has gone.
+            let Ok(received) = received else { continue };
+            if let Some(request) = Request::parse(&buffer[..received.len]) {
                 return request;
             }
         }

@@ -170,5 +170,9 @@ mod ending;
 mod option;
 #[path = "poll.rs"]
 mod poll;
+#[path = "sharing.rs"]
+mod sharing;
+#[path = "kernel_sharing.rs"]
+mod sharing_options;
 #[path = "stream.rs"]
 mod stream;

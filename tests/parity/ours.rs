@@ -180,5 +180,9 @@ mod ending;
 mod option;
 #[path = "poll.rs"]
 mod poll;
+#[path = "sharing.rs"]
+mod sharing;
+#[path = "ours_sharing.rs"]
+mod sharing_options;
 #[path = "stream.rs"]
 mod stream;

@@ -9,7 +9,7 @@ use glasstack::stack::{
     Capacity, Domain, Events, Interest, PollFd, Protocol, Shutdown, Storage, Type,
 };
 use glasstack::trace::{Event, Happening, Line, Station};
-use glasstack::{Fd, Stack};
+use glasstack::{Error, Fd, Stack};
 
 use super::net::{Net, PORT, SERVER, SERVER_V6, capacity};
 use super::watcher::Watcher;
@@ -115,6 +115,27 @@ fn by_a_connection_and_by_the_end_of_a_handshake() {
     let connecting = Watcher::begin(&mut net.client.stack, &[(refused, Events::NONE)]);
     net.run();
     assert_eq!(connecting.rings(), 1);
+}
+
+/// A listener whose address went away says so once, and no wait for it spins.
+#[test]
+fn by_an_address_that_goes_away() {
+    let mut net = Net::new();
+    let listener = net.server.stack.socket(Domain::Inet, Type::Stream).unwrap();
+    net.server
+        .stack
+        .bind(listener, SERVER.parse().unwrap())
+        .unwrap();
+    net.server.stack.listen(listener, 4).unwrap();
+    let mut watcher = Watcher::begin(&mut net.server.stack, &[(listener, IN)]);
+    let (interface, address) = (net.server.interface, [10, 0, 0, 2].into());
+    net.server.stack.remove_address(interface, address).unwrap();
+    let stack = &mut net.server.stack;
+    assert_eq!((watcher.rings(), watcher.ready(stack)), (1, 1));
+    assert!(watcher.rows[0].revents.contains(Events::POLLERR));
+    assert_eq!(stack.accept(listener), Err(Error::AddrNotAvailable));
+    assert_eq!(stack.accept(listener), Err(Error::WouldBlock));
+    assert_eq!(watcher.ready(stack), 0);
 }
 
 #[test]

@@ -6,6 +6,8 @@
     reason = "a test says what broke by panicking"
 )]
 
+#[cfg(target_os = "linux")]
+mod blocking;
 mod buffers;
 mod closing;
 mod cork;

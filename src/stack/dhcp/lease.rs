@@ -108,7 +108,7 @@ impl Lease {
     }
 
     /// When it is over.
-    pub(super) fn expiry(&self) -> Option<Instant> {
+    pub(in crate::stack) fn expiry(&self) -> Option<Instant> {
         Some(self.since + self.terms?.expiry.into())
     }
 

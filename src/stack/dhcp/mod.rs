@@ -1,14 +1,17 @@
 //! The DHCP client (RFC 2131, RFC 2132): how a host on a link gets an IPv4 address by itself.
 //!
 //! ```text
-//!            DISCOVER            OFFER              ACK            free
-//!   INIT ──────────────▶ SELECTING ──▶ REQUESTING ──────▶ PROBING ──────▶ BOUND ◀───────────┐
-//!    ▲                                  │ NAK, silence    │ taken:         │ T1            │ ACK
-//!    ├──────────────────────────────────┘                 │ DECLINE        ▼               │
-//!    ├────────────────────────────────────────────────────┘            RENEWING ──────────┤
-//!    │                                                                    │ T2            │
-//!    └──────────────── NAK, or the lease is over ◀──────────────────── REBINDING ─────────┘
+//!           DISCOVER             OFFER              ACK           free
+//!  ┌▶ INIT ──────────▶ SELECTING ─────▶ REQUESTING ────▶ PROBING ─────▶ BOUND ◀────────┐
+//!  │                                        │               │             │ T1         │
+//!  │◀────────────── NAK, silence ───────────┘               │             ▼        ACK │
+//!  │◀────────────── taken: DECLINE ─────────────────────────┘         RENEWING ───────▶│
+//!  │                                                                      │ T2         │
+//!  │                                                                      ▼        ACK │
+//!  └◀────────────── NAK, or the lease is over ◀────────────────────── REBINDING ──────▶┘
 //! ```
+//!
+//! After the link was down, BOUND becomes REBOOTING: the server is asked whether the lease holds where the host is now.
 //!
 //! [`Dhcp`] does nothing itself: it is told the time ([`poll`](Dhcp::poll)) and what arrived ([`hear`](Dhcp::hear)), writes
 //! what is due ([`emit`](Dhcp::emit)), and says what that comes to as [`Event`]s. Whoever drives it probes the address (RFC
@@ -17,10 +20,18 @@
 //! Two choices the RFC leaves open. Answers may come by unicast to the address that the host has not got yet, as the heart
 //! hears what is sent to its station on the client's port; a request that went unanswered asks for a broadcast, for servers
 //! and bridges that cannot do the other. And the first offer that will do is taken.
+//!
+//! | file | what it explains |
+//! |---|---|
+//! | `exchange` | when a request is sent again, and under which number |
+//! | `sending` | what is said in each state |
+//! | `message` | how it is written, and what is read of an answer |
+//! | `lease` | what an answer comes to |
 
 mod exchange;
 mod lease;
 mod message;
+mod sending;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +40,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use smoltcp::time::{Duration, Instant};
 
 use exchange::{Exchange, Random};
-use message::{MessageType, Reply, Request, client_identifier};
+use message::{MessageType, Reply, client_identifier};
 
 pub use lease::{Lease, Terms};
 pub(crate) use message::{CLIENT_PORT, MESSAGE_LEN, SERVER_PORT};
@@ -39,15 +50,12 @@ const REQUESTS: u8 = 4;
 
 /// How long nothing is asked for after an address was no good (RFC 2131 §3.1, 5).
 const PAUSE: Duration = Duration::from_secs(10);
-/// After so many conflicts in a row …
-const MAX_CONFLICTS: u8 = 10;
-/// … it is this long (RFC 5227 §2.1.1).
-const RATE_LIMIT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the client has come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// Find out whether somebody on the link has this address, and [say so](Dhcp::probed).
+    /// Find out whether somebody on the link has this address, and say so: it [is free](Dhcp::is_free), or it [is
+    /// taken](Dhcp::is_taken).
     Probe(Ipv4Addr),
     /// The address is the host's.
     Bound(Lease),
@@ -76,13 +84,15 @@ enum State {
         server: Ipv4Addr,
         secs: u16,
     },
-    /// An answer of [`Dhcp::probed`] is waited for.
+    /// What comes of the probe is waited for.
     Probing(Lease),
     /// DECLINE is to be sent.
     Declining(Lease),
     Bound(Lease),
     Renewing(Lease, Exchange),
     Rebinding(Lease, Exchange),
+    /// INIT-REBOOT and REBOOTING: whether the lease holds on the link that the host is on now. It lives on it meanwhile.
+    Rebooting(Lease, Exchange),
     /// RELEASE is to be sent.
     Releasing(Lease),
     Stopped,
@@ -118,11 +128,17 @@ impl Dhcp {
     /// The lease that the host lives on.
     pub(crate) fn lease(&self) -> Option<&Lease> {
         match &self.state {
-            State::Bound(lease) | State::Renewing(lease, _) | State::Rebinding(lease, _) => {
-                Some(lease)
-            }
+            State::Bound(lease)
+            | State::Renewing(lease, _)
+            | State::Rebinding(lease, _)
+            | State::Rebooting(lease, _) => Some(lease),
             _ => None,
         }
+    }
+
+    /// When the lease is over.
+    pub(crate) fn expiry(&self) -> Option<Instant> {
+        self.lease().and_then(Lease::expiry)
     }
 
     /// The address of the lease, or of what is to be one once it is known that nobody has it.
@@ -141,7 +157,10 @@ impl Dhcp {
             State::Declining(_) | State::Releasing(_) => Some(Instant::ZERO),
             State::Bound(lease) => lease.renewal(),
             State::Renewing(lease, exchange) => lease.rebinding().map(|at| at.min(exchange.next)),
-            State::Rebinding(lease, exchange) => lease.expiry().map(|at| at.min(exchange.next)),
+            State::Rebinding(lease, exchange) | State::Rebooting(lease, exchange) => {
+                let expiry = lease.expiry();
+                Some(expiry.map_or(exchange.next, |at| at.min(exchange.next)))
+            }
             State::Stopped => None,
         }
     }
@@ -156,10 +175,19 @@ impl Dhcp {
                 self.begin(now);
             }
             State::Probing(lease) if lease.is_over(now) => self.begin(now),
-            State::Bound(lease) | State::Renewing(lease, _) | State::Rebinding(lease, _)
+            State::Bound(lease)
+            | State::Renewing(lease, _)
+            | State::Rebinding(lease, _)
+            | State::Rebooting(lease, _)
                 if lease.is_over(now) =>
             {
                 return self.lose(now);
+            }
+            // Nobody says no: the rest of the lease may be used (RFC 2131 §3.2, 4).
+            State::Rebooting(lease, exchange)
+                if exchange.sent >= REQUESTS && exchange.is_due(now) =>
+            {
+                self.state = State::Bound(lease.clone());
             }
             State::Bound(lease) | State::Renewing(lease, _) if has_come(lease.rebinding()) => {
                 let exchange = Exchange::new(&mut self.random, now);
@@ -172,100 +200,6 @@ impl Dhcp {
             _ => {}
         }
         None
-    }
-
-    /// Between which addresses the message goes that is due, if one is.
-    pub(crate) fn due(&self, now: Instant) -> Option<Route> {
-        let everybody = |is_due: bool| is_due.then_some(Route::EVERYBODY);
-        match &self.state {
-            State::Selecting(exchange) => everybody(exchange.is_due(now)),
-            State::Requesting { exchange, .. } => {
-                everybody(exchange.is_due(now) && exchange.sent < REQUESTS)
-            }
-            State::Declining(_) => everybody(true),
-            State::Renewing(lease, exchange) => {
-                exchange.is_due(now).then(|| Route::to_server(lease))
-            }
-            State::Rebinding(lease, exchange) => exchange.is_due(now).then_some(Route {
-                source: lease.address,
-                ..Route::EVERYBODY
-            }),
-            State::Releasing(lease) => Some(Route::to_server(lease)),
-            State::Probing(_) | State::Bound(_) | State::Stopped => None,
-        }
-    }
-
-    /// Writes the message that is [`due`](Dhcp::due), and takes it for sent. Says whether there was one.
-    pub(crate) fn emit(&mut self, now: Instant, message: &mut [u8; MESSAGE_LEN]) -> bool {
-        let request = match self.due(now) {
-            Some(_) => self.next_request(now),
-            None => None,
-        };
-        if let Some(request) = &request {
-            request.write(self.hardware_address, message);
-        }
-        request.is_some()
-    }
-
-    fn next_request(&mut self, now: Instant) -> Option<Request> {
-        let random = &mut self.random;
-        let longest_answer = Some(self.longest);
-        match &mut self.state {
-            State::Selecting(exchange) => {
-                let is_repeated = exchange.sent > 0;
-                exchange.note_sent(random, now);
-                Some(Request {
-                    secs: exchange.secs(now),
-                    broadcast: is_repeated,
-                    longest_answer,
-                    ..Request::new(MessageType::Discover, exchange.xid)
-                })
-            }
-            State::Requesting {
-                exchange,
-                address,
-                server,
-                secs,
-            } => {
-                let is_repeated = exchange.sent > 0;
-                exchange.note_sent(random, now);
-                Some(Request {
-                    secs: *secs,
-                    broadcast: is_repeated,
-                    requested: Some(*address),
-                    server: Some(*server),
-                    longest_answer,
-                    ..Request::new(MessageType::Request, exchange.xid)
-                })
-            }
-            State::Renewing(lease, exchange) => {
-                exchange.note_renewal(random, now, lease.renewal()?, lease.rebinding()?);
-                Some(extension(lease, exchange, now, longest_answer))
-            }
-            State::Rebinding(lease, exchange) => {
-                exchange.note_renewal(random, now, lease.rebinding()?, lease.expiry()?);
-                Some(extension(lease, exchange, now, longest_answer))
-            }
-            State::Declining(lease) => {
-                let request = Request {
-                    requested: Some(lease.address),
-                    server: Some(lease.server),
-                    ..Request::new(MessageType::Decline, random.xid())
-                };
-                self.begin(now + pause(self.conflicts));
-                Some(request)
-            }
-            State::Releasing(lease) => {
-                let request = Request {
-                    client_address: lease.address,
-                    server: Some(lease.server),
-                    ..Request::new(MessageType::Release, random.xid())
-                };
-                self.state = State::Stopped;
-                Some(request)
-            }
-            State::Probing(_) | State::Bound(_) | State::Stopped => None,
-        }
     }
 
     /// Hears a datagram. What is not the answer to what was asked last changes nothing.
@@ -336,6 +270,19 @@ impl Dhcp {
                 self.state = State::Bound(lease.clone());
                 Some(Event::Renewed(lease))
             }
+            (State::Rebooting(lease, exchange), answer @ (MessageType::Ack | MessageType::Nak))
+                if exchange.expects(reply.xid)
+                    && is_sent_to(lease.address)
+                    && !lease.is_over(now)
+                    && reply.options.server.is_some() =>
+            {
+                if answer == MessageType::Nak {
+                    return self.lose(now);
+                }
+                let lease = self.acknowledged(&reply, now, lease.address, exchange.began)?;
+                self.state = State::Bound(lease.clone());
+                Some(Event::Renewed(lease))
+            }
             _ => None,
         }
     }
@@ -369,9 +316,10 @@ impl Dhcp {
     pub(crate) fn is_taken(&mut self, address: Ipv4Addr) -> Option<Event> {
         let (lease, was_bound) = match &self.state {
             State::Probing(lease) => (lease, false),
-            State::Bound(lease) | State::Renewing(lease, _) | State::Rebinding(lease, _) => {
-                (lease, true)
-            }
+            State::Bound(lease)
+            | State::Renewing(lease, _)
+            | State::Rebinding(lease, _)
+            | State::Rebooting(lease, _) => (lease, true),
             _ => return None,
         };
         if lease.address != address {
@@ -380,6 +328,20 @@ impl Dhcp {
         self.conflicts = self.conflicts.saturating_add(1);
         self.state = State::Declining(lease.clone());
         was_bound.then_some(Event::Lost(address))
+    }
+
+    /// The link was down, and may be another one now: asks whether the lease holds there (RFC 2131 §3.7). Who has none begins
+    /// again.
+    pub(crate) fn relink(&mut self, now: Instant) {
+        match self.lease() {
+            Some(lease) => {
+                let lease = lease.clone();
+                let exchange = Exchange::new(&mut self.random, now);
+                self.state = State::Rebooting(lease, exchange);
+            }
+            None if !self.is_stopping() => self.begin(now),
+            None => {}
+        }
     }
 
     /// Whether it has been [stopped](Dhcp::stop), and all is said.
@@ -412,41 +374,10 @@ impl Dhcp {
     }
 }
 
-/// The request for more time (RFC 2131 §4.3.2).
-fn extension(
-    lease: &Lease,
-    exchange: &Exchange,
-    now: Instant,
-    longest_answer: Option<u16>,
-) -> Request {
-    Request {
-        secs: exchange.secs(now),
-        client_address: lease.address,
-        longest_answer,
-        ..Request::new(MessageType::Request, exchange.xid)
-    }
-}
-
 impl Route {
-    fn to_server(lease: &Lease) -> Route {
-        Route {
-            source: lease.address,
-            destination: lease.server,
-        }
-    }
-
     /// From a host without an address to all of its link.
     const EVERYBODY: Route = Route {
         source: Ipv4Addr::UNSPECIFIED,
         destination: Ipv4Addr::BROADCAST,
     };
-}
-
-/// How long to wait after a conflict.
-fn pause(conflicts: u8) -> Duration {
-    if conflicts < MAX_CONFLICTS {
-        PAUSE
-    } else {
-        RATE_LIMIT_INTERVAL
-    }
 }

@@ -149,7 +149,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let Some(link) = interface.link_to(unsent.server, now) else {
             if unsent.at <= now {
-                self.solicit(index, unsent.server, device);
+                self.solicit(index, None, unsent.server, device);
                 self.put_off(row, family, Some(now + DISCOVERY_INTERVAL));
             }
             return false;

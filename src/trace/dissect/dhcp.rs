@@ -35,7 +35,7 @@ const COOKIE: [u8; 4] = [99, 130, 83, 99];
 const OPTIONS: usize = 240;
 
 impl Dhcp {
-    pub(super) fn parse(message: &[u8]) -> Option<Dhcp> {
+    pub(in crate::trace) fn parse(message: &[u8]) -> Option<Dhcp> {
         let mut dhcp = Dhcp {
             is_reply: *message.first()? == REPLY,
             transaction_id: u32_at(message, 4)?,
@@ -52,6 +52,30 @@ impl Dhcp {
             dhcp.read_options(message.get(OPTIONS..)?);
         }
         Some(dhcp)
+    }
+
+    /// What the message is called, if it is DHCP's.
+    pub(in crate::trace) fn name(&self) -> Option<&'static str> {
+        Some(match self.message_type? {
+            1 => "Discover",
+            2 => "Offer",
+            3 => "Request",
+            4 => "Decline",
+            5 => "ACK",
+            6 => "NAK",
+            7 => "Release",
+            8 => "Inform",
+            9 => "Force Renew",
+            _ => return None,
+        })
+    }
+
+    /// The address that it is about: given, asked for, or given back.
+    pub(in crate::trace) fn subject(&self) -> Option<Ipv4Addr> {
+        let all = [Some(self.your), self.requested, Some(self.client)];
+        all.into_iter()
+            .flatten()
+            .find(|address| !address.is_unspecified())
     }
 
     fn read_options(&mut self, mut options: &[u8]) {
@@ -84,30 +108,12 @@ impl Dhcp {
 
 impl fmt::Display for Dhcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.message_type {
-            Some(1) => "Discover",
-            Some(2) => "Offer",
-            Some(3) => "Request",
-            Some(4) => "Decline",
-            Some(5) => "ACK",
-            Some(6) => "NAK",
-            Some(7) => "Release",
-            Some(8) => "Inform",
-            Some(9) => "Force Renew",
-            Some(other) => {
-                let xid = self.transaction_id;
-                return write!(
-                    f,
-                    "DHCP Unknown Message Type (0x{other:02x}) - Transaction ID 0x{xid:x}"
-                );
-            }
-            None if self.is_reply => return f.write_str("Boot Reply"),
-            None => return write!(f, "Boot Request from {}", self.client_hardware),
-        };
-        write!(
-            f,
-            "DHCP {name} - Transaction ID 0x{:x}",
-            self.transaction_id
-        )
+        match (self.name(), self.message_type) {
+            (Some(name), _) => write!(f, "DHCP {name}")?,
+            (None, Some(other)) => write!(f, "DHCP Unknown Message Type (0x{other:02x})")?,
+            (None, None) if self.is_reply => return f.write_str("Boot Reply"),
+            (None, None) => return write!(f, "Boot Request from {}", self.client_hardware),
+        }
+        write!(f, " - Transaction ID 0x{:x}", self.transaction_id)
     }
 }

@@ -13,6 +13,7 @@ use smoltcp::wire::{Icmpv6Message, Icmpv6Packet, Ipv6Packet};
 
 use super::text::Text;
 use crate::trace::analysis::{Analysis, Mark};
+use crate::trace::dissect::Dhcp;
 #[cfg(feature = "ipv4")]
 use crate::trace::dissect::Igmp;
 use crate::trace::{Flow, Instant, Medium, Protocol, Segment};
@@ -111,17 +112,33 @@ fn past_hop_by_hop(protocol: IpProtocol, payload: &[u8]) -> (IpProtocol, &[u8]) 
 }
 
 fn udp(source: IpAddr, destination: IpAddr, transport: &[u8]) -> Heard {
-    match UdpPacket::new_checked(transport) {
-        Ok(packet) => Heard::Udp {
-            flow: Flow {
-                protocol: Protocol::Udp,
-                local: SocketAddr::new(source, packet.src_port()),
-                remote: SocketAddr::new(destination, packet.dst_port()),
-            },
-            len: packet.payload().len(),
-        },
-        Err(_) => Heard::Other(Text::new(format_args!("UDP malformed"))),
+    let Ok(packet) = UdpPacket::new_checked(transport) else {
+        return Heard::Other(Text::new(format_args!("UDP malformed")));
+    };
+    if let Some(text) = dhcp(&packet) {
+        return Heard::Other(text);
     }
+    Heard::Udp {
+        flow: Flow {
+            protocol: Protocol::Udp,
+            local: SocketAddr::new(source, packet.src_port()),
+            remote: SocketAddr::new(destination, packet.dst_port()),
+        },
+        len: packet.payload().len(),
+    }
+}
+
+/// A DHCP message, and the address that it is about.
+fn dhcp(packet: &UdpPacket<&[u8]>) -> Option<Text> {
+    if !matches!((packet.src_port(), packet.dst_port()), (67, 68) | (68, 67)) {
+        return None;
+    }
+    let message = Dhcp::parse(packet.payload())?;
+    let name = message.name()?;
+    Some(match message.subject() {
+        Some(address) => Text::new(format_args!("DHCP {name} {address}")),
+        None => Text::new(format_args!("DHCP {name}")),
+    })
 }
 
 #[cfg(feature = "ipv4")]

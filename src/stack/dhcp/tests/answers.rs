@@ -20,6 +20,10 @@ fn waiting() -> Vec<(&'static str, Client, Answer)> {
         request = client.sends();
     }
     all.push(("rebinding", client, Answer::new(ACK, &request)));
+    let (mut client, _) = Client::bound(|ack| ack);
+    client.dhcp.relink(client.now);
+    let request = client.sends();
+    all.push(("rebooting", client, Answer::new(ACK, &request)));
     all
 }
 
@@ -110,6 +114,11 @@ fn each_state_has_its_answers() {
     }
 }
 
+/// Whether any server may answer a request.
+fn asks_all(state: &str) -> bool {
+    matches!(state, "rebinding" | "rebooting")
+}
+
 /// The same client once more.
 fn twin(state: &str) -> (Client, Answer) {
     let mut all = waiting().into_iter();
@@ -118,7 +127,7 @@ fn twin(state: &str) -> (Client, Answer) {
 }
 
 #[test]
-fn only_rebinding_hears_another_server() {
+fn only_who_asks_all_servers_hears_another() {
     for (state, mut client, answer) in waiting() {
         if state == "selecting" {
             continue;
@@ -129,8 +138,8 @@ fn only_rebinding_hears_another_server() {
             .with(MESSAGE_TYPE, &[NAK])
             .field(YIADDR, &[0; 4]);
         let (mut again, _) = twin(state);
-        assert_eq!(client.heeds(&other), state == "rebinding", "{state}");
-        assert_eq!(again.heeds(&refusal), state == "rebinding", "{state}");
+        assert_eq!(client.heeds(&other), asks_all(state), "{state}");
+        assert_eq!(again.heeds(&refusal), asks_all(state), "{state}");
     }
 }
 
@@ -258,7 +267,7 @@ proptest! {
             match event {
                 Some(Event::Renewed(lease)) => {
                     prop_assert_eq!(lease.address, ADDRESS);
-                    prop_assert!(state == "rebinding" || lease.server == SERVER);
+                    prop_assert!(asks_all(state) || lease.server == SERVER);
                     prop_assert!(lease.prefix_len > 0);
                 }
                 Some(Event::Probe(address)) => prop_assert_eq!(address, ADDRESS),

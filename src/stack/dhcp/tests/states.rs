@@ -334,3 +334,59 @@ fn an_answer_that_comes_with_the_end_of_the_lease_comes_too_late() {
     client.now = at(100);
     assert!(!client.heeds(&Answer::new(ACK, &request)));
 }
+
+#[test]
+fn after_the_link_was_down_the_server_is_asked_whether_the_lease_holds() {
+    let (mut client, _) = Client::bound(|ack| ack);
+    client.now = at(600);
+    client.dhcp.relink(client.now);
+    assert!(client.dhcp.lease().is_some(), "it is lived on meanwhile");
+    let request = client.sends();
+    assert_eq!((request.kind(), client.now), (REQUEST, at(600)));
+    assert_eq!(request.route.source, NOBODY);
+    assert_eq!(request.route.destination, EVERYBODY);
+    assert_eq!(request.field(CIADDR), [0; 4]);
+    assert_eq!(request.address_option(REQUESTED_ADDRESS), Some(ADDRESS));
+    assert_eq!(request.address_option(SERVER_IDENTIFIER), None);
+    // Whichever server is there.
+    let answer = Answer::new(ACK, &request).with(SERVER_IDENTIFIER, &OTHER_SERVER.octets());
+    let Some(Event::Renewed(lease)) = client.hear(&answer) else {
+        panic!("not acknowledged");
+    };
+    assert_eq!((lease.server, lease.since), (OTHER_SERVER, at(600)));
+
+    client.dhcp.relink(client.now);
+    let request = client.sends();
+    let wrong = Answer::new(ACK, &request).field(YIADDR, &[192, 168, 69, 51]);
+    assert!(!client.heeds(&wrong));
+    let refusal = Answer::new(NAK, &request);
+    assert_eq!(client.hear(&refusal), Some(Event::Lost(ADDRESS)));
+    assert_eq!(client.sends().kind(), DISCOVER);
+}
+
+#[test]
+fn where_nobody_says_no_after_the_link_was_down_the_lease_goes_on_as_before() {
+    let (mut client, before) = Client::bound(|ack| ack);
+    client.now = at(600);
+    client.dhcp.relink(client.now);
+    for _ in 0..4 {
+        assert_eq!(client.sends().route.destination, EVERYBODY);
+    }
+    let request = client.sends();
+    assert_eq!((client.now, request.route.destination), (at(1_800), SERVER));
+    assert_eq!(client.dhcp.lease(), Some(&before));
+}
+
+#[test]
+fn who_has_no_lease_when_the_link_comes_back_begins_again_at_once() {
+    let (mut client, request) = Client::requesting();
+    client.hear(&Answer::new(ACK, &request));
+    client.now = at(2);
+    client.dhcp.relink(client.now);
+    assert_eq!(
+        client.dhcp.is_free(client.now, ADDRESS),
+        None,
+        "another link"
+    );
+    assert_eq!((client.sends().kind(), client.now), (DISCOVER, at(2)));
+}
