@@ -278,6 +278,28 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "ipv6")]
+    fn a_router_alert_is_found_among_other_options() {
+        let alert = |options: &[u8]| {
+            let mut packet = [0; 40 + 16];
+            (packet[0], packet[5], packet[40]) = (0x60, 16, 59);
+            packet[41] = (options.len() > 6).into();
+            packet[42..][..options.len()].copy_from_slice(options);
+            Packet::parse(&packet).unwrap().has_router_alert()
+        };
+        assert!(alert(&[5, 2, 0, 0, 1, 0]));
+        assert!(alert(&[0, 1, 0, 5, 2, 0]));
+        assert!(alert(&[1, 6, 5, 5, 5, 5, 5, 5, 5, 2, 0, 0, 0, 0]));
+        for options in [
+            &[1, 4, 5, 5, 5, 5][..],
+            &[1, 255, 5, 2, 0, 0],
+            &[0, 0, 0, 0, 0, 1],
+        ] {
+            assert!(!alert(options), "{options:?}");
+        }
+    }
+
+    #[test]
     fn a_segment_counts_syn_and_fin() {
         let mut header = [0u8; 25];
         header[12] = 0x50;

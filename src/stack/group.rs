@@ -241,13 +241,23 @@ impl<'a, O: Observer> Stack<'a, O> {
         index: u8,
         device: &mut D,
     ) -> bool {
+        self.is_report_due(index) && self.send_reports(index, device)
+    }
+
+    fn is_report_due(&self, index: u8) -> bool {
+        let row = self.interfaces.get(usize::from(index));
+        let at = row
+            .and_then(Option::as_ref)
+            .and_then(NetworkInterface::reports_at);
+        at.is_some_and(|at| at <= self.now)
+    }
+
+    #[inline(never)] // its buffer is for rare occasions
+    fn send_reports<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
         let now = self.now;
-        let is_due = |row: &NetworkInterface| row.reports_at().is_some_and(|at| at <= now);
         let mut message = [0; REPORT];
-        while let Some(Some(row)) = self.interfaces.get(usize::from(index))
-            && is_due(row)
-        {
-            self.cause = Cause::Timer;
+        self.cause = Cause::Timer;
+        while self.is_report_due(index) {
             let pane = self.pane_of(index, None);
             let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
                 return false;

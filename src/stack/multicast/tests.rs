@@ -581,6 +581,11 @@ mod v6 {
         told.hear(ROUTER, &query_v1(10_000, MDNS));
         told.says_at(after(65_000), &[report_v1(MDNS)]);
         told.is_silent();
+        // It is remembered when all is said anew.
+        told.groups.announce(false, told.now);
+        told.says_at(after(65_000), &[report_v1(MDNS)]);
+        told.says_at(after(70_000), &[report_v1(MDNS)]);
+        told.is_silent();
     }
 
     #[test]
