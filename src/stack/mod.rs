@@ -60,6 +60,7 @@
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
 //! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
 //! | `path`, `round_trip` | how much the way to a host takes, and how long |
+//! | `dhcp`, `conflict`, `leasing` | an IPv4 address from a server; whether it is somebody else's; what the interface gets of it |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |

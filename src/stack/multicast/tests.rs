@@ -39,7 +39,9 @@ impl Interface {
     fn hear(&mut self, source: &str, message: &[u8]) {
         let heard = Heard {
             source: source.parse().unwrap(),
+            #[cfg(feature = "ipv6")]
             hop_limit: 1,
+            #[cfg(feature = "ipv6")]
             router_alert: true,
             message,
         };
@@ -745,7 +747,16 @@ mod any {
                         }
                     }
                     Step::Hear(source, hop_limit, router_alert, message) => {
-                        let heard = Heard { source, hop_limit, router_alert, message: &message };
+                        #[cfg(not(feature = "ipv6"))]
+                        let _ = (hop_limit, router_alert);
+                        let heard = Heard {
+                            source,
+                            #[cfg(feature = "ipv6")]
+                            hop_limit,
+                            #[cfg(feature = "ipv6")]
+                            router_alert,
+                            message: &message,
+                        };
                         groups.hear(&heard, now, &mut random);
                     }
                     Step::Announce(is_v4) => groups.announce(is_v4, now),
