@@ -19,8 +19,8 @@ use glasstack::{
     stack::{
         Capacity, Domain, InterfaceId, Message, Protocol, Received, Type,
         option::{
-            Broadcast, HeaderIncluded, HopLimit, IcmpFilter, IcmpTypes, MulticastLoop,
-            TypeOfService,
+            Broadcast, ChecksumOffset, HeaderIncluded, HopLimit, IcmpFilter, IcmpTypes,
+            MulticastLoop, TypeOfService,
         },
     },
     trace::{DropReason, Event, Happening, Observer},
@@ -515,6 +515,39 @@ fn of_icmpv6_the_checksum_is_written_of_other_protocols_it_is_not() {
             .unwrap();
         assert_eq!(Packet::read(&host.sent_one()).payload, datagram);
     }
+}
+
+#[test]
+fn where_an_option_says_so_a_checksum_is_written_over_ipv6_and_looked_at() {
+    let mut host = Host::new(FAMILIES[1]);
+    let fd = host.raw(Protocol::UDP);
+    let odd = host.stack.setsockopt(fd, ChecksumOffset, Some(5));
+    assert_eq!(odd, Err(Error::InvalidArgument));
+    host.stack.setsockopt(fd, ChecksumOffset, Some(6)).unwrap();
+    let (from, to) = (at(host.address, 7), at(host.neighbor, 9));
+    let expected = packet::udp(from, to, b"Sarah");
+    let mut datagram = Packet::read(&expected).payload;
+    datagram[6..8].fill(0xaa);
+    let whereto = at(host.neighbor, 0);
+    host.stack.sendto(fd, &datagram, whereto).unwrap();
+    assert_eq!(host.sent_one(), expected);
+    let short = host.stack.sendto(fd, &datagram[..7], whereto);
+    assert_eq!(short, Err(Error::InvalidArgument));
+    let other = host.raw(Protocol::UDP);
+    let right = packet::udp(to, from, b"Tracy");
+    let mut wrong = right.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    host.receive(wrong);
+    assert_eq!(host.payload_on(fd), None);
+    assert!(host.payload_on(other).is_some());
+    host.receive(right.clone());
+    assert_eq!(host.payload_on(fd), Some(Packet::read(&right).payload));
+    // Over IPv4 it means nothing.
+    let mut host = Host::new(FAMILIES[0]);
+    let fd = host.raw(PROTOCOL);
+    host.stack.setsockopt(fd, ChecksumOffset, Some(6)).unwrap();
+    host.stack.sendto(fd, b"x", at(host.neighbor, 0)).unwrap();
+    assert_eq!(Packet::read(&host.sent_one()).payload, b"x");
 }
 
 #[test]

@@ -186,6 +186,49 @@ fn datagrams_go_in_parts_too() {
 }
 
 #[test]
+fn a_group_is_heard_while_the_socket_is_in_it() {
+    for (server_address, group) in SERVER
+        .map(address)
+        .into_iter()
+        .zip(["224.0.1.77", "ff05::77"])
+    {
+        let group = group.parse().unwrap();
+        let (mut simulation, client, server) = two_hosts();
+        let domain = domain(server_address);
+        let heard = simulation.spawn(server, "server", move |network| async move {
+            let socket = RawSocket::new(&network, domain, PROTOCOL)?;
+            let mut buffer = [0; 64];
+            socket.join_multicast(group, None)?;
+            assert_eq!(socket.join_multicast(group, None), Err(Error::AddrInUse));
+            let received = socket.recv_from(&mut buffer).await?;
+            assert_eq!((received.to.ip(), received.hop_limit), (group, 1));
+            assert_eq!(buffer[header_len(server_address)], 0);
+            socket.leave_multicast(group, None)?;
+            assert_eq!(
+                socket.leave_multicast(group, None),
+                Err(Error::AddrNotAvailable)
+            );
+            let second = Duration::from_secs(1);
+            let later = timeout(&network, second, socket.recv_from(&mut buffer)).await;
+            Ok(later.is_err())
+        });
+        let sent = simulation
+            .spawn(client, "client", move |network| async move {
+                let socket = RawSocket::new(&network, domain, PROTOCOL)?;
+                for number in 0..4 {
+                    sleep(&network, Duration::from_millis(100)).await?;
+                    socket.send_to(&[number], SocketAddr::new(group, 0)).await?;
+                }
+                Result::Ok(())
+            })
+            .unwrap();
+        let heard = heard.unwrap();
+        assert_eq!(outcome(&mut simulation, &heard), Ok(true));
+        assert_eq!(sent.take(), Some(Ok(())));
+    }
+}
+
+#[test]
 fn options_are_typed() {
     let (mut simulation, client, _) = two_hosts();
     let set = simulation.spawn(client, "client", |network| async move {

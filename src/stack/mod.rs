@@ -48,6 +48,8 @@
 //! | file | what it explains |
 //! |---|---|
 //! | `call`, `tcp`, `udp` | the calls |
+//! | `datagram`, `raw` | the queues of datagram and raw sockets; who sees a copy of a packet |
+//! | `header`, `link`, `outgoing`, `answer` | packets of the heart's own; echo replies, and errors at a limited rate |
 //! | `ingress`, `egress` | a frame's way in and out |
 //! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
@@ -304,7 +306,7 @@ pub struct Usage {
     pub sockets: usize,
     /// TCP connections, those of the background included.
     pub connections: usize,
-    /// UDP sockets, those of the background included.
+    /// UDP and raw sockets, those of the background included.
     pub datagrams: usize,
     /// Name lookups, under way or done and not yet asked for.
     pub lookups: usize,
