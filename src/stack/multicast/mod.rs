@@ -61,6 +61,8 @@ pub(crate) struct Memberships {
     igmp: igmp::Igmp,
     #[cfg(feature = "ipv6")]
     mld: mld::Mld,
+    /// When there is something to send: each `poll` asks, and there hardly ever is.
+    due: Option<Instant>,
 }
 
 impl Memberships {
@@ -71,6 +73,7 @@ impl Memberships {
             igmp: igmp::Igmp::new(),
             #[cfg(feature = "ipv6")]
             mld: mld::Mld::new(),
+            due: None,
         }
     }
 
@@ -81,28 +84,32 @@ impl Memberships {
         if !group.is_multicast() {
             return Err(Error::InvalidArgument);
         }
-        match group {
+        let joined = match group {
             #[cfg(feature = "ipv4")]
             IpAddr::V4(group) => self.igmp.join(group, now),
             #[cfg(feature = "ipv6")]
             IpAddr::V6(group) => self.mld.join(group, now),
             #[allow(unreachable_patterns)]
             _ => Err(Error::AddressFamilyNotSupported),
-        }
+        };
+        self.note_due();
+        joined
     }
 
     /// One less. The last ends the interface's membership.
     ///
     /// [`Error::AddrNotAvailable`] where nobody is in it.
     pub(crate) fn leave(&mut self, group: IpAddr, now: Instant) -> Result<()> {
-        match group {
+        let left = match group {
             #[cfg(feature = "ipv4")]
             IpAddr::V4(group) => self.igmp.leave(group, now),
             #[cfg(feature = "ipv6")]
             IpAddr::V6(group) => self.mld.leave(group, now),
             #[allow(unreachable_patterns)]
             _ => Err(Error::AddrNotAvailable),
-        }
+        };
+        self.note_due();
+        left
     }
 
     /// Whether the interface takes what is sent to a group. It is always in the group of all hosts (RFC 1112 §7.1,
@@ -139,6 +146,7 @@ impl Memberships {
             #[allow(unreachable_patterns)]
             _ => {}
         }
+        self.note_due();
     }
 
     /// Takes in a message; what is none, or is not for a member, changes nothing.
@@ -151,10 +159,16 @@ impl Memberships {
             #[allow(unreachable_patterns)]
             _ => {}
         }
+        self.note_due();
     }
 
     /// When there is something to send.
+    #[inline]
     pub(crate) fn poll_at(&self) -> Option<Instant> {
+        self.due
+    }
+
+    fn note_due(&mut self) {
         let times: [Option<Instant>; 2] = [
             #[cfg(feature = "ipv4")]
             self.igmp.poll_at(),
@@ -165,7 +179,7 @@ impl Memberships {
             #[cfg(not(feature = "ipv6"))]
             None,
         ];
-        times.into_iter().flatten().min()
+        self.due = times.into_iter().flatten().min();
     }
 
     /// Writes the next message that is due; to be called until there is none. The buffer has [`MESSAGE_LEN`] octets at least;
@@ -176,6 +190,12 @@ impl Memberships {
         now: Instant,
         random: Random<'_>,
     ) -> Option<Told> {
+        let told = self.write(buffer, now, random);
+        self.note_due();
+        told
+    }
+
+    fn write(&mut self, buffer: &mut [u8], now: Instant, random: Random<'_>) -> Option<Told> {
         #[cfg(feature = "ipv4")]
         if let Some(told) = self.igmp.emit(buffer, now, random) {
             return Some(told);
