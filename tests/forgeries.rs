@@ -479,3 +479,36 @@ fn an_answer_that_waits_for_a_link_is_not_sent_once_that_is_down() {
     assert_eq!(stack.poll(link, now, &mut device.0), None);
     assert_eq!(device.0.sent, [[0; 0]; 0]);
 }
+
+#[test]
+fn a_router_that_said_too_little_may_say_more() {
+    let mut host = Host::new();
+    let identifier = Some(InterfaceIdentifier::HardwareAddress);
+    host.stack.autoconfigure(host.link, identifier).unwrap();
+    host.pass(Duration::from_secs(30));
+    host.meet(ip("fd00::1"), ip("fd00::2"));
+    let fd = host.bound(7000);
+    for (advertised, taken) in [
+        (1280, 1280),
+        (1500, 1500),
+        (1400, 1400),
+        (1279, 1400),
+        (1501, 1400),
+        (1500, 1500),
+    ] {
+        let mut body = vec![64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0, 0, 0, 0];
+        body.extend(u16::to_be_bytes(advertised));
+        let mut packet = packet::icmp(ip("fe80::9"), ip("fd00::1"), 134, 0, &body);
+        packet[7] = 255;
+        host.hears_packet(&packet);
+        host.stack
+            .sendto(fd, &[7; 3000], at(ip("fd00::2"), 9))
+            .unwrap();
+        host.cable.sent.clear();
+        let _ = host.poll();
+        let longest = host.cable.sent.iter().map(|frame| frame.len() - 14).max();
+        // What is cut ends at eight octets.
+        let expected = 48 + (taken - 48) / 8 * 8;
+        assert_eq!(longest, Some(expected), "{advertised}");
+    }
+}

@@ -566,7 +566,9 @@ fn control(pair: &Pair<'_>, to_server: bool, kind: u8, arguments: [u8; 4]) -> Op
                 message.extend([0, 0, 0, 1]);
                 message.extend(v6(d));
             }
-            let mut frame = frames::packet(true, from, own, IpProtocol::Icmpv6, &message);
+            // Routers are to look into it (RFC 2711).
+            let packet = [&[58, 0, 5, 2, 0, 0, 1, 0], &message[..]].concat();
+            let mut frame = frames::packet(true, from, own, IpProtocol::HopByHop, &packet);
             frame[ETHERNET + 7] = 1;
             Some(local(frame))
         }

@@ -500,10 +500,11 @@ impl<O: Observer> Stack<'_, O> {
         let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
             return;
         };
+        let mtu = row.link_mtu() as u32;
         let mut link = Link {
             addresses: &mut row.addresses,
             routes: &mut row.routes,
-            mtu: row.mtu as u32,
+            mtu,
             now: self.now,
             secret: &mut self.secret,
         };
@@ -533,10 +534,11 @@ impl<O: Observer> Stack<'_, O> {
             && row.is_up
             && row.configuration_at.is_some_and(|at| at <= now)
         {
+            let mtu = row.link_mtu() as u32;
             let link = Link {
                 addresses: &mut row.addresses,
                 routes: &mut row.routes,
-                mtu: row.mtu as u32,
+                mtu,
                 now,
                 secret: &mut self.secret,
             };
@@ -557,10 +559,11 @@ impl<O: Observer> Stack<'_, O> {
                 break;
             }
             if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+                let mtu = row.link_mtu() as u32;
                 let mut link = Link {
                     addresses: &mut row.addresses,
                     routes: &mut row.routes,
-                    mtu: row.mtu as u32,
+                    mtu,
                     now,
                     secret: &mut self.secret,
                 };

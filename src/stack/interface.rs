@@ -196,12 +196,17 @@ impl NetworkInterface {
 
     /// Whether the link carries what every link of a family has to. What servers say is no reason to go without IPv6.
     pub(super) fn carries(&self, is_v4: bool) -> bool {
-        self.packets.mtu() >= least_mtu(is_v4)
+        self.link_mtu() >= least_mtu(is_v4)
+    }
+
+    /// The largest IP packet that its device takes.
+    pub(super) fn link_mtu(&self) -> usize {
+        self.packets.mtu()
     }
 
     /// Sends no longer packets than routers and servers say that the link carries, but such as IPv6 needs (RFC 8200 §5).
     pub(super) fn fit_mtu(&mut self) {
-        let longest = self.packets.mtu();
+        let longest = self.link_mtu();
         let has_v6 = self.addresses.rows().any(|row| row.addr.is_ipv6());
         let least = match has_v6 {
             true => least_mtu(false),

@@ -588,8 +588,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Carries what the host sends to itself, if it does.
     #[inline]
     fn poll_own_loopback(&mut self) {
-        let is_asking = self.resolver.is_sending_over(LOOPBACK);
-        if self.due > 0 || !self.loopback.is_empty() || is_asking {
+        if self.due > 0 || !self.loopback.is_empty() || self.resolver.is_sending_over(LOOPBACK) {
             self.poll_own_loopback_until_quiet();
         }
     }
