@@ -49,6 +49,7 @@ pub use error::{Error, Limit, Result};
 pub mod device;
 #[cfg(feature = "embedded-io")]
 pub mod embedded;
+pub mod guide;
 #[cfg(all(feature = "std", feature = "_family", target_os = "linux"))]
 pub mod host;
 #[cfg(all(feature = "std", feature = "_family"))]
