@@ -68,7 +68,7 @@ pub enum Limit {
     Sockets,
     /// TCP connections, with their buffers.
     Connections,
-    /// UDP sockets, with their buffers.
+    /// UDP and raw sockets, with their buffers.
     Datagrams,
     /// Network interfaces.
     Interfaces,

@@ -260,6 +260,25 @@ fn a_narrow_path_gets_shorter_packets_and_what_was_lost_at_once() {
     }
 }
 
+/// A held-back acknowledgment has a timer, too, and an earlier one.
+#[test]
+fn what_was_lost_is_sent_again_at_once_while_an_acknowledgment_is_held_back() {
+    for mut host in Host::families() {
+        let mut stream = host.stream(80);
+        let full = 1_500 - host.headers();
+        let sent = host.send(&mut stream, 2 * full);
+        let first = Packet::read(&sent[0]).segment().seq;
+        let mut data = Segment::new(ACK, 5_001, first);
+        data.data = b"hello".to_vec();
+        host.receive(data.packet(stream.peer, stream.local));
+        assert_eq!(host.sent(), Vec::<Vec<u8>>::new());
+        host.receive(host.too_big(1_300, &sent[0]));
+        let again = host.sent();
+        assert_eq!(lens(&again)[..2], [1_300; 2]);
+        assert_eq!(Packet::read(&again[0]).segment().seq, first);
+    }
+}
+
 #[test]
 fn the_other_messages_about_the_same_flight_change_nothing_more() {
     for mut host in Host::families() {
@@ -332,6 +351,29 @@ fn a_datagrams_router_is_believed_as_well() {
         host.receive(host.too_big(1_300, &sent[0]));
         assert_eq!(host.stack.getsockopt(udp, PathMtu), Ok(1_300));
         assert_eq!(host.stack.take_error(udp), Ok(None));
+    }
+}
+
+/// Nobody's port stands in an echo reply: what counts is that there has just been a long one.
+#[test]
+fn an_echo_replys_router_is_believed_about_whom_was_answered() {
+    for mut host in Host::families() {
+        let stream = host.stream(80);
+        let (request, reply) = if host.is_v4() { (8, 0) } else { (128, 129) };
+        let len = 1_400 - host.headers();
+        let message = |from, to, kind| packet::icmp(from, to, kind, 0, &vec![7; len]);
+        let (own, neighbor) = (stream.local.ip(), host.neighbor);
+        let forged = message(own, neighbor, reply);
+        host.receive(host.too_big(1_300, &forged));
+        assert_eq!(host.path_mtu(&stream), 1_500);
+        host.receive(message(neighbor, own, request));
+        let answers = host.sent();
+        assert_eq!(answers.len(), 1);
+        let elsewhere = message(own, host.router, reply);
+        host.receive(host.too_big(1_300, &elsewhere));
+        assert_eq!(host.path_mtu(&stream), 1_500);
+        host.receive(host.too_big(1_300, &answers[0]));
+        assert_eq!(host.path_mtu(&stream), 1_300);
     }
 }
 

@@ -466,6 +466,31 @@ fn learned_servers_come_after_the_users_and_are_replaced_as_a_set() {
     assert_eq!(asked(&mut net, &servers), ["10.0.0.2"]);
 }
 
+/// Two networks may name one server: each takes back its own word alone.
+#[test]
+fn a_server_that_two_networks_name_is_asked_once_and_as_long_as_one_names_it() {
+    let mut net = Net::new();
+    let server = [(SERVER, name_server(&mut net, SERVER))];
+    let mut card = net::Card {
+        medium: Medium::Ip,
+        received: [].into(),
+        sent: [].into(),
+        room: 0,
+    };
+    let stack = &mut net.client.stack;
+    let other = stack.add_interface(&mut card, None).unwrap();
+    let links = [net.client.interface, other];
+    for link in links {
+        stack.set_learned_name_servers(link, &ips(&[SERVER]));
+    }
+    assert_eq!(asked(&mut net, &server), [SERVER]);
+    for link in links {
+        assert_eq!(asked(&mut net, &server), [SERVER]);
+        net.client.stack.set_learned_name_servers(link, &[]);
+    }
+    assert_eq!(net.client.stack.resolve(NAME), Err(Error::NameNotFound));
+}
+
 #[test]
 fn the_user_s_servers_have_their_room_whatever_is_learned() {
     let mut net = Net::new();

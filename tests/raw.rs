@@ -19,8 +19,8 @@ use glasstack::{
     stack::{
         Capacity, Domain, InterfaceId, Message, Protocol, Received, Type,
         option::{
-            Broadcast, HeaderIncluded, HopLimit, IcmpFilter, IcmpTypes, MulticastLoop,
-            TypeOfService,
+            Broadcast, ChecksumOffset, HeaderIncluded, HopLimit, IcmpFilter, IcmpTypes,
+            MulticastLoop, TypeOfService,
         },
     },
     trace::{DropReason, Event, Happening, Observer},
@@ -129,8 +129,8 @@ impl Host {
         self.poll();
     }
 
-    /// A packet of the neighbor's for this host.
-    fn from_neighbor(&self, protocol: Protocol, payload: &[u8]) -> Vec<u8> {
+    /// A packet of the neighbor's, for this host.
+    fn packet_of(&self, protocol: Protocol, payload: &[u8]) -> Vec<u8> {
         packet::ip(self.neighbor, self.address, protocol.0, payload)
     }
 
@@ -219,7 +219,7 @@ fn what_is_sent_gets_an_ip_header_as_the_options_say() {
 fn ipv4_is_received_with_its_header_and_ipv6_without() {
     for mut host in Host::families() {
         let fd = host.raw(PROTOCOL);
-        let packet = host.from_neighbor(PROTOCOL, b"Tracy");
+        let packet = host.packet_of(PROTOCOL, b"Tracy");
         host.receive(packet.clone());
         let expected = packet[if host.is_v4() { 0 } else { 40 }..].to_vec();
         let (octets, received) = host.receive_on(fd).unwrap();
@@ -252,7 +252,7 @@ fn two_sockets_of_a_protocol_both_see_a_packet_and_none_of_another_protocol() {
     for mut host in Host::families() {
         let (one, other) = (host.raw(PROTOCOL), host.raw(PROTOCOL));
         let foreign = host.raw(Protocol(254));
-        let packet = host.from_neighbor(PROTOCOL, b"Sarah");
+        let packet = host.packet_of(PROTOCOL, b"Sarah");
         host.receive(packet);
         for fd in [one, other] {
             assert_eq!(host.payload_on(fd).as_deref(), Some(&b"Sarah"[..]));
@@ -261,7 +261,7 @@ fn two_sockets_of_a_protocol_both_see_a_packet_and_none_of_another_protocol() {
         assert_eq!(host.payload_on(foreign), None);
         // One is closed: the other goes on.
         host.stack.close(one).unwrap();
-        let packet = host.from_neighbor(PROTOCOL, b"again");
+        let packet = host.packet_of(PROTOCOL, b"again");
         host.receive(packet);
         assert_eq!(host.payload_on(other).as_deref(), Some(&b"again"[..]));
     }
@@ -272,7 +272,7 @@ fn a_packet_that_came_in_fragments_is_seen_whole() {
     for mut host in Host::families() {
         let fd = host.raw(PROTOCOL);
         let payload: Vec<u8> = (0..4_000).map(|index| index as u8).collect();
-        let packet = host.from_neighbor(PROTOCOL, &payload);
+        let packet = host.packet_of(PROTOCOL, &payload);
         for fragment in packet::fragments(&packet, 7, 1_400) {
             host.receive(fragment);
         }
@@ -296,7 +296,7 @@ fn bound_it_hears_what_is_for_its_address_and_speaks_from_it() {
         assert_eq!(host.stack.bind(bound, at(second, 0)), Ok(()));
         // The port says which protocol, as on Linux.
         assert_eq!(host.stack.getsockname(bound), Ok(at(second, 253)));
-        let first = host.from_neighbor(PROTOCOL, b"first");
+        let first = host.packet_of(PROTOCOL, b"first");
         host.receive(first);
         assert_eq!(host.payload_on(bound), None);
         assert_eq!(host.payload_on(open).as_deref(), Some(&b"first"[..]));
@@ -335,7 +335,7 @@ fn connected_it_hears_its_peer_alone() {
         host.receive(others);
         assert_eq!(host.sent().len(), 1); // nobody takes it: the sender is told
         assert_eq!(host.payload_on(fd), None);
-        let packet = host.from_neighbor(PROTOCOL, b"peer");
+        let packet = host.packet_of(PROTOCOL, b"peer");
         host.receive(packet);
         assert_eq!(host.payload_on(fd).as_deref(), Some(&b"peer"[..]));
         // It may still send elsewhere, and take another peer.
@@ -518,6 +518,39 @@ fn of_icmpv6_the_checksum_is_written_of_other_protocols_it_is_not() {
 }
 
 #[test]
+fn where_an_option_says_so_a_checksum_is_written_over_ipv6_and_looked_at() {
+    let mut host = Host::new(FAMILIES[1]);
+    let fd = host.raw(Protocol::UDP);
+    let odd = host.stack.setsockopt(fd, ChecksumOffset, Some(5));
+    assert_eq!(odd, Err(Error::InvalidArgument));
+    host.stack.setsockopt(fd, ChecksumOffset, Some(6)).unwrap();
+    let (from, to) = (at(host.address, 7), at(host.neighbor, 9));
+    let expected = packet::udp(from, to, b"Sarah");
+    let mut datagram = Packet::read(&expected).payload;
+    datagram[6..8].fill(0xaa);
+    let whereto = at(host.neighbor, 0);
+    host.stack.sendto(fd, &datagram, whereto).unwrap();
+    assert_eq!(host.sent_one(), expected);
+    let short = host.stack.sendto(fd, &datagram[..7], whereto);
+    assert_eq!(short, Err(Error::InvalidArgument));
+    let other = host.raw(Protocol::UDP);
+    let right = packet::udp(to, from, b"Tracy");
+    let mut wrong = right.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    host.receive(wrong);
+    assert_eq!(host.payload_on(fd), None);
+    assert!(host.payload_on(other).is_some());
+    host.receive(right.clone());
+    assert_eq!(host.payload_on(fd), Some(Packet::read(&right).payload));
+    // Over IPv4 it means nothing.
+    let mut host = Host::new(FAMILIES[0]);
+    let fd = host.raw(PROTOCOL);
+    host.stack.setsockopt(fd, ChecksumOffset, Some(6)).unwrap();
+    host.stack.sendto(fd, b"x", at(host.neighbor, 0)).unwrap();
+    assert_eq!(Packet::read(&host.sent_one()).payload, b"x");
+}
+
+#[test]
 fn of_an_ipv4_header_length_and_checksum_are_filled_in_and_what_is_zero() {
     let mut host = Host::new(FAMILIES[0]);
     let fd = host.raw(Protocol::RAW);
@@ -598,7 +631,7 @@ fn a_header_that_is_none_is_invalid_and_one_too_long_is_not_cut() {
         assert_eq!(host.stack.sendto(fd, &long[..MTU], to), Ok(MTU));
         assert_eq!(host.sent_one().len(), MTU);
         // Of this protocol nothing is received (raw(7)).
-        let packet = host.from_neighbor(Protocol::RAW, b"x");
+        let packet = host.packet_of(Protocol::RAW, b"x");
         host.receive(packet);
         assert_eq!(host.payload_on(fd), None);
     }
@@ -681,7 +714,7 @@ fn what_is_not_for_this_host_is_not_seen() {
         }
         assert_eq!((host.payload_on(fd), host.payload_on(tcp)), (None, None));
         if host.is_v4() {
-            let mut packet = host.from_neighbor(PROTOCOL, b"x");
+            let mut packet = host.packet_of(PROTOCOL, b"x");
             packet[10] ^= 1; // its header's checksum
             host.receive(packet);
             assert_eq!(host.payload_on(fd), None);
@@ -794,7 +827,7 @@ fn a_full_queue_loses_the_newest_and_tells() {
         let fd = host.raw(PROTOCOL);
         let packets = Capacity::default().datagram_packets;
         for number in 0..packets + 3 {
-            let packet = host.from_neighbor(PROTOCOL, &[number as u8]);
+            let packet = host.packet_of(PROTOCOL, &[number as u8]);
             host.receive(packet);
         }
         assert_eq!(host.drops(), [DropReason::ReceiveQueueFull; 3]);
@@ -809,7 +842,7 @@ fn a_full_queue_loses_the_newest_and_tells() {
 #[test]
 fn what_nobody_takes_is_refused_and_what_a_raw_socket_takes_is_not() {
     for mut host in Host::families() {
-        let packet = host.from_neighbor(PROTOCOL, b"Michael, or so");
+        let packet = host.packet_of(PROTOCOL, b"Michael, or so");
         host.receive(packet.clone());
         let error = host.sent_one();
         let read = Packet::read(&error);
@@ -840,11 +873,11 @@ fn what_nobody_takes_is_refused_and_what_a_raw_socket_takes_is_not() {
 
         // ICMP of the other family is as unknown as any; "no next header" is nothing at all.
         let strange = if host.is_v4() { ICMPV6 } else { ICMP };
-        let packet = host.from_neighbor(Protocol(strange), &[128, 0, 0, 0, 0, 0, 0, 0]);
+        let packet = host.packet_of(Protocol(strange), &[128, 0, 0, 0, 0, 0, 0, 0]);
         host.receive(packet);
         assert_eq!(Packet::read(&host.sent_one()).icmp(), expected);
         if !host.is_v4() {
-            let packet = host.from_neighbor(Protocol(59), b"");
+            let packet = host.packet_of(Protocol(59), b"");
             host.receive(packet);
             assert!(host.sent().is_empty());
         }
@@ -898,7 +931,7 @@ fn errors_at_a_rate(host: &mut Host, packet: &[u8]) -> (usize, usize) {
 #[test]
 fn errors_leave_at_a_limited_rate() {
     for mut host in Host::families() {
-        let protocol = host.from_neighbor(PROTOCOL, b"x");
+        let protocol = host.packet_of(PROTOCOL, b"x");
         let port = packet::udp(at(host.neighbor, 9), at(host.address, 9), b"x");
         assert_eq!(Packet::read(&port).protocol, UDP);
         for packet in [protocol, port] {

@@ -25,7 +25,7 @@ use glasstack::{
     host::{Host, lab::Lab},
     smoltcp::time::Instant,
     socket::blocking::{Domain, Message, Protocol, RawSocket},
-    stack::{Capacity, Type},
+    stack::{Capacity, Type, option::ChecksumOffset},
 };
 use ground::{FAR, LINUX, STACK};
 use need::Need;
@@ -340,6 +340,16 @@ fn our_calls(is_v4: bool) -> Vec<String> {
         for len in 2..=4 {
             let sent = calls.stack.sendto(icmp, &vec![200; len], at(here, 0));
             calls.sent(&format!("send ICMPv6 of {len}"), sent);
+        }
+        let (summed, seen) = (calls.raw(PROTOCOL), calls.raw(PROTOCOL));
+        for offset in [3, 2] {
+            let set = calls.stack.setsockopt(summed, ChecksumOffset, Some(offset));
+            calls.done(&format!("checksum at {offset}"), set);
+        }
+        for data in ["abc", "abcd", "Michael"] {
+            let sent = calls.stack.sendto(summed, data.as_bytes(), at(here, 0));
+            calls.sent(&format!("send {data}"), sent);
+            calls.receive("receive", seen, 0);
         }
     }
 

@@ -517,6 +517,8 @@ fn who_registered_stays_where_a_future_of_the_same_task_gives_up() {
 #[test]
 fn sleepers_wake_in_their_order_and_poll_says_when() {
     let mut net = Net::new();
+    // By then the hosts have said which groups they are in.
+    net.run_for(Time::from_secs(60));
     let stack = &mut net.client.stack;
     let (soon, late) = (net.now + Time::from_secs(1), net.now + Time::from_secs(2));
     let (first, first_waker) = Bell::new();

@@ -1,11 +1,11 @@
 //! A raw socket.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::{Network, call, handle::Handle};
 use crate::stack::option::{SettableOption, SocketOption};
-use crate::stack::{Domain, Message, Protocol, Received, Type};
+use crate::stack::{Domain, InterfaceId, Message, Protocol, Received, Type};
 use crate::{Error, Fd, Result};
 
 /// A raw socket (`raw(7)`): sends IP packets of one protocol, and receives a copy of each that comes in. It closes when it is
@@ -68,6 +68,26 @@ impl<N: Network> RawSocket<N> {
     /// [`NetworkUnreachable`](Error::NetworkUnreachable).
     pub fn connect(&self, address: SocketAddr) -> Result<()> {
         self.0.call(|stack, fd| stack.connect(fd, address))
+    }
+
+    /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP`: joins a group on a link; without one, on that which the route to the group takes.
+    ///
+    /// # Errors
+    /// [`AddrInUse`](Error::AddrInUse) where the socket is in it already, [`InvalidArgument`](Error::InvalidArgument) for what is
+    /// no group, [`NoDevice`](Error::NoDevice) without such a link, [`Exhausted`](Error::Exhausted).
+    pub fn join_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
+        self.0
+            .call(|stack, fd| stack.join_group(fd, group, interface))
+    }
+
+    /// `IP_DROP_MEMBERSHIP`, `IPV6_LEAVE_GROUP`: leaves a group. Closing the socket does it, too.
+    ///
+    /// # Errors
+    /// [`AddrNotAvailable`](Error::AddrNotAvailable) where the socket is not in it, [`NoDevice`](Error::NoDevice) without such a
+    /// link.
+    pub fn leave_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
+        self.0
+            .call(|stack, fd| stack.leave_group(fd, group, interface))
     }
 
     /// `sendto(2)`: sends a packet, waiting for room in the queue; a long one leaves in fragments.

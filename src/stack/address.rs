@@ -21,14 +21,14 @@ use crate::{Error, Limit, Result};
 /// Addresses of one interface.
 pub(super) const ADDRESSES: usize = if cfg!(feature = "std") { 16 } else { 4 };
 
-/// Where an address comes from.
+/// Where an address or a route comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// It was given by [`Stack::add_address`](crate::Stack::add_address).
+    /// The user gave it: [`Stack::add_address`](crate::Stack::add_address), [`Stack::add_route`](crate::Stack::add_route).
     Static,
-    /// A DHCP server leases it (RFC 2131).
+    /// It belongs to the lease of a DHCP server (RFC 2131).
     Dhcp,
-    /// It was formed from a prefix that a router advertised (RFC 4862 §5.5).
+    /// It was formed from a prefix that a router advertised (RFC 4862 §5.5); or the router advertised the route.
     Autoconfigured,
     /// It was formed for the link alone (RFC 4862 §5.3).
     LinkLocal,

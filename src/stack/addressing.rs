@@ -267,7 +267,9 @@ impl<O: Observer> Stack<'_, O> {
                 continue;
             }
             row.addresses.expire(self.now);
-            row.routes.expire(self.now);
+            if row.routes.expire(self.now) {
+                self.wakers.wake(Subject::Configured);
+            }
             #[cfg(feature = "ipv6")]
             if let Some(autoconfiguration) = &mut row.autoconfiguration {
                 autoconfiguration.expire(self.now);
@@ -406,6 +408,20 @@ impl<O: Observer> Stack<'_, O> {
     /// Lets an interface find its IPv6 addresses, routes and name servers by itself, from what routers advertise (RFC 4862,
     /// RFC 4861 §6.3, RFC 8106); `None` ends that and takes back what came of it. An address is used once nobody else has
     /// been found to have it, a second or two later.
+    ///
+    /// ```
+    /// # use glasstack::{Stack, device::Wire, stack::Capacity, smoltcp::phy::Medium};
+    /// use glasstack::stack::{AddressState, InterfaceIdentifier, Origin};
+    /// # let (mut device, _peer) = Wire::pair(Medium::Ethernet, 1514);
+    /// # let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
+    ///
+    /// let link = stack.add_interface(&mut device, Some([2, 0, 0, 0, 0, 1]))?;
+    /// stack.autoconfigure(link, Some(InterfaceIdentifier::Opaque))?;
+    /// // The first is for the link alone. Others follow, as `poll` hears of their prefixes.
+    /// let own = stack.addresses(link).next().unwrap();
+    /// assert_eq!((own.origin, own.state), (Origin::LinkLocal, AddressState::Tentative));
+    /// # Ok::<(), glasstack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] where the link does not carry packets of 1,280 octets (RFC 8200 §5), or has no hardware

@@ -60,6 +60,11 @@ impl Countdown {
         self.expired = 0;
     }
 
+    /// When it expires.
+    pub(super) fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
     /// What is left of it.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         Some(left(self.at?, now))

@@ -49,8 +49,11 @@ pub(super) struct Envelope {
 pub(super) enum Content {
     /// A UDP and an IP header.
     Udp,
-    /// An IP header.
-    Raw(Protocol),
+    /// An IP header. The stack writes the checksum, if it is told where.
+    Raw {
+        protocol: Protocol,
+        checksum_at: Option<u16>,
+    },
     /// It begins with its IP header.
     Packet,
 }
@@ -165,7 +168,7 @@ impl Envelope {
             destination: self.to.addr,
             protocol: match self.content {
                 Content::Udp => UDP,
-                Content::Raw(protocol) => protocol.0,
+                Content::Raw { protocol, .. } => protocol.0,
                 Content::Packet => Protocol::RAW.0,
             },
             hop_limit: self.hop_limit,
@@ -266,7 +269,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_heard = interface.is_some_and(|row| row.is_member(to) || row.is_broadcast(to));
         match envelope.content {
             Content::Udp if is_heard => drop(self.post(envelope, parts)),
-            Content::Raw(protocol) if is_heard => self.copy_own(envelope, protocol, parts),
+            Content::Raw { protocol, .. } if is_heard => self.copy_own(envelope, protocol, parts),
             _ => {}
         }
     }

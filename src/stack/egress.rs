@@ -155,7 +155,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.probe(slot);
             self.forget_path(slot);
             narrow = self.narrowed(index, slot, device);
-            resends_at = self.resends_at(index, slot);
+            resends_at = self.resends_at(slot);
         }
         let connection = self.slots[usize::from(slot)].connection();
         let to = connection.map(|connection| connection.flow.remote.addr);

@@ -23,7 +23,6 @@ const HOP_BY_HOP: u8 = 0;
 const PAD1: u8 = 0;
 const PADN: u8 = 1;
 const ROUTER_ALERT: u8 = 5;
-const IPV4_ROUTER_ALERT: u8 = 148;
 
 /// A frame's link header (empty on an IP medium) and what follows it.
 #[derive(Clone, Copy)]
@@ -143,29 +142,19 @@ impl<'f> Packet<'f> {
         None
     }
 
-    /// Whether routers are to look into it (RFC 2113, RFC 2711).
+    /// Whether an IPv6 packet asks routers to look into it (RFC 2711).
+    #[cfg(feature = "ipv6")]
     pub(crate) fn has_router_alert(&self) -> bool {
-        let (mut options, alert) = match self.source {
-            IpAddr::V4(_) => (self.header.get(20..).unwrap_or_default(), IPV4_ROUTER_ALERT),
-            IpAddr::V6(_) => (self.header.get(42..).unwrap_or_default(), ROUTER_ALERT),
-        };
-        loop {
-            options = match *options {
-                [kind, ..] if kind == alert => return true,
-                // The options of one octet: those of IPv4 are 0 and 1, that of IPv6 is 0.
-                [0, ref rest @ ..] => rest,
-                [1, ref rest @ ..] if self.source.is_ipv4() => rest,
-                [_, len, ref rest @ ..] => {
-                    let counted = if self.source.is_ipv4() { 2 } else { 0 };
-                    let data = usize::from(len).checked_sub(counted);
-                    match data.and_then(|len| rest.get(len..)) {
-                        Some(rest) => rest,
-                        None => return false,
-                    }
-                }
-                _ => return false,
+        let mut at = 42; // behind the IPv6 header and the first two octets of its options
+        while let Some(&kind) = self.header.get(at) {
+            at += match (kind, self.header.get(at + 1)) {
+                (ROUTER_ALERT, _) => return true,
+                (PAD1, _) => 1,
+                (_, Some(&len)) => 2 + usize::from(len),
+                (_, None) => return false,
             };
         }
+        false
     }
 
     /// Whether this packet belongs to a flow. Compared where it lies: most packets belong to the flow of the last one.
@@ -286,6 +275,28 @@ mod tests {
         }
         let whole = Packet::parse(&packet);
         assert_eq!(whole.is_some(), cfg!(feature = "ipv4"));
+    }
+
+    #[test]
+    #[cfg(feature = "ipv6")]
+    fn a_router_alert_is_found_among_other_options() {
+        let alert = |options: &[u8]| {
+            let mut packet = [0; 40 + 16];
+            (packet[0], packet[5], packet[40]) = (0x60, 16, 59);
+            packet[41] = (options.len() > 6).into();
+            packet[42..][..options.len()].copy_from_slice(options);
+            Packet::parse(&packet).unwrap().has_router_alert()
+        };
+        assert!(alert(&[5, 2, 0, 0, 1, 0]));
+        assert!(alert(&[0, 1, 0, 5, 2, 0]));
+        assert!(alert(&[1, 6, 5, 5, 5, 5, 5, 5, 5, 2, 0, 0, 0, 0]));
+        for options in [
+            &[1, 4, 5, 5, 5, 5][..],
+            &[1, 255, 5, 2, 0, 0],
+            &[0, 0, 0, 0, 0, 1],
+        ] {
+            assert!(!alert(options), "{options:?}");
+        }
     }
 
     #[test]

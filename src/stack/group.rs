@@ -1,6 +1,8 @@
 //! The groups of the sockets: who joined which on which link, and how the link's routers hear of it.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+#[cfg(feature = "ipv6")]
+use core::net::Ipv6Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use heapless::Vec;
 use smoltcp::phy::Device;
@@ -9,7 +11,7 @@ use smoltcp::time::Instant;
 #[cfg(feature = "ipv6")]
 use super::address::ADDRESSES;
 use super::fd::Socket;
-use super::flow::UNSPECIFIED;
+use super::flow::{UNSPECIFIED, to_smoltcp};
 use super::frame::{ICMPV6, IGMP, Packet};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
@@ -171,11 +173,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !matches!(row.socket, Socket::Datagram { .. }) {
             return Err(Error::NotSupported);
         }
-        let is_built = match group {
-            IpAddr::V4(_) => cfg!(feature = "ipv4"),
-            IpAddr::V6(_) => cfg!(feature = "ipv6"),
-        };
-        if !is_built || group.is_ipv6() && row.domain == Domain::Inet {
+        if to_smoltcp(group).is_none() || group.is_ipv6() && row.domain == Domain::Inet {
             return Err(Error::AddressFamilyNotSupported);
         }
         match group.is_multicast() {
@@ -226,7 +224,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Some(row) = &mut self.interfaces[usize::from(incoming.interface)] {
             let heard = Heard {
                 source: packet.source,
+                #[cfg(feature = "ipv6")]
                 hop_limit: packet.hop_limit,
+                #[cfg(feature = "ipv6")]
                 router_alert: packet.has_router_alert(),
                 message: packet.transport,
             };
@@ -241,13 +241,23 @@ impl<'a, O: Observer> Stack<'a, O> {
         index: u8,
         device: &mut D,
     ) -> bool {
+        self.is_report_due(index) && self.send_reports(index, device)
+    }
+
+    fn is_report_due(&self, index: u8) -> bool {
+        let row = self.interfaces.get(usize::from(index));
+        let at = row
+            .and_then(Option::as_ref)
+            .and_then(NetworkInterface::reports_at);
+        at.is_some_and(|at| at <= self.now)
+    }
+
+    #[inline(never)] // its buffer is for rare occasions
+    fn send_reports<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
         let now = self.now;
-        let is_due = |row: &NetworkInterface| row.reports_at().is_some_and(|at| at <= now);
         let mut message = [0; REPORT];
-        while let Some(Some(row)) = self.interfaces.get(usize::from(index))
-            && is_due(row)
-        {
-            self.cause = Cause::Timer;
+        self.cause = Cause::Timer;
+        while self.is_report_due(index) {
             let pane = self.pane_of(index, None);
             let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
                 return false;

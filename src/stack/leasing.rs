@@ -34,8 +34,8 @@ pub(super) struct Client {
     dhcp: Dhcp,
     /// Whether the address that is leased, or about to be, is somebody else's.
     detection: Option<Detection>,
-    /// What the interface has been given.
-    lease: Option<Lease>,
+    /// The address that the interface has been given.
+    given: Option<Ipv4Addr>,
     /// Since when a message waits for its server's hardware address, and until when it is left alone.
     blocked: Option<(Instant, Instant)>,
     /// The device had no room for a frame the last time.
@@ -47,7 +47,7 @@ impl Client {
         Client {
             dhcp: Dhcp::new(hardware, mtu, seed, now),
             detection: None,
-            lease: None,
+            given: None,
             blocked: None,
             refused: false,
         }
@@ -62,7 +62,7 @@ impl Client {
             };
         }
         let dhcp = match self.blocked {
-            Some((_, until)) => Some(until),
+            Some((_, until)) => earlier(Some(until), self.dhcp.expiry()),
             None => self.dhcp.poll_at(),
         };
         let detection = self.detection.as_ref().and_then(Detection::poll_at);
@@ -126,14 +126,15 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The lease that an interface lives on.
     pub fn lease(&self, interface: InterfaceId) -> Option<&Lease> {
         let row = self.interfaces.get(usize::from(interface.0))?.as_ref()?;
-        row.client.as_ref()?.lease.as_ref()
+        let client = row.client.as_ref()?;
+        client.dhcp.lease().filter(|_| client.given.is_some())
     }
 
     /// Whether no interface waits for its address.
     pub(super) fn has_all_leases(&self) -> bool {
         let clients = self.interfaces.iter().flatten();
         let mut clients = clients.filter_map(|row| row.client.as_ref());
-        clients.all(|client| client.lease.is_some() || client.dhcp.is_stopping())
+        clients.all(|client| client.given.is_some() || client.dhcp.is_stopping())
     }
 
     /// Whether datagrams to a port are for the interface's client.
@@ -278,7 +279,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             row.routes.learn(route, Origin::Dhcp, None);
         }
         if let Some(client) = &mut row.client {
-            client.lease = Some(lease);
+            client.given = Some(lease.address);
         }
         self.settle_configuration(interface, self.cause);
         self.wakers.wake(Subject::Configured);
@@ -293,14 +294,14 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         };
         client.detection = None;
-        let Some(lease) = client.lease.take() else {
+        let Some(address) = client.given.take() else {
             return;
         };
         row.routes.remove_all(Origin::Dhcp, |_| true);
         row.lent_mtu = None;
         row.fit_mtu();
         if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
-            row.addresses.remove(lease.address.into());
+            row.addresses.remove(address.into());
         }
         self.settle_configuration(interface, self.cause);
     }

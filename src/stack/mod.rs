@@ -48,16 +48,21 @@
 //! | file | what it explains |
 //! |---|---|
 //! | `call`, `tcp`, `udp` | the calls |
+//! | `datagram`, `raw` | the queues of datagram and raw sockets; who sees a copy of a packet |
+//! | `header`, `link`, `outgoing`, `answer` | packets of the heart's own; echo replies, and errors at a limited rate |
 //! | `ingress`, `egress` | a frame's way in and out |
 //! | `listen`, `stream`, `connection` | how a connection begins, goes on and ends |
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
+//! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
 //! | `cork`, `keep_alive`, `window`, `stamp` | options that smoltcp does not know, at its door |
 //! | `path`, `round_trip` | how much the way to a host takes, and how long |
+//! | `dhcp`, `conflict`, `leasing` | an IPv4 address from a server; whether it is somebody else's; what the interface gets of it |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
 //! | `glass` | what the observer is told, and how the heart knows |
@@ -301,7 +306,7 @@ pub struct Usage {
     pub sockets: usize,
     /// TCP connections, those of the background included.
     pub connections: usize,
-    /// UDP sockets, those of the background included.
+    /// UDP and raw sockets, those of the background included.
     pub datagrams: usize,
     /// Name lookups, under way or done and not yet asked for.
     pub lookups: usize,

@@ -210,17 +210,14 @@ impl<'a, O: Observer> Stack<'a, O> {
         Some(narrow)
     }
 
-    /// Whether all that is under way is to be sent again now; smoltcp does that when its timer expires, which is then.
-    pub(super) fn resends_at(&mut self, index: u8, slot: u16) -> Option<Instant> {
+    /// Where all that is under way is to be sent again: when its timer would expire, which makes smoltcp do that.
+    pub(super) fn resends_at(&mut self, slot: u16) -> Option<Instant> {
         let (socket, connection) = self.slots[usize::from(slot)].tcp()?;
-        if !core::mem::take(&mut connection.resend) || connection.window == 0 {
+        let is_over = matches!(socket.state(), State::Closed | State::TimeWait);
+        if !core::mem::take(&mut connection.resend) || is_over || connection.window == 0 {
             return None;
         }
-        if matches!(socket.state(), State::Closed | State::TimeWait) {
-            return None;
-        }
-        let at = self.poll_at(index, slot)?;
-        (at > self.now).then_some(at)
+        connection.countdown.at()
     }
 }
 

@@ -12,7 +12,7 @@ use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet};
 use super::header::{IPV4_HEADER, IPV6_HEADER, Part};
 use super::ingress::Incoming;
-use super::outgoing::seal_icmp;
+use super::option::Options;
 use super::sequence::Secret;
 use super::{Domain, Protocol, Stack};
 use crate::Error;
@@ -50,7 +50,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             interface: incoming.interface,
             hop_limit: packet.hop_limit,
             traffic_class: packet.traffic_class,
-            content: Content::Raw(protocol),
+            content: Content::Raw {
+                protocol,
+                checksum_at: None,
+            },
         };
         let whole = packet.header.len() + packet.transport.len();
         let octets = match packet.source {
@@ -58,10 +61,17 @@ impl<'a, O: Observer> Stack<'a, O> {
             IpAddr::V6(_) => packet.transport,
         };
         let kind = packet.transport.first().copied();
+        let len = packet.transport.len() as u32;
+        let sum = Sum::pseudo_header(packet.source, packet.destination, packet.protocol, len);
+        let is_right = || sum.add(packet.transport).is_right();
         let mut is_copied = false;
         for index in 0..self.descriptors.len() {
             if let Some(slot) = self.raw_slot(index, &envelope, protocol, kind) {
                 is_copied = true;
+                let offset = self.descriptors.peek(index).options.checksum_offset;
+                if packet.source.is_ipv6() && offset.is_some() && !is_right() {
+                    continue;
+                }
                 let write = |place: &mut [u8]| place.copy_from_slice(octets);
                 if self.put_into(slot, &envelope, octets.len(), write) == Posted::Full {
                     self.tell_drop(incoming, DropReason::ReceiveQueueFull);
@@ -165,7 +175,9 @@ impl Envelope {
                 first >> 4 == 4 && (IPV4_HEADER..=len).contains(&header_len)
             }
             (Content::Packet, IpAddr::V6(_)) => first >> 4 == 6 && len >= IPV6_HEADER,
-            (Content::Raw(Protocol::ICMPV6), IpAddr::V6(_)) => len >= 4,
+            (Content::Raw { checksum_at, .. }, _) => {
+                checksum_at.is_none_or(|at| len >= usize::from(at) + 2)
+            }
             _ => true,
         }
     }
@@ -178,11 +190,39 @@ impl Envelope {
         }
     }
 
-    /// Of ICMPv6 the stack writes the checksum, of other protocols the caller (RFC 3542 §3.1).
+    /// Writes the checksum, if that is the stack's work.
     fn seal(&self, octets: &mut [u8]) {
-        if let (Content::Raw(Protocol::ICMPV6), IpAddr::V6(_)) = (self.content, self.from.addr) {
-            seal_icmp(octets, self.from.addr, self.to.addr);
+        let Content::Raw {
+            protocol,
+            checksum_at: Some(at),
+        } = self.content
+        else {
+            return;
+        };
+        let len = octets.len() as u32;
+        let sum = Sum::pseudo_header(self.from.addr, self.to.addr, protocol.0, len);
+        let place = usize::from(at)..usize::from(at) + 2;
+        if let Some(place) = octets.get_mut(place.clone()) {
+            place.fill(0);
         }
+        let checksum = match sum.add(octets).checksum() {
+            // Zero is for "no checksum" (RFC 768).
+            [0, 0] if protocol == Protocol::UDP => [0xff; 2],
+            checksum => checksum,
+        };
+        if let Some(place) = octets.get_mut(place) {
+            place.copy_from_slice(&checksum);
+        }
+    }
+}
+
+/// Where in what a raw socket sends the stack writes the checksum: in ICMPv6 always, else as the socket's option says, and
+/// never in IPv4 (RFC 3542 §3.1).
+pub(super) fn checksum_at(protocol: Protocol, to: IpAddr, options: &Options) -> Option<u16> {
+    match (to, protocol) {
+        (IpAddr::V4(_), _) => None,
+        (IpAddr::V6(_), Protocol::ICMPV6) => Some(2),
+        (IpAddr::V6(_), _) => options.checksum_offset,
     }
 }
 

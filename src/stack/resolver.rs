@@ -49,6 +49,21 @@ struct Server {
     learned_on: Option<u8>,
 }
 
+impl Server {
+    /// Whether two are one host: a link-local address names another one on each link.
+    fn is_same(&self, other: &Server) -> bool {
+        self.addr == other.addr && self.link() == other.link()
+    }
+
+    /// The link that the address belongs to, if it is of that link alone.
+    fn link(&self) -> Option<u8> {
+        match self.addr {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => self.learned_on,
+            _ => None,
+        }
+    }
+}
+
 type Servers = Vec<Server, MAX_SERVERS>;
 
 /// The question for the addresses of one family.
@@ -283,11 +298,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         let all = &mut self.resolver.servers;
         all.retain(|server| server.learned_on != Some(interface.0));
         for &addr in servers {
+            let server = Server {
+                addr,
+                learned_on: Some(interface.0),
+            };
             let is_usable = !addr.is_unspecified() && !addr.is_multicast();
-            let is_new = all.iter().all(|server| server.addr != addr);
-            if is_usable && is_new && to_smoltcp(addr).is_some() {
-                let learned_on = Some(interface.0);
-                let _ = all.push(Server { addr, learned_on });
+            if is_usable && to_smoltcp(addr).is_some() && !all.contains(&server) {
+                let _ = all.push(server);
             }
         }
     }
@@ -334,6 +351,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut servers = Servers::new();
         let mut error = Error::NameNotFound;
         for server in &self.resolver.servers {
+            // Several networks, and the user, may name the same one.
+            if servers.iter().any(|known| known.is_same(server)) {
+                continue;
+            }
             match self.way_to(server) {
                 Ok(_) => drop(servers.push(*server)),
                 Err(reason) => error = reason,

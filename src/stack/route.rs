@@ -229,10 +229,12 @@ impl RouteTable {
         self.rows.iter_mut().filter(is_by)
     }
 
-    /// Forgets those whose time is over.
-    pub(super) fn expire(&mut self, now: Instant) {
+    /// Forgets those whose time is over; says whether there were any.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        let before = self.rows.len();
         self.rows
             .retain(|row| row.valid_until.is_none_or(|at| now < at));
+        self.rows.len() != before
     }
 
     /// When the time of one is over next.
@@ -406,9 +408,9 @@ mod tests {
         let default = route("::", 0, "fe80::1", 0);
         assert_eq!(table.add(default, Origin::Dhcp, until), Ok(()));
         assert_eq!(table.expires_at(), until);
-        table.expire(Instant::from_millis(29_999));
+        assert!(!table.expire(Instant::from_millis(29_999)));
         assert_eq!(gateway(&table, "fd00::1"), Some(ip("fe80::1")));
-        table.expire(Instant::from_secs(30));
+        assert!(table.expire(Instant::from_secs(30)));
         assert_eq!(gateway(&table, "fd00::1"), None);
         assert_eq!(table.expires_at(), None);
     }

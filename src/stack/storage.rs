@@ -47,7 +47,7 @@ pub(super) struct Parts<'a> {
 /// - `SOCKETS`: descriptors: one for each connection, each UDP socket and each listener. More than `CONNECTIONS` and
 ///   `DATAGRAMS` together, or it does not compile.
 /// - `CONNECTIONS`: TCP connections at once, those that say goodbye in the background included.
-/// - `DATAGRAMS`: UDP sockets.
+/// - `DATAGRAMS`: UDP and raw sockets.
 /// - `BUFFER`: octets of each receive and each send buffer; each connection and each UDP socket has one of both.
 /// - `INTERFACES`: the links, and one more for the loopback.
 /// - `SYNS`: connection requests that wait while there is no room for them.
@@ -246,7 +246,7 @@ pub struct Capacity {
     pub sockets: usize,
     /// TCP connections at once, those that say goodbye in the background included. Default 256.
     pub connections: usize,
-    /// UDP sockets. Default 64.
+    /// UDP and raw sockets. Default 64.
     pub datagrams: usize,
     /// Octets of each connection's receive buffer; beyond 65,535 the window is scaled (RFC 7323). Default 65,536.
     pub receive_buffer: usize,

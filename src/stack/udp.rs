@@ -7,6 +7,7 @@ use super::fd::Socket;
 use super::flow::{Endpoint, UNSPECIFIED};
 use super::interface::{LOOPBACK, Route};
 use super::option::Options;
+use super::raw::checksum_at;
 use super::{Fd, InterfaceId, Received, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Result};
@@ -374,7 +375,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             content: match protocol {
                 None => Content::Udp,
                 Some(_) if options.header_included => Content::Packet,
-                Some(protocol) => Content::Raw(protocol),
+                Some(protocol) => Content::Raw {
+                    protocol,
+                    checksum_at: checksum_at(protocol, to.addr, &options),
+                },
             },
         };
         let place = &mut self.slots[usize::from(slot)];

@@ -1,9 +1,12 @@
 //! An address that goes away, and the sockets that had it.
 
+use std::future::poll_fn;
+use std::mem;
 use std::net::SocketAddr;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 
-use glasstack::socket::{TcpListener, TcpStream, UdpSocket};
+use glasstack::sim::HostNetwork;
+use glasstack::socket::{Network, TcpListener, TcpStream, UdpSocket};
 use glasstack::stack::{AddressChange, Domain, Type, Waiting};
 use glasstack::trace::{Cause, Happening};
 use glasstack::{Error, Result};
@@ -139,29 +142,40 @@ fn a_change_wakes_who_waits_for_one() {
     let host = net.host;
     let waiting = net
         .simulation
-        .spawn(host, "waits", |network| async move {
-            let mut waiting = Waiting::default();
-            let mut has_waited = false;
-            std::future::poll_fn(|context: &mut Context<'_>| {
-                if std::mem::replace(&mut has_waited, true) {
-                    return Poll::Ready(());
-                }
-                let waker: &Waker = context.waker();
-                let wait = |stack: &mut glasstack::Stack<'_, _>| {
-                    stack.wait_for_configuration(&mut waiting, waker);
-                    Ok(())
-                };
-                glasstack::socket::Network::call(&network, wait).unwrap();
-                Poll::Pending
-            })
-            .await;
-        })
+        .spawn(host, "waits", wait_for_a_change)
         .unwrap();
     net.run_for(100 * SECOND);
     assert_eq!(waiting.take(), None);
-    net.advertise(0, &advertisement(1_800, &[]));
+    net.advertise(0, &advertisement(10, &[]));
     net.run_for(SECOND);
     assert_eq!(waiting.take(), Some(()));
+    // The end of a route is one, too.
+    let waiting = net
+        .simulation
+        .spawn(host, "waits", wait_for_a_change)
+        .unwrap();
+    net.run_for(8 * SECOND);
+    assert_eq!(waiting.take(), None);
+    net.run_for(SECOND);
+    assert_eq!(waiting.take(), Some(()));
+}
+
+/// Waits for one change of the host's configuration.
+async fn wait_for_a_change(network: HostNetwork) {
+    let mut waiting = Waiting::default();
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        let wait = |stack: &mut glasstack::Stack<'_, _>| {
+            stack.wait_for_configuration(&mut waiting, context.waker());
+            Ok(())
+        };
+        network.call(wait).unwrap();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[test]

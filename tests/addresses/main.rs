@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod duplicate;
+mod glass;
 mod link;
 mod lost;
 mod net;

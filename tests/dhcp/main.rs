@@ -555,6 +555,46 @@ fn where_no_server_is_nothing_is_sent_too_often_and_nobody_waits_in_vain() {
 }
 
 #[test]
+fn who_listens_on_the_clients_port_hears_the_server_too() {
+    let mut net = Net::perfect(3_600);
+    let listen = |network| async move {
+        let socket = UdpSocket::bind(network, address("0.0.0.0:68"))?;
+        let mut buffer = [0; 600];
+        let offer = socket.recv_from(&mut buffer).await?;
+        Result::Ok((offer.from, buffer[242]))
+    };
+    let heard = net.simulation.spawn(net.client, "hears", listen).unwrap();
+    assert_eq!(net.configure().address, ten(100));
+    let offer = (SocketAddr::from((SERVER, 67)), OFFER);
+    assert_eq!(heard.take(), Some(Ok(offer)));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_host_waits_for_its_address_as_long_as_it_is_told() {
+    use glasstack::device::Wire;
+    use glasstack::host::Host;
+    use glasstack::smoltcp::phy::Medium;
+    use std::io::ErrorKind;
+
+    let (device, _other_end) = Wire::pair(Medium::Ethernet, 1514);
+    let host = Host::builder().dhcp().start(device).unwrap();
+    let waiting = host.wait_until_configured(Duration::from_millis(50));
+    assert_eq!(waiting.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert!(host.leases().is_empty());
+    host.shutdown(SECOND).unwrap();
+    let waiting = host.wait_until_configured(HOUR);
+    assert_eq!(waiting.unwrap_err().kind(), ErrorKind::NetworkDown);
+
+    let (device, _other_end) = Wire::pair(Medium::Ip, 1500);
+    let host = Host::builder().dhcp().start(device);
+    assert_eq!(host.unwrap_err().kind(), ErrorKind::InvalidInput);
+    // What asks for nothing has nothing to wait for.
+    let host = Host::builder().start_loopback().unwrap();
+    host.wait_until_configured(Duration::ZERO).unwrap();
+}
+
+#[test]
 fn only_an_ethernet_has_dhcp() {
     let mut simulation = Simulation::new(1);
     let [one, other] = ["one", "other"].map(|name| simulation.host(name).unwrap());

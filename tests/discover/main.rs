@@ -89,8 +89,10 @@ fn shown(browser: &Browser) -> Vec<String> {
         .collect()
 }
 
+type Asked = (Vec<(String, u16)>, Vec<(String, String)>);
+
 /// The questions of a query, and what it says is known.
-fn asked(browser: &Browser) -> (Vec<(String, u16)>, Vec<(String, String)>) {
+fn asked(browser: &Browser) -> Asked {
     let message = browser.query();
     let dns = Dns::parse_multicast(&message).unwrap();
     assert!(!dns.is_response && dns.opcode == 0);

@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use glasstack::stack::option::{
-    Accepting, Broadcast, Congestion, CongestionControl, Cork, HeaderIncluded, HopLimit,
-    IcmpFilter, IcmpTypes, KeepAlive, KeepAliveCount, KeepAliveIdle, KeepAliveInterval, Linger,
-    MaximumSegmentSize, MulticastHopLimit, MulticastInterface, MulticastLoop, NoDelay, PathMtu,
-    ReceiveBuffer, ReceiveQueued, ReceiveTimeout, ReuseAddress, ReusePort, SendBuffer, SendQueued,
-    SendTimeout, SocketError, SocketType, SoftError, TcpInfo, TypeOfService, UserTimeout, V6Only,
+    Accepting, Broadcast, ChecksumOffset, Congestion, CongestionControl, Cork, HeaderIncluded,
+    HopLimit, IcmpFilter, IcmpTypes, KeepAlive, KeepAliveCount, KeepAliveIdle, KeepAliveInterval,
+    Linger, MaximumSegmentSize, MulticastHopLimit, MulticastInterface, MulticastLoop, NoDelay,
+    PathMtu, ReceiveBuffer, ReceiveQueued, ReceiveTimeout, ReuseAddress, ReusePort, SendBuffer,
+    SendQueued, SendTimeout, SocketError, SocketType, SoftError, TcpInfo, TypeOfService,
+    UserTimeout, V6Only,
 };
 use glasstack::stack::{Domain, Events, Interest, InterfaceId, Message, PollFd, Shutdown, Type};
 use glasstack::{Error, Fd, Result};
@@ -121,6 +122,9 @@ calls! {
     GetHeaderIncluded: getsockopt,
     SetIcmpTypes: setsockopt,
     GetIcmpTypes: getsockopt,
+    SetChecksumOffset: setsockopt,
+    SetChecksumOffsetOdd: setsockopt,
+    GetChecksumOffset: getsockopt,
     SetMaximumSegmentSize: setsockopt,
     SetMaximumSegmentSizeTiny: setsockopt,
     GetMaximumSegmentSize: getsockopt,
@@ -333,6 +337,9 @@ impl Call {
             Call::GetHeaderIncluded => ok(stack.getsockopt(fd, HeaderIncluded)),
             Call::SetIcmpTypes => ok(stack.setsockopt(fd, IcmpTypes, IcmpFilter::ALL)),
             Call::GetIcmpTypes => ok(stack.getsockopt(fd, IcmpTypes)),
+            Call::SetChecksumOffset => ok(stack.setsockopt(fd, ChecksumOffset, Some(4))),
+            Call::SetChecksumOffsetOdd => ok(stack.setsockopt(fd, ChecksumOffset, Some(3))),
+            Call::GetChecksumOffset => ok(stack.getsockopt(fd, ChecksumOffset)),
             Call::SetMaximumSegmentSize => ok(stack.setsockopt(fd, MaximumSegmentSize, 536)),
             Call::SetMaximumSegmentSizeTiny => ok(stack.setsockopt(fd, MaximumSegmentSize, 87)),
             Call::GetMaximumSegmentSize => ok(stack.getsockopt(fd, MaximumSegmentSize)),

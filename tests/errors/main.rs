@@ -107,6 +107,9 @@ SetHeaderIncluded          EBADF         ok            ok            ok         
 GetHeaderIncluded          EBADF         ok            ok            ok            ok            ok            ok            ok            ok            ok
 SetIcmpTypes               EBADF         ok            ok            ok            ok            ok            ok            ok            ok            ok
 GetIcmpTypes               EBADF         ok            ok            ok            ok            ok            ok            ok            ok            ok
+SetChecksumOffset          EBADF         ok            ok            ok            ok            ok            ok            ok            ok            ok
+SetChecksumOffsetOdd       EBADF         EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL
+GetChecksumOffset          EBADF         ok            ok            ok            ok            ok            ok            ok            ok            ok
 SetMaximumSegmentSize      EBADF         ok            ok            ok            ok            ok            ok            ok            ok            ok
 SetMaximumSegmentSizeTiny  EBADF         EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL
 GetMaximumSegmentSize      EBADF         ok            ok            ok            ok            ok            ok            ok            ok            ok
@@ -221,6 +224,9 @@ SetHeaderIncluded          ok            ok            ok            ok         
 GetHeaderIncluded          ok            ok            ok            ok            ok            ok            ok
 SetIcmpTypes               ok            ok            ok            ok            ok            ok            ok
 GetIcmpTypes               ok            ok            ok            ok            ok            ok            ok
+SetChecksumOffset          ok            ok            ok            ok            ok            ok            ok
+SetChecksumOffsetOdd       EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL
+GetChecksumOffset          ok            ok            ok            ok            ok            ok            ok
 SetMaximumSegmentSize      ok            ok            ok            ok            ok            ok            ok
 SetMaximumSegmentSizeTiny  EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL
 GetMaximumSegmentSize      ok            ok            ok            ok            ok            ok            ok
@@ -335,6 +341,9 @@ SetHeaderIncluded          ok            ok            ok            ok         
 GetHeaderIncluded          ok            ok            ok            ok            ok            ok
 SetIcmpTypes               ok            ok            ok            ok            ok            ok
 GetIcmpTypes               ok            ok            ok            ok            ok            ok
+SetChecksumOffset          ok            ok            ok            ok            ok            ok
+SetChecksumOffsetOdd       EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL
+GetChecksumOffset          ok            ok            ok            ok            ok            ok
 SetMaximumSegmentSize      ok            ok            ok            ok            ok            ok
 SetMaximumSegmentSizeTiny  EINVAL        EINVAL        EINVAL        EINVAL        EINVAL        EINVAL
 GetMaximumSegmentSize      ok            ok            ok            ok            ok            ok
@@ -449,6 +458,9 @@ SetHeaderIncluded          EBADF                ok                   ok         
 GetHeaderIncluded          EBADF                ok                   ok                   ok                   ok                   ok                   ok                   ok
 SetIcmpTypes               EBADF                ok                   ok                   ok                   ok                   ok                   ok                   ok
 GetIcmpTypes               EBADF                ok                   ok                   ok                   ok                   ok                   ok                   ok
+SetChecksumOffset          EBADF                ok                   ok                   ok                   ok                   ok                   ok                   ok
+SetChecksumOffsetOdd       EBADF                EINVAL               EINVAL               EINVAL               EINVAL               EINVAL               EINVAL               EINVAL
+GetChecksumOffset          EBADF                ok                   ok                   ok                   ok                   ok                   ok                   ok
 SetMaximumSegmentSize      EBADF                ok                   ok                   ok                   ok                   ok                   ok                   ok
 SetMaximumSegmentSizeTiny  EBADF                EINVAL               EINVAL               EINVAL               EINVAL               EINVAL               EINVAL               EINVAL
 GetMaximumSegmentSize      EBADF                ok                   ok                   ok                   ok                   ok                   ok                   ok

@@ -74,6 +74,14 @@ for is_v4 in (True, False):
         for length in (2, 3, 4):
             message = bytes([200] * length)
             print("send ICMPv6 of", length, told(lambda: icmp.sendto(message, (here, 0))))
+        summed, seen = raw(PROTOCOL), raw(PROTOCOL)
+        for offset in (3, 2):
+            call = lambda: summed.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, offset)
+            print("checksum at", offset, told(call))
+        for data in (b"abc", b"abcd", b"Michael"):
+            print("send", data.decode(), told(lambda: summed.sendto(data, (here, 0))))
+            heard = received(lambda: seen.recvfrom(100))
+            print("receive", heard if isinstance(heard, str) else heard.hex())
 
     h, r = raw(socket.IPPROTO_RAW), raw(PROTOCOL)
     packets = {

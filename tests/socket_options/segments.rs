@@ -76,8 +76,8 @@ fn the_type_of_service_is_in_every_segment_from_the_syn_on() {
 
 /// The segment size that a side's SYN offers.
 fn offered(net: &Net, side: Side) -> Option<u16> {
-    let sent = net.frames.iter().filter(|frame| frame.from == side);
-    let syn = sent.filter(|frame| frame.segment().is_some()).next()?;
+    let mut sent = net.frames.iter().filter(|frame| frame.from == side);
+    let syn = sent.find(|frame| frame.segment().is_some())?;
     let header = if syn.octets[14] >> 4 == 4 { 20 } else { 40 };
     let segment = TcpPacket::new_checked(&syn.octets[14 + header..]).unwrap();
     let mut options = segment.options();

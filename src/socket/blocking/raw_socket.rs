@@ -6,11 +6,16 @@ use crate::{
     host::Host,
     socket::call,
     stack::{
-        Domain, Message, Protocol, Received, Type,
+        Domain, InterfaceId, Message, Protocol, Received, Type,
         option::{ReceiveTimeout, SendTimeout, SettableOption, SocketOption},
     },
 };
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 /// A raw socket (`raw(7)`) on a [`Host`]: sends IP packets of one protocol, and receives a copy of each that comes in. It
 /// closes when it and its clones are dropped. Not in `std`; the names are those of its `UdpSocket`.
@@ -63,6 +68,25 @@ impl RawSocket {
         each(self.0.host(), address, |address| {
             self.0.call(|stack, fd| stack.connect(fd, address))
         })
+    }
+
+    /// Joins a group on a link; without one, on that which the route to the group takes.
+    ///
+    /// # Errors
+    /// `AddrInUse` where the socket is in it already; `InvalidInput` for what is no group; without such a link, or where
+    /// memberships are used up, one that says so (as `ErrorKind::Other`).
+    pub fn join_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> io::Result<()> {
+        self.0
+            .call(|stack, fd| stack.join_group(fd, group, interface))
+    }
+
+    /// Leaves a group. Closing the socket does it, too.
+    ///
+    /// # Errors
+    /// `AddrNotAvailable` where the socket is not in it; without such a link, one that says so (as `ErrorKind::Other`).
+    pub fn leave_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> io::Result<()> {
+        self.0
+            .call(|stack, fd| stack.leave_group(fd, group, interface))
     }
 
     /// Sends a packet to the first of the addresses, waiting for room in the queue; a long one leaves in fragments.

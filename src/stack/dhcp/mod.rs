@@ -1,13 +1,14 @@
 //! The DHCP client (RFC 2131, RFC 2132): how a host on a link gets an IPv4 address by itself.
 //!
 //! ```text
-//!            DISCOVER            OFFER              ACK            free
-//!   INIT ──────────────▶ SELECTING ──▶ REQUESTING ──────▶ PROBING ──────▶ BOUND ◀───────────┐
-//!    ▲                                  │ NAK, silence    │ taken:         │ T1            │ ACK
-//!    ├──────────────────────────────────┘                 │ DECLINE        ▼               │
-//!    ├────────────────────────────────────────────────────┘            RENEWING ──────────┤
-//!    │                                                                    │ T2            │
-//!    └──────────────── NAK, or the lease is over ◀──────────────────── REBINDING ─────────┘
+//!           DISCOVER             OFFER              ACK           free
+//!  ┌▶ INIT ──────────▶ SELECTING ─────▶ REQUESTING ────▶ PROBING ─────▶ BOUND ◀────────┐
+//!  │                                        │               │             │ T1         │
+//!  │◀────────────── NAK, silence ───────────┘               │             ▼        ACK │
+//!  │◀────────────── taken: DECLINE ─────────────────────────┘         RENEWING ───────▶│
+//!  │                                                                      │ T2         │
+//!  │                                                                      ▼        ACK │
+//!  └◀────────────── NAK, or the lease is over ◀────────────────────── REBINDING ──────▶┘
 //! ```
 //!
 //! After the link was down, BOUND becomes REBOOTING: the server is asked whether the lease holds where the host is now.
@@ -19,10 +20,18 @@
 //! Two choices the RFC leaves open. Answers may come by unicast to the address that the host has not got yet, as the heart
 //! hears what is sent to its station on the client's port; a request that went unanswered asks for a broadcast, for servers
 //! and bridges that cannot do the other. And the first offer that will do is taken.
+//!
+//! | file | what it explains |
+//! |---|---|
+//! | `exchange` | when a request is sent again, and under which number |
+//! | `sending` | what is said in each state |
+//! | `message` | how it is written, and what is read of an answer |
+//! | `lease` | what an answer comes to |
 
 mod exchange;
 mod lease;
 mod message;
+mod sending;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +40,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use smoltcp::time::{Duration, Instant};
 
 use exchange::{Exchange, Random};
-use message::{MessageType, Reply, Request, client_identifier};
+use message::{MessageType, Reply, client_identifier};
 
 pub use lease::{Lease, Terms};
 pub(crate) use message::{CLIENT_PORT, MESSAGE_LEN, SERVER_PORT};
@@ -41,15 +50,12 @@ const REQUESTS: u8 = 4;
 
 /// How long nothing is asked for after an address was no good (RFC 2131 §3.1, 5).
 const PAUSE: Duration = Duration::from_secs(10);
-/// After so many conflicts in a row …
-const MAX_CONFLICTS: u8 = 10;
-/// … it is this long (RFC 5227 §2.1.1).
-const RATE_LIMIT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the client has come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// Find out whether somebody on the link has this address, and [say so](Dhcp::probed).
+    /// Find out whether somebody on the link has this address, and say so: it [is free](Dhcp::is_free), or it [is
+    /// taken](Dhcp::is_taken).
     Probe(Ipv4Addr),
     /// The address is the host's.
     Bound(Lease),
@@ -78,7 +84,7 @@ enum State {
         server: Ipv4Addr,
         secs: u16,
     },
-    /// An answer of [`Dhcp::probed`] is waited for.
+    /// What comes of the probe is waited for.
     Probing(Lease),
     /// DECLINE is to be sent.
     Declining(Lease),
@@ -194,111 +200,6 @@ impl Dhcp {
             _ => {}
         }
         None
-    }
-
-    /// Between which addresses the message goes that is due, if one is.
-    pub(crate) fn due(&self, now: Instant) -> Option<Route> {
-        let everybody = |is_due: bool| is_due.then_some(Route::EVERYBODY);
-        match &self.state {
-            State::Selecting(exchange) => everybody(exchange.is_due(now)),
-            State::Requesting { exchange, .. } | State::Rebooting(_, exchange) => {
-                everybody(exchange.is_due(now) && exchange.sent < REQUESTS)
-            }
-            State::Declining(_) => everybody(true),
-            State::Renewing(lease, exchange) => {
-                exchange.is_due(now).then(|| Route::to_server(lease))
-            }
-            State::Rebinding(lease, exchange) => exchange.is_due(now).then_some(Route {
-                source: lease.address,
-                ..Route::EVERYBODY
-            }),
-            State::Releasing(lease) => Some(Route::to_server(lease)),
-            State::Probing(_) | State::Bound(_) | State::Stopped => None,
-        }
-    }
-
-    /// Writes the message that is [`due`](Dhcp::due), and takes it for sent. Says whether there was one.
-    pub(crate) fn emit(&mut self, now: Instant, message: &mut [u8; MESSAGE_LEN]) -> bool {
-        let request = match self.due(now) {
-            Some(_) => self.next_request(now),
-            None => None,
-        };
-        if let Some(request) = &request {
-            request.write(self.hardware_address, message);
-        }
-        request.is_some()
-    }
-
-    fn next_request(&mut self, now: Instant) -> Option<Request> {
-        let random = &mut self.random;
-        let longest_answer = Some(self.longest);
-        match &mut self.state {
-            State::Selecting(exchange) => {
-                let is_repeated = exchange.sent > 0;
-                exchange.note_sent(random, now);
-                Some(Request {
-                    secs: exchange.secs(now),
-                    broadcast: is_repeated,
-                    longest_answer,
-                    ..Request::new(MessageType::Discover, exchange.xid)
-                })
-            }
-            State::Requesting {
-                exchange,
-                address,
-                server,
-                secs,
-            } => {
-                let is_repeated = exchange.sent > 0;
-                exchange.note_sent(random, now);
-                Some(Request {
-                    secs: *secs,
-                    broadcast: is_repeated,
-                    requested: Some(*address),
-                    server: Some(*server),
-                    longest_answer,
-                    ..Request::new(MessageType::Request, exchange.xid)
-                })
-            }
-            State::Renewing(lease, exchange) => {
-                exchange.note_renewal(random, now, lease.renewal()?, lease.rebinding()?);
-                Some(extension(lease, exchange, now, longest_answer))
-            }
-            State::Rebinding(lease, exchange) => {
-                exchange.note_renewal(random, now, lease.rebinding()?, lease.expiry()?);
-                Some(extension(lease, exchange, now, longest_answer))
-            }
-            State::Rebooting(lease, exchange) => {
-                let is_repeated = exchange.sent > 0;
-                exchange.note_sent(random, now);
-                Some(Request {
-                    secs: exchange.secs(now),
-                    broadcast: is_repeated,
-                    requested: Some(lease.address),
-                    longest_answer,
-                    ..Request::new(MessageType::Request, exchange.xid)
-                })
-            }
-            State::Declining(lease) => {
-                let request = Request {
-                    requested: Some(lease.address),
-                    server: Some(lease.server),
-                    ..Request::new(MessageType::Decline, random.xid())
-                };
-                self.begin(now + pause(self.conflicts));
-                Some(request)
-            }
-            State::Releasing(lease) => {
-                let request = Request {
-                    client_address: lease.address,
-                    server: Some(lease.server),
-                    ..Request::new(MessageType::Release, random.xid())
-                };
-                self.state = State::Stopped;
-                Some(request)
-            }
-            State::Probing(_) | State::Bound(_) | State::Stopped => None,
-        }
     }
 
     /// Hears a datagram. What is not the answer to what was asked last changes nothing.
@@ -473,41 +374,10 @@ impl Dhcp {
     }
 }
 
-/// The request for more time (RFC 2131 §4.3.2).
-fn extension(
-    lease: &Lease,
-    exchange: &Exchange,
-    now: Instant,
-    longest_answer: Option<u16>,
-) -> Request {
-    Request {
-        secs: exchange.secs(now),
-        client_address: lease.address,
-        longest_answer,
-        ..Request::new(MessageType::Request, exchange.xid)
-    }
-}
-
 impl Route {
-    fn to_server(lease: &Lease) -> Route {
-        Route {
-            source: lease.address,
-            destination: lease.server,
-        }
-    }
-
     /// From a host without an address to all of its link.
     const EVERYBODY: Route = Route {
         source: Ipv4Addr::UNSPECIFIED,
         destination: Ipv4Addr::BROADCAST,
     };
-}
-
-/// How long to wait after a conflict.
-fn pause(conflicts: u8) -> Duration {
-    if conflicts < MAX_CONFLICTS {
-        PAUSE
-    } else {
-        RATE_LIMIT_INTERVAL
-    }
 }

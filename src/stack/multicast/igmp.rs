@@ -84,7 +84,6 @@ impl Igmp {
     }
 
     pub(super) fn announce(&mut self, now: Instant) {
-        self.v1_router_until = None;
         self.members.retain(Member::is_used);
         for member in &mut self.members {
             if member.group != ALL_HOSTS {

@@ -166,11 +166,14 @@ impl Mld {
     }
 
     pub(super) fn announce(&mut self, now: Instant) {
-        self.v1_querier_until = None;
+        self.end_v1(now);
         self.forget_pending();
+        let is_v1 = self.v1_querier_until.is_some();
         for row in &mut self.rows {
-            if is_told(row.member.group) {
-                row.changed(now);
+            match is_told(row.member.group) {
+                true if is_v1 => row.member.joined(now),
+                true => row.changed(now),
+                false => {}
             }
         }
     }

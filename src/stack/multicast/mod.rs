@@ -36,9 +36,11 @@ pub(crate) type Random<'r> = &'r mut dyn FnMut() -> u64;
 pub(crate) struct Heard<'m> {
     /// Who sent it.
     pub(crate) source: IpAddr,
-    /// The packet's hop limit.
+    /// The packet's hop limit, which MLD looks at.
+    #[cfg(feature = "ipv6")]
     pub(crate) hop_limit: u8,
-    /// Whether it had the Router Alert option.
+    /// Whether it had the Router Alert option, as MLD demands.
+    #[cfg(feature = "ipv6")]
     pub(crate) router_alert: bool,
     /// What is behind the IP header and its options. The checksum of ICMPv6, which covers the header too, was right.
     pub(crate) message: &'m [u8],

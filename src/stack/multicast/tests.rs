@@ -39,7 +39,9 @@ impl Interface {
     fn hear(&mut self, source: &str, message: &[u8]) {
         let heard = Heard {
             source: source.parse().unwrap(),
+            #[cfg(feature = "ipv6")]
             hop_limit: 1,
+            #[cfg(feature = "ipv6")]
             router_alert: true,
             message,
         };
@@ -579,6 +581,11 @@ mod v6 {
         told.hear(ROUTER, &query_v1(10_000, MDNS));
         told.says_at(after(65_000), &[report_v1(MDNS)]);
         told.is_silent();
+        // It is remembered when all is said anew.
+        told.groups.announce(false, told.now);
+        told.says_at(after(65_000), &[report_v1(MDNS)]);
+        told.says_at(after(70_000), &[report_v1(MDNS)]);
+        told.is_silent();
     }
 
     #[test]
@@ -745,7 +752,16 @@ mod any {
                         }
                     }
                     Step::Hear(source, hop_limit, router_alert, message) => {
-                        let heard = Heard { source, hop_limit, router_alert, message: &message };
+                        #[cfg(not(feature = "ipv6"))]
+                        let _ = (hop_limit, router_alert);
+                        let heard = Heard {
+                            source,
+                            #[cfg(feature = "ipv6")]
+                            hop_limit,
+                            #[cfg(feature = "ipv6")]
+                            router_alert,
+                            message: &message,
+                        };
                         groups.hear(&heard, now, &mut random);
                     }
                     Step::Announce(is_v4) => groups.announce(is_v4, now),

@@ -45,6 +45,7 @@
 //! | [`MulticastInterface`] | `IP_MULTICAST_IF`, `IPV6_MULTICAST_IF` | the route's | | UDP, raw | RFC 3493 §5.2 |
 //! | [`HeaderIncluded`] | `IP_HDRINCL`, `IPV6_HDRINCL` | off | | raw | raw(7) |
 //! | [`IcmpTypes`] | `ICMP_FILTER`, `ICMP6_FILTER` | all pass | | raw | raw(7), RFC 3542 §3.2 |
+//! | [`ChecksumOffset`] | `IPV6_CHECKSUM` | none | even | raw, over IPv6 | RFC 3542 §3.1 |
 //!
 //! # To get
 //!
@@ -233,4 +234,8 @@ options! {
     HeaderIncluded: bool = header_included, if |_| true;
     /// `ICMP_FILTER` or `ICMP6_FILTER`, of a raw socket. Default: every message passes.
     IcmpTypes: IcmpFilter = icmp_filter, if |_| true;
+    /// `IPV6_CHECKSUM`, of a raw socket of IPv6: where in the packet its checksum stands, an even offset. The stack writes it
+    /// into what is sent, and keeps away what comes in with a wrong one (RFC 3542 §3.1). Default: none; ICMPv6's is always seen
+    /// to.
+    ChecksumOffset: Option<u16> = checksum_offset, if |v| v.is_none_or(|offset| offset % 2 == 0);
 }

@@ -45,6 +45,7 @@ pub(in crate::stack) struct Options {
     pub(in crate::stack) multicast_interface: Option<InterfaceId>,
     pub(in crate::stack) header_included: bool,
     pub(in crate::stack) icmp_filter: IcmpFilter,
+    pub(in crate::stack) checksum_offset: Option<u16>,
 }
 
 impl Options {
@@ -74,6 +75,7 @@ impl Options {
         multicast_interface: None,
         header_included: false,
         icmp_filter: IcmpFilter::NONE,
+        checksum_offset: None,
     };
 
     /// Hands smoltcp what it takes care of; the rest is the heart's own (see `connection.rs`).

@@ -1,7 +1,5 @@
 //! Questions on the wire: each leaves by the interface that leads to its server, from the port that is its own.
 
-use core::net::IpAddr;
-
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
@@ -52,11 +50,7 @@ impl Resolver<'_> {
 impl<'a, O: Observer> Stack<'a, O> {
     /// The way to a server. A link-local one is on the link that told of it (RFC 8106 §5.1).
     pub(super) fn way_to(&self, server: &Server) -> Result<Route> {
-        let on = match server.addr {
-            IpAddr::V6(v6) if v6.is_unicast_link_local() => server.learned_on,
-            _ => None,
-        };
-        self.route_over(on, UNSPECIFIED.addr, server.addr)
+        self.route_over(server.link(), UNSPECIFIED.addr, server.addr)
     }
 
     /// Asks the servers whose turn it is, if it is time to.
