@@ -205,6 +205,39 @@ fn every_option_has_its_row() {
     }
 }
 
+/// A file that is added needs its place in the table of its folder, a folder its line in the README.
+#[test]
+fn every_file_has_its_place() {
+    let names = |folder: &str| {
+        let entries = fs::read_dir(path(folder)).unwrap().map(Result::unwrap);
+        let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+        names.map(|name| name.trim_end_matches(".rs").to_owned())
+    };
+    for folder in ["src/stack", "src/sim"] {
+        let table = read(&path(folder).join("mod.rs"));
+        let (_, table) = table.split_once("//! # The files").unwrap();
+        let (table, _) = table.split_once("\nmod ").unwrap();
+        for name in names(folder).filter(|name| name != "mod" && name != "tests") {
+            assert!(table.contains(&format!("`{name}`")), "{folder}: {name}");
+        }
+    }
+    let readme = read(&path("README.md"));
+    for folder in names("src").filter(|name| path("src").join(name).is_dir()) {
+        let line = format!("| `src/{folder}/` |");
+        assert!(readme.contains(&line), "{folder}");
+    }
+}
+
+#[test]
+fn every_example_is_in_the_readme() {
+    let readme = read(&path("README.md"));
+    let manifest = read(&path("Cargo.toml"));
+    let examples = manifest.split("[[example]]\nname = \"").skip(1);
+    for name in examples.map(|rest| rest.split('"').next().unwrap()) {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
 #[test]
 fn a_test_is_known_by_its_mark_or_by_main() {
     let source = "#[test]\nfn a_test() {}\nfn helper() {}\nfn main() {\n    run(&[(\"by_name\", by_name)])\n}\n";
