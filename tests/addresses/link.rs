@@ -1,5 +1,6 @@
 //! A link that goes down, and comes up again.
 
+use glasstack::sim::{Link, Simulation};
 use glasstack::stack::{AddressChange, AddressState, Domain, InterfaceId, Type};
 use glasstack::trace::{DropReason, Happening};
 use glasstack::{Error, Stack};
@@ -63,6 +64,53 @@ fn while_it_is_down_nothing_is_sent_or_taken_in() {
         })
         .collect();
     assert_eq!(told, [false, true]);
+}
+
+/// On a link without hardware addresses nobody needs to be found, and so nobody is missed.
+#[test]
+fn a_link_of_bare_packets_is_as_quiet() {
+    let mut simulation = Simulation::new(1);
+    let (host, other) = (
+        simulation.host("host").unwrap(),
+        simulation.host("other").unwrap(),
+    );
+    let ends = ((host, &["10.0.0.1/24"]), (other, &["10.0.0.66/24"]));
+    simulation.link(Link::ip(1_500), ends.0, ends.1).unwrap();
+    let recording = simulation.record();
+    let mut net = Net {
+        simulation,
+        host,
+        routers: [other; 2],
+        other,
+        recording,
+    };
+    let link = net.link(host);
+    let listener = net.listen(other);
+    let (fd, accepted) = net.connect(host, other, listener, ip("10.0.0.66"));
+    net.with(host, |stack| stack.set_link(link, false)).unwrap();
+    let before = net.frames(0).len();
+    assert_eq!(net.with(host, |stack| stack.send(fd, b"Michael")), Ok(7));
+    net.run_for(10 * SECOND);
+    assert_eq!(net.frames(before), [] as [Vec<u8>; 0]);
+    net.with(host, |stack| stack.set_link(link, true)).unwrap();
+    net.run_for(SECOND);
+    let received = net.with(other, |stack| stack.recv(accepted, &mut [0; 8]));
+    assert_eq!(received, Ok(7));
+}
+
+/// What a host says by itself is not said while nobody hears it.
+#[test]
+fn no_question_is_asked_over_it() {
+    let mut net = Net::new(&["dhcp", "slaac"], &[]);
+    let (host, link) = (net.host, net.link(net.host));
+    net.run_for(SECOND / 2);
+    net.with(host, |stack| stack.set_link(link, false)).unwrap();
+    let before = net.frames(0).len();
+    net.run_for(100 * SECOND);
+    assert_eq!(net.frames(before), [] as [Vec<u8>; 0]);
+    net.with(host, |stack| stack.set_link(link, true)).unwrap();
+    net.run_for(20 * SECOND);
+    assert!(net.frames(before).len() > 3);
 }
 
 #[test]
