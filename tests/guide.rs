@@ -40,7 +40,7 @@ fn rows() -> impl Iterator<Item = Vec<&'static str>> {
 }
 
 /// What is between backticks and names a test.
-fn tests_of<'c>(cell: &'c str) -> impl Iterator<Item = (&'c str, &'c str)> {
+fn tests_of(cell: &str) -> impl Iterator<Item = (&str, &str)> {
     let quoted = cell.split('`').skip(1).step_by(2);
     quoted.map(|name| {
         name.split_once("::")
