@@ -1,4 +1,4 @@
-//! The heart: BSD socket calls on smoltcp, without a clock, a thread, a system call or an allocation.
+//! The heart: BSD socket calls on smoltcp's TCP, without a clock, a thread, a system call or an allocation.
 //!
 //! A [`Stack`] is told the time and lent a device, does the work that is due, and says when it wants to be called next:
 //!
