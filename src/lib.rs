@@ -1,4 +1,4 @@
-//! A TCP/IP host made of glass: BSD sockets for `no_std`, without a heap, on smoltcp's userspace stack.
+//! A TCP/IP host made of glass: BSD sockets for `no_std`, without a heap, on smoltcp's TCP.
 //!
 //! ```text
 //!             application
@@ -24,7 +24,7 @@
 //!
 //! The heart asks no clock, starts no thread, makes no system call and allocates nothing: it is told the time and lent a
 //! device, does the work that is due, and says when it wants to be called next. See [`stack`] for its loop. Each of these
-//! pages begins with a program.
+//! pages begins with a program. [`guide::calls`] is the table of every socket call and option.
 //!
 //! # Features
 //!
@@ -49,6 +49,7 @@ pub use error::{Error, Limit, Result};
 pub mod device;
 #[cfg(feature = "embedded-io")]
 pub mod embedded;
+pub mod guide;
 #[cfg(all(feature = "std", feature = "_family", target_os = "linux"))]
 pub mod host;
 #[cfg(all(feature = "std", feature = "_family"))]

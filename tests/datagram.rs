@@ -8,8 +8,8 @@ mod net;
 use std::net::SocketAddr;
 
 use glasstack::smoltcp::time::Duration as Time;
-use glasstack::stack::option::V6Only;
-use glasstack::stack::{Domain, Received, Type};
+use glasstack::stack::option::{HopLimit, TypeOfService, V6Only};
+use glasstack::stack::{Domain, Message, Received, Type};
 use glasstack::{Error, Fd};
 use net::{Host, Net, PORT, SERVER, SERVER_V6, domain_of};
 
@@ -596,4 +596,26 @@ fn an_unreachable_neighbor_is_told_to_the_sender_and_others_still_get_theirs() {
         net.client.stack.take_error(client),
         Ok(Some(Error::HostUnreachable))
     );
+}
+
+/// What the options say, or a message's own word before them.
+#[test]
+fn a_datagram_tells_its_class_and_its_hops() {
+    for server in [SERVER, SERVER_V6] {
+        let mut net = Net::new();
+        let to = address(server);
+        let socket = net.server.datagram(domain_of(to), PORT);
+        let client = open(&mut net.client, domain_of(to));
+        let stack = &mut net.client.stack;
+        stack.setsockopt(client, TypeOfService, 0xb8).unwrap();
+        stack.setsockopt(client, HopLimit, 7).unwrap();
+        assert_eq!(stack.sendto(client, b"x", to), Ok(1));
+        let message = Message::new(&[b"x"]).to(to).traffic_class(0x28);
+        assert_eq!(stack.sendmsg(client, &message.hop_limit(9)), Ok(1));
+        net.run();
+        for expected in [(0xb8, 7), (0x28, 9)] {
+            let received = net.server.stack.recvfrom(socket, &mut [0; 8]).unwrap();
+            assert_eq!((received.traffic_class, received.hop_limit), expected);
+        }
+    }
 }

@@ -23,12 +23,7 @@ use need::Need;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() {
-    if !need::all(&[Need::Program("dnsmasq", "dnsmasq-base")]) {
-        return;
-    }
-    if !nix::unistd::geteuid().is_root() {
-        // Its socket options need a capability that an ordinary user's programs do not have in the lab.
-        eprintln!("SKIPPED: dnsmasq serves DHCP for root only");
+    if !need::all(&[Need::Program("dnsmasq", "dnsmasq-base"), need::ROOT]) {
         return;
     }
     let mut lab = match Lab::enter() {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use glasstack::smoltcp::phy::Medium;
 use glasstack::smoltcp::time::Duration as Time;
+use glasstack::smoltcp::wire::TcpPacket;
 use glasstack::stack::option::{Congestion, CongestionControl};
 use glasstack::stack::{Domain, Type};
 use glasstack::trace::State;
@@ -439,4 +440,25 @@ fn what_a_wrong_checksum_carries_is_not_heard() {
     net.client.stack.send(client, b"alive").unwrap();
     net.run();
     assert_eq!(net.server.recv(accepted), Ok(b"alive".to_vec()));
+}
+
+/// As with Linux's `SO_OOBINLINE`, which RFC 6093 §5 asks for.
+#[test]
+fn urgent_data_is_read_where_it_stands() {
+    let mut net = Net::new();
+    let (client, accepted, _) = net.pair(SERVER);
+    let next = net.segments(Side::Client).last().cloned().unwrap();
+    let (source, destination) = (next.source.ip().into(), next.destination.ip().into());
+    let mut frame = next.with(b"abc").emit(Medium::Ethernet, Side::Server);
+    let mut segment = TcpPacket::new_unchecked(&mut frame[34..]);
+    segment.set_urg(true);
+    segment.set_urgent_at(2); // the "b" is what Linux would take out
+    segment.fill_checksum(&source, &destination);
+    net.server.card.received.push_back(frame);
+    net.run();
+    assert_eq!(net.server.recv(accepted), Ok(b"abc".to_vec()));
+    assert_eq!(net.server.recv(accepted), Err(Error::WouldBlock));
+    net.client.stack.send(client, b"abcd").unwrap();
+    net.run();
+    assert_eq!(net.server.recv(accepted), Ok(b"d".to_vec()));
 }

@@ -16,6 +16,47 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
+//! # Its networks
+//!
+//! [`Builder::start`] gives it a device, [`Builder::start_on`] several. Its addresses there are [given](Builder::address), or come
+//! by themselves: [by DHCP](Builder::dhcp), and [from what routers advertise](Builder::slaac). Then it has them a little later:
+//!
+//! ```
+//! use glasstack::{device::Wire, host::Host, smoltcp::phy::Medium};
+//! use std::{io::ErrorKind, time::Duration};
+//!
+//! let (device, _nobody) = Wire::pair(Medium::Ethernet, 1514);
+//! let host = Host::builder().dhcp().start(device)?;
+//! let waited = host.wait_until_configured(Duration::from_millis(10));
+//! assert_eq!(waited.unwrap_err().kind(), ErrorKind::TimedOut); // no server is there
+//! assert!(host.leases().is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Datagrams to a group go to each host that has joined it:
+//!
+//! ```
+//! use glasstack::{device::Wire, host::Host, smoltcp::phy::Medium, socket::blocking::UdpSocket};
+//! use std::net::Ipv4Addr;
+//!
+//! let (left, right) = Wire::pair(Medium::Ethernet, 1514);
+//! let here = Host::builder().address("10.0.0.1".parse()?, 24).start(left)?;
+//! let there = Host::builder().address("10.0.0.2".parse()?, 24).start(right)?;
+//!
+//! let group = Ipv4Addr::new(239, 1, 2, 3);
+//! let member = UdpSocket::bind(&there, "0.0.0.0:9999")?;
+//! member.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED)?;
+//! UdpSocket::bind(&here, "0.0.0.0:0")?.send_to(b"Who is there?", (group, 9999))?;
+//!
+//! let mut question = [0; 64];
+//! let received = member.recv_message(&mut question)?;
+//! assert_eq!(&question[..received.len], b"Who is there?");
+//! assert_eq!(received.to.ip(), group); // and not one of its own addresses
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it works
+//!
 //! The blocking sockets over a host are in [`socket::blocking`]: they mirror `std::net`. A host is a
 //! [`Network`] too, so that the asynchronous ones of [`socket`] run on it under any executor.
 //!

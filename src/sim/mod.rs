@@ -50,6 +50,48 @@
 //! simulation: [`cut`](Simulation::cut) a link or a host and [`heal`](Simulation::heal) it, [`stop`](Simulation::stop),
 //! [`start`](Simulation::start) or [`restart`](Simulation::restart) a host, [`spawn`](Simulation::spawn) a task.
 //!
+//! # Addresses that come by themselves
+//!
+//! In the place of an address, `"dhcp"` has a server give one, and `"slaac"` has them formed of what routers advertise:
+//!
+//! ```
+//! use glasstack::sim::{HostNetwork, Link, Simulation};
+//! use glasstack::socket::{UdpSocket, configured};
+//! use glasstack::{Result, stack::option::Broadcast};
+//!
+//! /// As little of a DHCP server (RFC 2131) as gives one address to one client.
+//! async fn serve(network: HostNetwork) -> Result<()> {
+//!     let socket = UdpSocket::bind(network, "0.0.0.0:67".parse().unwrap())?;
+//!     socket.setsockopt(Broadcast, true)?;
+//!     loop {
+//!         let mut message = [0; 576];
+//!         socket.recv(&mut message).await?;
+//!         let kind = if message[242] == 1 { 2 } else { 5 }; // to DHCPDISCOVER an offer, else an acknowledgment
+//!         message[0] = 2; // a reply
+//!         message[16..20].copy_from_slice(&[10, 0, 0, 7]); // this is its address
+//!         let options = [53, 1, kind, 54, 4, 10, 0, 0, 1, 51, 4, 0, 0, 0x0e, 0x10, 255]; // by this server, for an hour
+//!         message[240..256].copy_from_slice(&options);
+//!         socket.send_to(&message[..300], "255.255.255.255:68".parse().unwrap()).await?;
+//!     }
+//! }
+//!
+//! # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+//! let mut simulation = Simulation::new(1);
+//! let (client, server) = (simulation.host("client")?, simulation.host("server")?);
+//! simulation.link(Link::ethernet(1514), (client, &["dhcp"]), (server, &["10.0.0.1/24"]))?;
+//! simulation.serve(server, "dhcp", serve)?;
+//! let waited = simulation.spawn(client, "waits", |network| async move { configured(&network).await })?;
+//! simulation.run()?;
+//! assert_eq!(waited.take(), Some(Ok(())));
+//!
+//! let addresses = simulation.with(client, |stack| {
+//!     let link = stack.interfaces().next().unwrap();
+//!     Ok(stack.addresses(link).map(|row| row.address).collect::<Vec<_>>())
+//! })?;
+//! assert_eq!(addresses, ["10.0.0.7".parse::<std::net::IpAddr>()?]);
+//! # Ok(()) }
+//! ```
+//!
 //! # The files
 //!
 //! | file | what it explains |

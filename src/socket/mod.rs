@@ -58,6 +58,45 @@
 //! [`TcpStream::connect_by_name`] looks a name up and connects to the first of its addresses that answers; [`resolve`] gives them
 //! all, the best first.
 //!
+//! # More than streams and datagrams
+//!
+//! Datagrams go to groups, which sockets [join](UdpSocket::join_multicast); a [`RawSocket`] has packets of any protocol, and its
+//! page a ping. What is to be set before `bind` is set on a [`Socket`]. Where the host gets its address by itself, [`configured`]
+//! waits for it.
+//!
+//! ```
+//! # use glasstack::sim::{Link, Simulation};
+//! use glasstack::Result;
+//! use glasstack::socket::{Network, UdpSocket};
+//! use std::net::{IpAddr, Ipv4Addr};
+//!
+//! const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(239, 1, 2, 3));
+//!
+//! async fn answer<N: Network>(network: N) -> Result<()> {
+//!     let socket = UdpSocket::bind(network, "0.0.0.0:9999".parse().unwrap())?;
+//!     socket.join_multicast(GROUP, None)?; // on the link that the route to it takes
+//!     let received = socket.recv_from(&mut [0; 64]).await?;
+//!     assert_eq!(received.to.ip(), GROUP);
+//!     socket.send_to(b"It is me.", received.from).await?;
+//!     Ok(())
+//! }
+//!
+//! async fn ask<N: Network>(network: N) -> Result<usize> {
+//!     let socket = UdpSocket::bind(network, "0.0.0.0:0".parse().unwrap())?;
+//!     socket.send_to(b"Who is there?", (GROUP, 9999).into()).await?;
+//!     socket.recv(&mut [0; 64]).await
+//! }
+//! # let mut simulation = Simulation::new(1);
+//! # let (here, there) = (simulation.host("here")?, simulation.host("there")?);
+//! # simulation.link(Link::ethernet(1514), (here, &["10.0.0.1/24"]), (there, &["10.0.0.2/24"]))?;
+//! # simulation.serve(there, "answer", answer)?;
+//! # simulation.settle()?;
+//! # let asked = simulation.spawn(here, "ask", ask)?;
+//! # simulation.run()?;
+//! # assert_eq!(asked.take(), Some(Ok(9)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Futures that are dropped
 //!
 //! Every future may be dropped at any await point: it has taken nothing from its socket and left nothing behind, no waker and

@@ -6,7 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::{Network, call, handle::Handle};
 use crate::stack::option::{SettableOption, SocketOption};
 use crate::stack::{Domain, InterfaceId, Message, Protocol, Received, Type};
-use crate::{Error, Result};
+use crate::{Error, Fd, Result};
 
 /// A raw socket (`raw(7)`): sends IP packets of one protocol, and receives a copy of each that comes in. It closes when it is
 /// dropped; what is queued is still sent.
@@ -149,6 +149,11 @@ impl<N: Network> RawSocket<N> {
     /// Those of [`recv_from`](RawSocket::recv_from).
     pub async fn peek_from(&self, buffer: &mut [u8]) -> Result<Received> {
         call::peek_from(&self.0, buffer).await
+    }
+
+    /// Its descriptor, as [`UdpSocket::fd`](super::UdpSocket::fd).
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// This socket's address; the port is its protocol's number.

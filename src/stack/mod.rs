@@ -1,4 +1,4 @@
-//! The heart: BSD socket calls on smoltcp, without a clock, a thread, a system call or an allocation.
+//! The heart: BSD socket calls on smoltcp's TCP, without a clock, a thread, a system call or an allocation.
 //!
 //! A [`Stack`] is told the time and lent a device, does the work that is due, and says when it wants to be called next:
 //!
@@ -43,6 +43,33 @@
 //! What `poll` returns tells how long the loop may sleep, or how far virtual time may leap: but no frame must wait
 //! meanwhile. A leap past one is a timeout for whoever waits for it.
 //!
+//! Addresses are [given](Stack::add_address), or come by themselves: over IPv4 [from a DHCP server](Stack::start_dhcp), over IPv6
+//! [from what routers advertise](Stack::autoconfigure). Sockets [join groups](Stack::join_group) there.
+//!
+//! # Raw packets
+//!
+//! A ping, of this host itself; what answers it is the stack:
+//!
+//! ```
+//! # use core::net::Ipv4Addr;
+//! # use glasstack::stack::{Capacity, Domain, Protocol, Type};
+//! # use glasstack::{Stack, smoltcp::time::Instant};
+//! # fn main() -> glasstack::Result<()> {
+//! # let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
+//! let socket = stack.socket(Domain::Inet, Type::Raw(Protocol::ICMP))?;
+//! let request = [8, 0, 0xf7, 0xf7, 0, 7, 0, 1]; // type, code, checksum, identifier 7, sequence number 1
+//! stack.sendto(socket, &request, (Ipv4Addr::LOCALHOST, 0).into())?;
+//! stack.poll_loopback(Instant::ZERO);
+//!
+//! let mut packet = [0; 64];
+//! assert_eq!(stack.recv(socket, &mut packet)?, 28); // the request itself, behind its IP header: it came to this host
+//! assert_eq!(packet[20], 8);
+//! stack.recv(socket, &mut packet)?;
+//! assert_eq!((packet[20], &packet[24..28]), (0, &request[4..])); // its reply
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # The files
 //!
 //! | file | what it explains |
@@ -55,7 +82,7 @@
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
-//! | `interface`, `neighbor`, `flow`, `frame`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `interface`, `neighbor`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
 //! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |

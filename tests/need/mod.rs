@@ -19,6 +19,10 @@ pub(crate) fn all(needs: &[Need]) -> bool {
     false
 }
 
+/// For what dnsmasq's DHCP and the kernel's bridge take: an ordinary user's programs have no capability in the lab.
+#[allow(dead_code, reason = "each test file uses its part")]
+pub(crate) const ROOT: Need = Need::Command("test -O /", "root");
+
 /// Something that not every machine has.
 #[allow(dead_code, reason = "each test file uses its part")]
 pub(crate) enum Need {

@@ -326,6 +326,10 @@ fn broadcast_needs_a_permission() {
         log.call("send_to everybody on the link", udp.send_to(b"x", link));
         log.call("connect to them", udp.connect(link));
         log.call("there", udp.peer_addr());
+        log.call("permitted", udp.broadcast());
+        log.call("permit it", udp.set_broadcast(true));
+        log.call("permitted", udp.broadcast());
+        log.call("connect to them", udp.connect(link));
         Ok(())
     }
     show_on(
@@ -334,6 +338,10 @@ fn broadcast_needs_a_permission() {
         "send_to everybody: PermissionDenied
          send_to everybody on the link: PermissionDenied
          connect to them: PermissionDenied
-         there: NotConnected",
+         there: NotConnected
+         permitted: false
+         permit it: done
+         permitted: true
+         connect to them: done",
     );
 }

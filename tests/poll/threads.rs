@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use glasstack::host::Host;
 use glasstack::socket::Network;
-use glasstack::socket::blocking::{TcpListener, TcpStream, UdpSocket, poll};
+use glasstack::socket::blocking::{
+    Domain, Protocol, RawSocket, TcpListener, TcpStream, UdpSocket, poll,
+};
 use glasstack::stack::{Events, PollFd};
 
 fn wakers(host: &Host) -> usize {
@@ -116,4 +118,16 @@ fn threads_share_a_listener() {
     }
     assert_eq!(greetings.try_iter().count(), 200);
     host.shutdown(Duration::from_secs(5)).unwrap();
+}
+
+#[test]
+fn a_raw_socket_is_one_of_them() {
+    let host = Host::builder().start_loopback().unwrap();
+    let raw = RawSocket::new(&host, Domain::Inet, Protocol(253)).unwrap();
+    let udp = UdpSocket::bind(&host, "127.0.0.1:9999").unwrap();
+    let mut rows = [raw.fd(), udp.fd()].map(|fd| PollFd::new(fd, Events::POLLIN));
+    assert_eq!(poll(&host, &mut rows, Some(Duration::ZERO)).unwrap(), 0);
+    raw.send_to(b"x", "127.0.0.1:0").unwrap();
+    assert_eq!(poll(&host, &mut rows, None).unwrap(), 1);
+    assert_eq!(rows.map(|row| row.revents), [Events::POLLIN, Events::NONE]);
 }

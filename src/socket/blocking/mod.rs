@@ -37,15 +37,15 @@
 //! | errors without a stable kind are uncategorised | `ErrorKind::Other` | only the standard library can make the former |
 //! | timeouts are rounded to the kernel's tick | kept to the nanosecond | nothing here ticks |
 //! | `set_ttl` on IPv6: sets an option that IPv6 ignores | sets the hop limit | that is what was meant |
-//! | a datagram longer than the MTU leaves in fragments | `MessageTooLong` (as `ErrorKind::Other`) | the stack puts fragments together, and sends none |
 //! | an IPv6 datagram to this host: up to 65,527 bytes | up to 65,487 bytes | the loopback's packets are of 65,535 bytes at most |
-//! | `send` on a UDP socket that is connected to port 0: sent, to nobody | `InvalidInput`, as from `send_to` | smoltcp sends nothing to port 0 |
+//! | `send` on a UDP socket that is connected to port 0: sent, to nobody | `InvalidInput`, as from `send_to` | nobody can listen there |
 //! | `set_linger`, `set_keepalive` (unstable or absent), and what only crate `socket2` has | [`TcpStream::set_linger`], [`TcpStream::set_keep_alive`], [`TcpStream::set_user_timeout`], [`TcpStream::set_congestion_control`]; any [option](crate::stack::option) by `setsockopt` and `getsockopt`, before `bind` on a [`Socket`] | Linux has them behind `setsockopt(2)` |
 //! | a cut datagram is not told from a whole one | [`UdpSocket::recv_message`] tells | `MSG_TRUNC` is not in `std` |
 //! | no raw sockets, no `sendmsg(2)` | [`RawSocket`], `send_msg` and `recv_msg` | the kernel has them |
 //! | `TcpListener::bind` has a backlog of 128 | the same, and [`TcpListener::bind_with_backlog`] | the classic server says `listen(5)` |
 //! | IPv6 listeners on `::` take IPv4 too (or not: `ipv6_v6only`) | the same, and `bind_only_v6` | the classic server chooses |
-//! | `set_broadcast`, `join_multicast_*`, `multicast_*` | absent | the stack sends no broadcast and joins no group yet |
+//! | `join_multicast_v6(group, 0)`: on the route's link | the same; a link's number is its [`InterfaceId::index`](crate::stack::InterfaceId::index) | links have no names here |
+//! | no choice of the link that groups are sent to | [`UdpSocket::set_multicast_interface`] | Linux has it behind `setsockopt(2)` |
 //! | of `poll(2)`: `POLLOUT` once a third of the send buffer is free | once an octet is | what `write` takes, `poll` tells |
 //! | of `poll(2)`, once `take_error` has told why `connect` failed: at its end | as new (`POLLOUT` and `POLLHUP`) | it may connect again |
 //! | `AsFd`, `AsRawFd`, `From<OwnedFd>`, for `poll(2)` | `fd()`, for [`poll()`] | there is no descriptor of the kernel |

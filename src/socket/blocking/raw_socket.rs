@@ -2,6 +2,7 @@
 
 use super::{ToSocketAddrs, address::each, handle::Handle};
 use crate::{
+    Fd,
     host::Host,
     socket::call,
     stack::{
@@ -161,6 +162,11 @@ impl RawSocket {
     pub fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let received = self.0.read(call::peek_from(self.0.inner(), buffer))?;
         Ok((received.len, received.from))
+    }
+
+    /// Its descriptor, as [`UdpSocket::fd`](super::UdpSocket::fd).
+    pub fn fd(&self) -> Fd {
+        self.0.fd()
     }
 
     /// This socket's address; the port is its protocol's number.

@@ -8,8 +8,8 @@ use crate::{
     stack::{
         InterfaceId, Message, Received, Type,
         option::{
-            MulticastHopLimit, MulticastInterface, MulticastLoop, ReceiveTimeout, SendTimeout,
-            SettableOption, SocketOption,
+            Broadcast, MulticastHopLimit, MulticastInterface, MulticastLoop, ReceiveTimeout,
+            SendTimeout, SettableOption, SocketOption,
         },
     },
     trace::Observer,
@@ -232,6 +232,22 @@ impl UdpSocket {
     /// None but that of a host that ended.
     pub fn ttl(&self) -> io::Result<u32> {
         self.0.ttl()
+    }
+
+    /// Whether it may send to broadcast addresses; off unless set.
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
+        self.0.set(Broadcast, broadcast)
+    }
+
+    /// See [`set_broadcast`](UdpSocket::set_broadcast).
+    ///
+    /// # Errors
+    /// None but that of a host that ended.
+    pub fn broadcast(&self) -> io::Result<bool> {
+        self.0.get(Broadcast)
     }
 
     /// Joins a group on the link that has this address of the host's; with `0.0.0.0`, on that which the route to the group
