@@ -712,10 +712,7 @@ mod any {
 
     /// Whether this build speaks the family.
     fn is_built(address: IpAddr) -> bool {
-        match address {
-            IpAddr::V4(_) => cfg!(feature = "ipv4"),
-            IpAddr::V6(_) => cfg!(feature = "ipv6"),
-        }
+        address.is_ipv4() && cfg!(feature = "ipv4") || address.is_ipv6() && cfg!(feature = "ipv6")
     }
 
     proptest! {
