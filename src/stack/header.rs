@@ -162,7 +162,10 @@ impl Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
+    #[cfg(feature = "ipv4")]
+    use smoltcp::wire::Ipv4Packet;
+    #[cfg(feature = "ipv6")]
+    use smoltcp::wire::Ipv6Packet;
 
     fn header(source: &str, destination: &str) -> Header {
         Header {
@@ -177,6 +180,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "ipv4")]
     fn an_ipv4_header_reads_as_it_was_written() {
         let mut packet = [0xaa; 64];
         let header = Header {
@@ -195,10 +199,11 @@ mod tests {
         assert!(!packet.dont_frag());
         assert_eq!(packet.ident(), 0x1234);
         assert_eq!((packet.dscp(), packet.ecn()), (46, 0));
-        assert_eq!(packet.src_addr().to_string(), "10.0.0.1");
+        assert_eq!(packet.src_addr().octets(), [10, 0, 0, 1]);
     }
 
     #[test]
+    #[cfg(feature = "ipv6")]
     fn an_ipv6_header_has_its_extensions_in_order() {
         let mut packet = [0xaa; 60];
         let header = Header {
