@@ -24,7 +24,7 @@
 //! let network = Local::new(Stack::with_capacity(Capacity::default(), key, ()), host::now);
 //! let mut runner = Runner::loopback(&network, &parker);
 //! let program = async {
-//!     let listener = TcpListener::bind(&network, "127.0.0.1:9999".parse()?, 5)?;
+//!     let listener = TcpListener::bind(&network, "[::]:9999".parse()?, 5)?; // both families
 //!     let mut client = connect(&network, &network, "localhost").await?;
 //!     let (server, _) = listener.accept().await?;
 //!     server.write_all(b"Welcome!").await?;

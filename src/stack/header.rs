@@ -159,7 +159,7 @@ impl Header {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "ipv4", feature = "ipv6"))]
 mod tests {
     use super::*;
     #[cfg(feature = "ipv4")]

@@ -712,8 +712,7 @@ mod any {
 
     /// Whether this build speaks the family.
     fn is_built(address: IpAddr) -> bool {
-        let (v4, v6) = (cfg!(feature = "ipv4"), cfg!(feature = "ipv6"));
-        address.is_ipv4() && v4 || address.is_ipv6() && v6
+        address.is_ipv4() && cfg!(feature = "ipv4") || address.is_ipv6() && cfg!(feature = "ipv6")
     }
 
     proptest! {
