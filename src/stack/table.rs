@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_walk_step_by_step_finds_the_same() {
-        let mut memory = vec![Bucket::EMPTY; 9];
+        let mut memory = [Bucket::EMPTY; 9];
         let mut table = Table::new(&mut memory[..]);
         for value in 0..8 {
             table.insert(u32::MAX - u32::from(value % 2), value);
