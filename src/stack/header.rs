@@ -160,6 +160,7 @@ impl Header {
 }
 
 #[cfg(all(test, feature = "ipv4", feature = "ipv6"))]
+#[allow(clippy::unwrap_used)] // A test may fail.
 mod tests {
     use super::*;
     #[cfg(feature = "ipv4")]

@@ -138,6 +138,22 @@ mod tests {
     use std::{vec, vec::Vec};
 
     #[test]
+    fn a_walk_step_by_step_finds_the_same() {
+        let mut memory = [Bucket::EMPTY; 9];
+        let mut table = Table::new(&mut memory[..]);
+        for value in 0..8 {
+            table.insert(u32::MAX - u32::from(value % 2), value);
+        }
+        for hash in [u32::MAX, u32::MAX - 1, 0] {
+            let mut walked = 0;
+            let steps = std::iter::from_fn(|| table.next_candidate(hash, &mut walked));
+            let found: Vec<u16> = steps.collect();
+            assert_eq!(found, table.candidates(hash).collect::<Vec<_>>());
+            assert_eq!(found.is_empty(), hash == 0);
+        }
+    }
+
+    #[test]
     fn keeps_one_bucket_empty() {
         for buckets in 0..4usize {
             let mut memory = vec![Bucket::EMPTY; buckets];
