@@ -192,7 +192,7 @@ fn who_is_woken_by_a_host_may_call_it() {
         let host = Host::builder().start_loopback().unwrap();
         let (done, wait) = mpsc::channel();
         let socket = UdpSocket::bind(host.clone(), address()).unwrap();
-        for nap in [None, Some(Duration::from_millis(5))] {
+        for nap in [None, Some(Duration::from_millis(200))] {
             let (done, network) = (done.clone(), host.clone());
             let call = move || done.send(network.call(|_| Ok(()))).unwrap();
             let waker = Waker::from(Arc::new(Busy {
