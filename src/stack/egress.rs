@@ -189,13 +189,13 @@ impl<'a, O: Observer> Stack<'a, O> {
             watch: &mut watch,
         };
         let inner = narrow.as_mut().unwrap_or(&mut interface.inner);
-        if let Some(expiry) = resends_at {
-            inner.poll_egress(expiry, &mut door, set);
-        }
         let mut more = true;
         for _ in 0..BURST {
             use smoltcp::iface::PollResult;
-            if inner.poll_egress(now, &mut door, set) == PollResult::None {
+            // One call for both, or all of smoltcp's sending would be in the machine code twice.
+            let expiry = resends_at.take();
+            let polled = inner.poll_egress(expiry.unwrap_or(now), &mut door, set);
+            if polled == PollResult::None && expiry.is_none() {
                 more = false;
                 break;
             }
