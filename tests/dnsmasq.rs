@@ -3,6 +3,7 @@
 //! A program of its own rather than tests in a harness: the lab must be entered before any thread starts.
 
 mod need;
+mod program;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -11,13 +12,14 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use std::{env, process, thread};
+use std::{env, thread};
 
 use glasstack::host::lab::{LINUX_V4, Lab, TAP};
 use glasstack::host::{Host, Peer};
 use glasstack::socket::blocking::{TcpListener, TcpStream};
 use glasstack::stack::Lease;
 use need::Need;
+use program::Folder;
 
 /// What takes longer than this does not come any more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +36,7 @@ fn main() {
             return;
         }
     };
-    let folder = Folder::new();
+    let folder = Folder::new("dnsmasq");
     let tap = lab.tap().expect("the first call has it");
     // The interface outlives the host, so that its last word is heard.
     let _kept = tap.as_fd().try_clone_to_owned().expect("a descriptor");
@@ -148,23 +150,6 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>, server: &Server) -> T {
         }
         assert!(Instant::now() < end, "in vain:\n{}", server.log());
         thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A folder for this run.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        let path = env::temp_dir().join(format!("glasstack-dnsmasq-{}", process::id()));
-        fs::create_dir_all(&path).expect("a folder");
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

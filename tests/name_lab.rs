@@ -3,6 +3,7 @@
 //! A program of its own rather than tests in a harness: the lab must be entered before any thread starts.
 
 mod need;
+mod program;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,12 +12,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use std::{env, fs, process, thread};
+use std::{env, fs, thread};
 
 use glasstack::host::lab::{LINUX_V4, LINUX_V6, Lab, STACK_V4, STACK_V6};
 use glasstack::host::{Host, Peer};
 use glasstack::socket::blocking::TcpStream;
 use need::Need;
+use program::Folder;
 
 /// What takes longer than this does not come any more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,7 +39,7 @@ fn main() {
         }
     };
     let tap = lab.tap().expect("the first call has it");
-    let folder = Folder::new();
+    let folder = Folder::new("name_lab");
     let server = Server::start(&lab, &folder.0);
     // Nobody reads what comes to it.
     let has_v6 = lab.ipv6().is_ok();
@@ -184,23 +186,6 @@ fn connecting_by_name_goes_around_a_black_hole(host: &Host) {
     assert_eq!(welcome, "Welcome!");
     let peer = kernel.join().expect("no panic").expect("accepted");
     assert_eq!(peer.ip(), IpAddr::from(STACK_V6));
-}
-
-/// A folder for this run.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        let path = env::temp_dir().join(format!("glasstack-names-{}", process::id()));
-        fs::create_dir_all(&path).expect("a folder");
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A dnsmasq that knows `example.com`, at the Linux side's IPv4 address.

@@ -17,14 +17,12 @@ use std::{
 
 use clap::Parser;
 use glasstack::{
-    device::{Wire, WireEnd, wire::Faults},
     host::{Host, lab::LINUX_V4},
-    smoltcp::phy::Medium,
     stack::Capacity,
-    trace::{Station, ladder::Ends},
 };
 use nix::sys::signal::{SigSet, Signal};
 
+mod destination;
 mod icmp;
 mod pinger;
 #[path = "../place/mod.rs"]
@@ -86,9 +84,6 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
 /// How often two hosts of one process ping each other.
 const IN_PROCESS: u64 = 5;
 
-const CLIENT: Station = Station(0);
-const SERVER: Station = Station(1);
-
 fn main() -> ExitCode {
     place::exit(run(Options::parse()))
 }
@@ -101,7 +96,11 @@ fn run(mut options: Options) -> Result<ExitCode> {
 
     if !options.place.is_given() {
         options.count = options.count.or(Some(IN_PROCESS));
-        return in_process(&options, interrupt);
+        let name = options.host.clone().unwrap_or_else(|| "server".to_owned());
+        let is_answered = destination::in_process(&options.place, |client| {
+            ping(client, options.plan(name), interrupt)
+        })?;
+        return Ok(code(is_answered));
     }
     let Some(name) = options.host.take() else {
         return Err("say whom to ping".into());
@@ -120,33 +119,6 @@ fn run(mut options: Options) -> Result<ExitCode> {
     Ok(code(is_answered))
 }
 
-/// Two hosts, and a wire between them.
-fn in_process(options: &Options, interrupt: SigSet) -> Result<ExitCode> {
-    let place = &options.place;
-    let ends = Ends::between((CLIENT, "client"), (SERVER, "server"));
-    let shown = place
-        .glass
-        .open(ends, &[(CLIENT, "client"), (SERVER, "server")])?;
-    let faults = place.link.faults(&shown)?;
-    let faults = faults.unwrap_or_else(|| Faults::new(0));
-    let (left, right) = Wire::new(Medium::Ethernet, 1514).faulty_ends(faults)?;
-    let host = |number: u8, end: WireEnd| {
-        Host::builder()
-            .hardware_address([2, 0, 0, 0, 0, number])
-            .address([10, 0, 0, number].into(), 24)
-            .address([0xfd00, 0, 0, 0, 0, 0, 0, number.into()].into(), 64)
-            .name("server", [10, 0, 0, 2].into())
-            .name("server", [0xfd00, 0, 0, 0, 0, 0, 0, 2].into())
-            .observer(shown.at(Station(number - 1)))
-            .start(end)
-    };
-    let (client, _server) = (host(1, left)?, host(2, right)?);
-    let name = options.host.clone().unwrap_or_else(|| "server".to_owned());
-    let is_answered = ping(&client, options.plan(name), interrupt)?;
-    shown.finish()?;
-    Ok(code(is_answered))
-}
-
 impl Options {
     /// The plan, once a host knows the name's address.
     fn plan(&self, name: String) -> impl FnOnce(&Host) -> Result<Plan> + use<> {
@@ -154,16 +126,7 @@ impl Options {
         let (hop_limit, patience) = (self.ttl, self.timeout);
         let (v4, v6) = (self.ipv4, self.ipv6);
         move |host| {
-            let addresses = host
-                .resolve(&name)
-                .map_err(|error| format!("{name}: {error}"))?;
-            let mut fitting = addresses.into_iter().filter(|address| match address {
-                IpAddr::V4(_) => !v6,
-                IpAddr::V6(_) => !v4,
-            });
-            let Some(address) = fitting.next() else {
-                return Err(format!("{name}: no address of this family").into());
-            };
+            let address = destination::address(host, &name, v4, v6)?;
             let most = match Family::of(address) {
                 Family::V4 => 65_507,
                 Family::V6 => 65_527,

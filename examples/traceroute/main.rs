@@ -9,13 +9,12 @@ use std::{io, net::IpAddr, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use glasstack::{
-    device::{Wire, WireEnd, wire::Faults},
     host::{Host, lab::LINUX_V4},
-    smoltcp::phy::Medium,
     stack::Capacity,
-    trace::{Station, ladder::Ends},
 };
 
+#[path = "../ping/destination.rs"]
+mod destination;
 #[path = "../ping/icmp.rs"]
 mod icmp;
 #[path = "../place/mod.rs"]
@@ -77,16 +76,15 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
         .ok_or_else(|| "say a number from 0.001 to 86400".to_owned())
 }
 
-const CLIENT: Station = Station(0);
-const SERVER: Station = Station(1);
-
 fn main() -> ExitCode {
     place::exit(run(Options::parse()))
 }
 
 fn run(mut options: Options) -> Result<ExitCode> {
     if !options.place.is_given() {
-        return in_process(&options);
+        let name = options.host.clone().unwrap_or_else(|| "server".to_owned());
+        destination::in_process(&options.place, |client| trace(client, options.plan(name)))?;
+        return Ok(ExitCode::SUCCESS);
     }
     let Some(name) = options.host.take() else {
         return Err("say whereto".into());
@@ -105,33 +103,6 @@ fn run(mut options: Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Two hosts, and a wire between them.
-fn in_process(options: &Options) -> Result<ExitCode> {
-    let place = &options.place;
-    let ends = Ends::between((CLIENT, "client"), (SERVER, "server"));
-    let shown = place
-        .glass
-        .open(ends, &[(CLIENT, "client"), (SERVER, "server")])?;
-    let faults = place.link.faults(&shown)?;
-    let faults = faults.unwrap_or_else(|| Faults::new(0));
-    let (left, right) = Wire::new(Medium::Ethernet, 1514).faulty_ends(faults)?;
-    let host = |number: u8, end: WireEnd| {
-        Host::builder()
-            .hardware_address([2, 0, 0, 0, 0, number])
-            .address([10, 0, 0, number].into(), 24)
-            .address([0xfd00, 0, 0, 0, 0, 0, 0, number.into()].into(), 64)
-            .name("server", [10, 0, 0, 2].into())
-            .name("server", [0xfd00, 0, 0, 0, 0, 0, 0, 2].into())
-            .observer(shown.at(Station(number - 1)))
-            .start(end)
-    };
-    let (client, _server) = (host(1, left)?, host(2, right)?);
-    let name = options.host.clone().unwrap_or_else(|| "server".to_owned());
-    trace(&client, options.plan(name))?;
-    shown.finish()?;
-    Ok(ExitCode::SUCCESS)
-}
-
 impl Options {
     /// The plan, once a host knows the name's address.
     fn plan(&self, name: String) -> impl FnOnce(&Host) -> Result<Plan> + use<> {
@@ -139,16 +110,7 @@ impl Options {
         let (patience, port, is_numeric) = (self.wait, self.port, self.numeric);
         let (v4, v6) = (self.ipv4, self.ipv6);
         move |host| {
-            let addresses = host
-                .resolve(&name)
-                .map_err(|error| format!("{name}: {error}"))?;
-            let mut fitting = addresses.into_iter().filter(|address| match address {
-                IpAddr::V4(_) => !v6,
-                IpAddr::V6(_) => !v4,
-            });
-            let Some(address) = fitting.next() else {
-                return Err(format!("{name}: no address of this family").into());
-            };
+            let address = destination::address(host, &name, v4, v6)?;
             Ok(Plan {
                 name,
                 address,
