@@ -1,0 +1,84 @@
+//! ARM's MPS2 board with its AN385 image, as QEMU has it (`-M mps2-an385`): a Cortex-M3 at 25 MHz, an SMSC LAN9118, and timers
+//! and UARTs of the Cortex-M System Design Kit.
+//!
+//! Its interrupts wake the processor, and nothing runs in them: they are enabled in the NVIC and masked by PRIMASK, which
+//! wait-for-interrupt does not mind. So nothing is shared with a handler, and no wake-up can slip in between a look and the
+//! sleep that follows it.
+
+#![no_std]
+
+mod clock;
+mod lan9118;
+mod registers;
+mod uart;
+
+use cortex_m::{interrupt, peripheral::NVIC};
+use smoltcp::time::Instant;
+
+pub use clock::Clock;
+pub use lan9118::{Drops, Lan9118};
+pub use uart::Uart;
+
+/// Interrupt lines of the AN385 image (ARM DAI 0385, "Interrupt map").
+#[derive(Clone, Copy)]
+#[repr(u16)]
+enum Line {
+    Uart0 = 0,
+    DualTimer = 10,
+    Ethernet = 13,
+}
+
+// SAFETY: each is a line of its own.
+unsafe impl interrupt::InterruptNumber for Line {
+    fn number(self) -> u16 {
+        self as u16
+    }
+}
+
+/// This controller's address: one that nobody was given (locally administered).
+pub const ETHERNET_ADDRESS: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
+/// The board's parts.
+pub struct Board {
+    pub ethernet: Lan9118,
+    pub clock: Clock,
+    pub uart: Uart,
+}
+
+impl Board {
+    /// # Safety
+    /// To be called once.
+    pub const unsafe fn new() -> Board {
+        // SAFETY: the addresses are those of the AN385 image (ARM DAI 0385, "Memory map").
+        unsafe {
+            Board {
+                ethernet: Lan9118::at(0x4020_0000),
+                clock: Clock::at(0x4000_2000),
+                uart: Uart::at(0x4000_4000),
+            }
+        }
+    }
+
+    /// Turns everything on.
+    pub fn start(&mut self) {
+        interrupt::disable();
+        self.uart.start();
+        self.clock.start();
+        self.ethernet.start(ETHERNET_ADDRESS);
+        for line in [Line::Uart0, Line::DualTimer, Line::Ethernet] {
+            // SAFETY: PRIMASK is set and stays so: no handler runs, no critical section is broken.
+            unsafe { NVIC::unmask(line) };
+        }
+    }
+}
+
+/// Sleeps until an interrupt, at `until` at the latest; not at all if one came since the last sleep.
+pub fn sleep(clock: &mut Clock, until: Option<Instant>) {
+    if clock.set_alarm(until) {
+        cortex_m::asm::wfi();
+    }
+    for line in [Line::Uart0, Line::DualTimer, Line::Ethernet] {
+        // What is still to be done asks again: the lines are levels.
+        NVIC::unpend(line);
+    }
+}
