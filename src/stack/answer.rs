@@ -2,14 +2,13 @@
 
 use core::net::IpAddr;
 
-use smoltcp::phy::TxToken;
 use smoltcp::time::Instant;
 
 use super::Stack;
 use super::frame::{ICMP, ICMPV6, Packet, is_link_unicast};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
-use super::link::Link;
+use super::link::{Link, Transmit};
 use super::outgoing::Outgoing;
 use crate::trace::Observer;
 
@@ -75,10 +74,10 @@ const ROUND_TRIP: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(5
 impl<'a, O: Observer> Stack<'a, O> {
     /// Answers an echo request (RFC 792, RFC 4443 §4.2). Nobody answers one to a broadcast address or, in IPv4, to a group
     /// (RFC 1122 §3.2.2.6).
-    pub(super) fn answer_echo<T: TxToken>(
+    pub(super) fn answer_echo(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let index = incoming.interface;
@@ -146,10 +145,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// "Port unreachable" (RFC 1122 §4.1.3.1, RFC 4443 §3.1).
-    pub(super) fn refuse_port<T: TxToken>(
+    pub(super) fn refuse_port(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let message = match packet.source {
@@ -160,10 +159,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// "Protocol unreachable" (RFC 1122 §3.2.2.1), "unrecognized next header" (RFC 4443 §3.4).
-    pub(super) fn refuse_protocol<T: TxToken>(
+    pub(super) fn refuse_protocol(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         match packet.source {
@@ -177,10 +176,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// An option that must be known and is not (RFC 8200 §4.2).
-    pub(super) fn refuse_option<T: TxToken>(
+    pub(super) fn refuse_option(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
         (pointer, kind): (usize, u8),
     ) {
@@ -190,10 +189,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends an error about a packet to its sender, if the packet was for this host alone (RFC 1122 §3.2.2, RFC 4443 §2.4, e).
-    fn refuse<T: TxToken>(
+    fn refuse(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
         (kind, code): (u8, u8),
         word: u32,

@@ -2,14 +2,13 @@
 
 use core::marker::PhantomData;
 
-use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::Instant;
 
 use super::Stack;
 use super::frame::Packet;
 use super::header::{Header, Part};
 use super::ingress::Incoming;
-use super::link::Link;
+use super::link::{Link, Transmit};
 use super::sequence::Secret;
 use crate::trace::{DropReason, Observer};
 
@@ -83,10 +82,10 @@ impl Reassemblies<'_> {
 }
 
 impl<'a, O: Observer> Stack<'a, O> {
-    pub(super) fn ingress_fragment<T: TxToken>(
+    pub(super) fn ingress_fragment(
         &mut self,
         incoming: &Incoming<'_>,
-        _: T,
+        _: &mut dyn Transmit,
         _: &[u8],
         _: &[u8],
     ) {
@@ -95,7 +94,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     pub(super) fn answer_in_fragments(&mut self, _: u8, _: &Packet<'_>, _: Link, _: Header) {}
 
-    pub(super) fn egress_answers<D: Device + ?Sized>(&mut self, _: u8, _: &mut D) -> bool {
+    pub(super) fn egress_answers(&mut self, _: u8, _: &mut dyn Transmit) -> bool {
         false
     }
 }

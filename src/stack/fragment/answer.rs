@@ -1,15 +1,13 @@
 //! Echo replies that are longer than a packet: they leave in fragments, as the request came, out of the memory that it was put
 //! together in.
 
-use smoltcp::phy::Device;
-
 use super::Complete;
 use super::piece::next_part;
 use crate::stack::Stack;
 use crate::stack::answer::turn_to_reply;
 use crate::stack::frame::Packet;
 use crate::stack::header::{Header, IPV6_HEADER};
-use crate::stack::link::{self, Link};
+use crate::stack::link::{self, Link, Transmit};
 use crate::stack::outgoing::{Outgoing, seal_icmp};
 use crate::trace::Observer;
 
@@ -55,10 +53,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends answers that are longer than a packet; says whether the device refused a frame.
-    pub(in crate::stack) fn egress_answers<D: Device + ?Sized>(
+    pub(in crate::stack) fn egress_answers(
         &mut self,
         index: u8,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         if !self.reassemblies.has_answer(|interface| interface == index) {
             return false;
@@ -85,7 +83,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             let frame_len = outgoing.frame_len();
             let octets = message.get(sent..sent + len).unwrap_or_default();
             let observer = &mut self.observer;
-            let is_sent = link::transmit(device, now, frame_len, pane, observer, |frame| {
+            let is_sent = link::transmit(device, now, frame_len, pane, observer, &mut |frame| {
                 outgoing.write(frame, checksums, |place| {
                     for (place, octet) in place.iter_mut().zip(octets) {
                         *place = *octet;

@@ -1,19 +1,18 @@
 //! A fragment's way in, and that of the packet that it makes whole.
 
-use smoltcp::phy::TxToken;
-
 use super::Outcome;
 use crate::stack::Stack;
 use crate::stack::frame::Frame;
 use crate::stack::ingress::Incoming;
+use crate::stack::link::Transmit;
 use crate::trace::Observer;
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes in a fragment, and the packet that it makes whole.
-    pub(in crate::stack) fn ingress_fragment<T: TxToken>(
+    pub(in crate::stack) fn ingress_fragment(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         link: &[u8],
         packet: &[u8],
     ) {
