@@ -1,7 +1,5 @@
 //! What the host says unasked by any application: echo replies, and errors for what it cannot take.
 
-use core::net::IpAddr;
-
 use smoltcp::time::Instant;
 
 use super::Stack;
@@ -10,6 +8,7 @@ use super::fragment::Complete;
 use super::frame::{ICMP, ICMPV6, Packet, is_link_unicast};
 use super::header::{Header, IPV6_HEADER, Part};
 use super::ingress::Incoming;
+use super::ip::IpAddr;
 use super::link::{self, Link, Transmit};
 use super::outgoing::{Outgoing, seal_icmp};
 use crate::trace::Observer;

@@ -1,7 +1,5 @@
 //! What comes in: each frame finds the one socket it is for and is handed to smoltcp with that socket alone.
 
-use core::net::IpAddr;
-
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::socket::tcp::State;
@@ -20,6 +18,7 @@ use super::frame::{
 };
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
+use super::ip::IpAddr;
 use super::link::{Link, Transmit};
 use super::listen::{Arrival, Syn};
 use super::multicast::is_of_routers;
