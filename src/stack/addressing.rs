@@ -4,7 +4,6 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use heapless::Vec;
-use smoltcp::phy::Device;
 
 use super::address::{AddressChange, InterfaceAddress, Origin, Row};
 use super::connection::{Connection, Role};
@@ -13,6 +12,7 @@ use super::egress::earlier;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
 use super::interface::LOOPBACK;
+use super::link::Transmit;
 use super::neighbor::Neighbors;
 use super::route::{InterfaceRoute, Route};
 use super::waiting::Subject;
@@ -514,11 +514,7 @@ impl<O: Observer> Stack<'_, O> {
     }
 
     /// Asks who else has an address, and where routers are, as far as it is due; says whether the device refused a frame.
-    pub(super) fn egress_solicitations<D: Device + ?Sized>(
-        &mut self,
-        index: u8,
-        device: &mut D,
-    ) -> bool {
+    pub(super) fn egress_solicitations(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         let mut is_refused = false;
         let mut has_sent = false;
@@ -580,7 +576,7 @@ impl<O: Observer> Stack<'_, O> {
     }
 
     /// IPv4 has none.
-    pub(super) fn egress_solicitations<D: Device + ?Sized>(&mut self, _: u8, _: &mut D) -> bool {
+    pub(super) fn egress_solicitations(&mut self, _: u8, _: &mut dyn Transmit) -> bool {
         false
     }
 }

@@ -2,7 +2,6 @@
 
 use core::net::IpAddr;
 
-use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::Instant;
 
 use super::Stack;
@@ -11,7 +10,7 @@ use super::fragment::Complete;
 use super::frame::{ICMP, ICMPV6, Packet, is_link_unicast};
 use super::header::{Header, IPV6_HEADER, Part};
 use super::ingress::Incoming;
-use super::link::{self, Link};
+use super::link::{self, Link, Transmit};
 use super::outgoing::{Outgoing, seal_icmp};
 use crate::trace::Observer;
 
@@ -77,10 +76,10 @@ const ROUND_TRIP: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(5
 impl<'a, O: Observer> Stack<'a, O> {
     /// Answers an echo request (RFC 792, RFC 4443 §4.2). Nobody answers one to a broadcast address or, in IPv4, to a group
     /// (RFC 1122 §3.2.2.6).
-    pub(super) fn answer_echo<T: TxToken>(
+    pub(super) fn answer_echo(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let index = incoming.interface;
@@ -164,7 +163,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends answers that are longer than a packet; says whether the device refused a frame.
-    pub(super) fn egress_answers<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    pub(super) fn egress_answers(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let pane = self.pane_of(index, None);
         let now = self.now;
         let Some(Some(interface)) = self.interfaces.get(usize::from(index)) else {
@@ -188,7 +187,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             let frame_len = outgoing.frame_len();
             let octets = message.get(sent..sent + len).unwrap_or_default();
             let observer = &mut self.observer;
-            let is_sent = link::transmit(device, now, frame_len, pane, observer, |frame| {
+            let is_sent = link::transmit(device, now, frame_len, pane, observer, &mut |frame| {
                 outgoing.write(frame, checksums, |place| {
                     for (place, octet) in place.iter_mut().zip(octets) {
                         *place = *octet;
@@ -209,10 +208,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// "Port unreachable" (RFC 1122 §4.1.3.1, RFC 4443 §3.1).
-    pub(super) fn refuse_port<T: TxToken>(
+    pub(super) fn refuse_port(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let message = match packet.source {
@@ -223,10 +222,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// "Protocol unreachable" (RFC 1122 §3.2.2.1), "unrecognized next header" (RFC 4443 §3.4).
-    pub(super) fn refuse_protocol<T: TxToken>(
+    pub(super) fn refuse_protocol(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         match packet.source {
@@ -240,10 +239,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// An option that must be known and is not (RFC 8200 §4.2).
-    pub(super) fn refuse_option<T: TxToken>(
+    pub(super) fn refuse_option(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
         (pointer, kind): (usize, u8),
     ) {
@@ -253,10 +252,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends an error about a packet to its sender, if the packet was for this host alone (RFC 1122 §3.2.2, RFC 4443 §2.4, e).
-    fn refuse<T: TxToken>(
+    fn refuse(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
         (kind, code): (u8, u8),
         word: u32,

@@ -5,7 +5,6 @@
 
 use core::net::IpAddr;
 
-use smoltcp::phy::Device;
 use smoltcp::storage::{PacketBuffer, PacketMetadata};
 use smoltcp::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use super::flow::{Endpoint, Flow, UNSPECIFIED};
 use super::frame::UDP;
 use super::header::{Header, Part};
 use super::interface::LOOPBACK;
-use super::link::{self, Link};
+use super::link::{self, Link, Transmit};
 use super::outgoing::Outgoing;
 use super::slot::Kind;
 use super::waiting::Subject;
@@ -311,11 +310,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends what a datagram slot has queued; says whether the device refused a frame.
-    pub(super) fn egress_datagrams<D: Device + ?Sized>(
+    pub(super) fn egress_datagrams(
         &mut self,
         index: u8,
         slot: u16,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let mut has_sent = false;
         let mut step = Step::Sent;
@@ -347,11 +346,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Asks for the neighbor that a slot waits for: since when it does, and until when it keeps quiet.
-    pub(super) fn block<D: Device + ?Sized>(
+    pub(super) fn block(
         &mut self,
         index: u8,
         slot: u16,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> (Instant, Instant) {
         let until = self.now + DISCOVERY_INTERVAL;
         let ends = self.ends_of(slot);
@@ -380,7 +379,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends the first datagram of a slot's queue, or its next fragment.
-    fn send_first<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> Step {
+    fn send_first(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> Step {
         let pane = self.pane_of(index, Some(slot));
         let now = self.now;
         let Kind::Datagram(datagrams) = &mut self.slots[usize::from(slot)].kind else {
@@ -403,7 +402,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (checksums, observer) = (&interface.checksums, &mut self.observer);
         if envelope.content == Content::Packet {
             let len = link.header_len() + payload.len();
-            let is_sent = link::transmit(device, now, len, pane, observer, |frame| {
+            let is_sent = link::transmit(device, now, len, pane, observer, &mut |frame| {
                 if let Some(packet) = frame.get_mut(link.header_len()..) {
                     packet.copy_from_slice(payload);
                 }
@@ -441,7 +440,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             payload_len: len,
         };
         let frame_len = outgoing.frame_len();
-        let is_sent = link::transmit(device, now, frame_len, pane, observer, |frame| {
+        let is_sent = link::transmit(device, now, frame_len, pane, observer, &mut |frame| {
             outgoing.write(frame, checksums, |place| {
                 envelope.write(place, payload, from, checksums.udp.tx());
             });

@@ -1,14 +1,14 @@
 //! What goes out: slots that were touched, or whose deadline came, are polled; no others.
 
-use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
 use super::connection::{Connection, Role};
 use super::datagram::DISCOVERY_TIMEOUT;
-use super::door::{DoorOut, Sent, Watch};
+use super::door::{Door, Sent, Watch};
 use super::interface::{LOOPBACK, NetworkInterface};
+use super::link::Transmit;
 use super::slot::{Agenda, Kind};
 use crate::Error;
 use crate::trace::{Cause, Observer};
@@ -87,7 +87,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Polls the slots that have work on an interface, each once, until the device refuses a frame.
-    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) {
+    pub(super) fn egress(&mut self, interface: u8, device: &mut dyn Transmit) {
         let count = match self.interfaces.get(usize::from(interface)) {
             Some(Some(interface)) => interface.due.len(),
             // Another stack's interface, for all that can be known.
@@ -119,7 +119,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends what the host says of itself; says whether the device refused a frame.
-    fn egress_own<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
+    fn egress_own(&mut self, interface: u8, device: &mut dyn Transmit) -> bool {
         if self.reassemblies.has_answers() && self.egress_answers(interface, device)
             || self.egress_solicitations(interface, device)
             || self.egress_queries(interface, device)
@@ -131,7 +131,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Polls one slot; says whether the device refused a frame.
-    fn egress_slot<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
+    fn egress_slot(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> bool {
         self.cause = Cause::Timer;
         if self.is_to_be_read(slot) {
             return false;
@@ -155,7 +155,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             self.probe(slot);
             self.forget_path(slot);
-            narrow = self.narrowed(index, slot, device);
+            narrow = self.narrowed(index, slot);
             resends_at = self.resends_at(slot);
         }
         let connection = self.slots[usize::from(slot)].connection();
@@ -180,10 +180,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp,
             observer: &mut self.observer,
         };
-        let mut door = DoorOut {
-            device: &mut *device,
-            watch: &mut watch,
-        };
+        let mut door = Door::out(device, &mut watch);
         let inner = narrow.as_mut().unwrap_or(&mut interface.inner);
         let mut more = true;
         for _ in 0..BURST {

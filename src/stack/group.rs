@@ -5,7 +5,6 @@ use core::net::Ipv6Addr;
 use core::net::{IpAddr, Ipv4Addr};
 
 use heapless::Vec;
-use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 #[cfg(feature = "ipv6")]
@@ -16,7 +15,7 @@ use super::frame::{ICMPV6, IGMP, Packet};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
 use super::interface::{LOOPBACK, NetworkInterface};
-use super::link;
+use super::link::{self, Transmit};
 use super::multicast::{self, Heard};
 #[cfg(feature = "ipv6")]
 use super::neighbor::solicited_node;
@@ -236,11 +235,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Tells the routers of a link what they are to know of its groups; says whether the device refused a frame.
-    pub(super) fn egress_memberships<D: Device + ?Sized>(
-        &mut self,
-        index: u8,
-        device: &mut D,
-    ) -> bool {
+    pub(super) fn egress_memberships(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         self.is_report_due(index) && self.send_reports(index, device)
     }
 
@@ -253,7 +248,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     #[inline(never)] // its buffer is for rare occasions
-    fn send_reports<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    fn send_reports(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         let mut message = [0; REPORT];
         self.cause = Cause::Timer;
@@ -262,9 +257,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
                 return false;
             };
-            let Some(token) = device.transmit(now) else {
+            if !device.has_room(now) {
                 return true;
-            };
+            }
             let secret = &mut self.secret;
             let random = &mut || secret.random_u64();
             let Some(told) = row.memberships.emit(&mut message, now, random) else {
@@ -281,7 +276,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             };
             let checksums = &row.checksums;
             let len = outgoing.frame_len();
-            link::fill(token, len, pane, &mut self.observer, |frame| {
+            link::transmit(device, now, len, pane, &mut self.observer, &mut |frame| {
                 outgoing.write(frame, checksums, |payload| {
                     payload.copy_from_slice(octets);
                     outgoing.seal(payload);

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use smoltcp::iface::SocketSet;
-use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta, TxToken};
+use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::socket::tcp::State;
 
 use super::Stack;
@@ -11,7 +11,7 @@ use super::challenge::Verdict;
 use super::checksum::Sum;
 use super::connection::Role;
 use super::datagram::{Content, Envelope, Posted};
-use super::door::{DoorIn, Sent, Watch};
+use super::door::{Door, Sent, Watch};
 use super::flow::Flow;
 use super::fragment::{self, Outcome};
 use super::frame::is_link_unicast;
@@ -20,7 +20,7 @@ use super::frame::{
 };
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
-use super::link::Link;
+use super::link::{Link, Transmit};
 use super::listen::{Arrival, Syn};
 use super::multicast::is_of_routers;
 use super::slot::{Kind, Slot};
@@ -59,7 +59,7 @@ impl<'f> Incoming<'f> {
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes one frame in.
     #[inline]
-    pub(super) fn ingress<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
+    pub(super) fn ingress(&mut self, incoming: &Incoming<'_>, token: &mut dyn Transmit) {
         self.cause = Cause::Segment;
         self.tell_in(incoming);
         let interface = self.interfaces[usize::from(incoming.interface)].as_ref();
@@ -77,10 +77,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Takes in a fragment, and the packet that it makes whole.
-    fn ingress_fragment<T: TxToken>(
+    fn ingress_fragment(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         link: &[u8],
         packet: &[u8],
     ) {
@@ -110,10 +110,10 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Takes in a frame with a whole IP packet.
     #[inline]
-    fn ingress_packet<T: TxToken>(
+    fn ingress_packet(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         link: &[u8],
         packet: &[u8],
     ) {
@@ -182,10 +182,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     #[inline]
-    fn ingress_tcp<T: TxToken>(
+    fn ingress_tcp(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         link: &[u8],
         packet: &Packet<'_>,
     ) {
@@ -296,7 +296,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             })
     }
 
-    fn ingress_udp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T, packet: &Packet<'_>) {
+    fn ingress_udp(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: &mut dyn Transmit,
+        packet: &Packet<'_>,
+    ) {
         let Some((flow, payload)) = packet.datagram() else {
             return self.tell_drop(incoming, DropReason::Malformed);
         };
@@ -346,10 +351,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hands a frame to smoltcp, with the socket it is for or with none.
-    pub(super) fn deliver<T: TxToken>(
+    pub(super) fn deliver(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         to: Option<(u16, Option<Segment>)>,
     ) {
         let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
@@ -369,11 +374,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp,
             observer: &mut self.observer,
         };
-        let mut door = DoorIn {
+        let mut door = Door {
             packet: Some(incoming.packet()),
             meta: incoming.meta,
-            token: Some(token),
-            capabilities: incoming.capabilities,
+            device: token,
             watch: &mut watch,
         };
         let Some((slot, segment)) = to else {

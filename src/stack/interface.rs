@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use smoltcp::iface::{Config, Interface};
-use smoltcp::phy::{ChecksumCapabilities, Device, Medium};
+use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use smoltcp::wire::HardwareAddress;
 
@@ -71,7 +71,7 @@ pub(super) struct NetworkInterface {
     /// Gets it an IPv4 address.
     pub(super) client: Option<Client>,
     /// The device, as smoltcp sees it.
-    packets: Packets,
+    pub(super) packets: Packets,
     pub(super) due: List,
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
@@ -81,16 +81,15 @@ pub(super) struct NetworkInterface {
 }
 
 impl NetworkInterface {
-    pub(super) fn new<D: Device>(
-        device: &mut D,
+    pub(super) fn new(
+        capabilities: &DeviceCapabilities,
         hardware: Option<Hardware>,
         random_seed: u64,
         now: Instant,
     ) -> NetworkInterface {
-        let capabilities = device.capabilities();
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = random_seed;
-        let mut packets = Packets::of(&capabilities);
+        let mut packets = Packets::of(capabilities);
         let mut inner = Interface::new(config, &mut packets, now);
         inner.set_any_ip(true);
         NetworkInterface {
@@ -98,7 +97,7 @@ impl NetworkInterface {
             medium: capabilities.medium,
             hardware,
             mtu: capabilities.ip_mtu(),
-            checksums: capabilities.checksum,
+            checksums: capabilities.checksum.clone(),
             addresses: AddressTable::new(),
             routes: RouteTable::new(),
             #[cfg(feature = "ipv6")]
@@ -336,7 +335,12 @@ impl<O: Observer> Stack<'_, O> {
         let Some((index, place)) = places.find(|(_, place)| place.is_none()) else {
             return Err(Error::Exhausted(Limit::Interfaces));
         };
-        *place = Some(NetworkInterface::new(device, hardware_address, seed, now));
+        *place = Some(NetworkInterface::new(
+            &capabilities,
+            hardware_address,
+            seed,
+            now,
+        ));
         Ok(InterfaceId(index as u8))
     }
 

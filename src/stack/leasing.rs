@@ -2,7 +2,6 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
-use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use super::address::{Lifetimes, Origin, Row};
@@ -15,7 +14,7 @@ use super::frame::{Packet, UDP};
 use super::header::Part;
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
-use super::link::{BROADCAST, Hardware, Link};
+use super::link::{BROADCAST, Hardware, Link, Transmit};
 use super::neighbor::{self, ARP_REQUEST};
 use super::outgoing::Outgoing;
 use super::route::{LEARNED_METRIC, Route};
@@ -311,7 +310,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Does what is due on an interface; says whether the device refused a frame.
-    pub(super) fn egress_client<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    pub(super) fn egress_client(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         if self.client_mut(index).is_none() {
             return false;
         }
@@ -357,7 +356,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends the probes and announcements that are due; says whether the device refused one.
-    fn send_claims<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    fn send_claims(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         while let Some(client) = self.client_mut(index)
             && let Some(detection) = client.detection
@@ -377,12 +376,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Asks all for an address that this host is about to take, or tells them that it has: which, the sender's address says
     /// (RFC 5227 §1.1). Says whether the device had room for it.
-    fn send_claim<D: Device + ?Sized>(
+    fn send_claim(
         &mut self,
         index: u8,
         sender: Ipv4Addr,
         address: Ipv4Addr,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let interface = self.interfaces[usize::from(index)].as_ref();
         let Some(own) = interface.and_then(|interface| interface.hardware) else {
@@ -401,7 +400,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends the message that is due, if it is known where to; says whether the device refused it.
-    fn send_request<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    fn send_request(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
             return false;
@@ -416,12 +415,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         is_refused
     }
 
-    fn send_request_of<D: Device + ?Sized>(
+    fn send_request_of(
         &mut self,
         client: &mut Client,
         index: u8,
         now: Instant,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
             return false;
@@ -459,12 +458,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Asks for the server's hardware address, up to a time: then the message counts as sent and lost, for the server may come
     /// back, or the others be asked.
-    fn wait_for_server<D: Device + ?Sized>(
+    fn wait_for_server(
         &mut self,
         client: &mut Client,
         index: u8,
         server: Ipv4Addr,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let now = self.now;
         let (since, until) = client.blocked.unwrap_or((now, now));

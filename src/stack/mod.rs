@@ -205,6 +205,7 @@ use fragment::Reassemblies;
 use group::Joined;
 use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
+use link::{Port, Reply};
 use list::{Link, List};
 use listen::Pending;
 use path::Paths;
@@ -465,7 +466,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn assemble(parts: Parts<'a>, key: [u8; 16], observer: O) -> Self {
         let mut secret = Secret::new(key);
         let Parts {
-            mut loopback,
+            loopback,
             mut interfaces,
             mut members,
             ..
@@ -473,7 +474,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let seed = secret.random_u64();
         if let Some(place) = interfaces.first_mut() {
             *place = Some(NetworkInterface::new(
-                &mut loopback,
+                &loopback.capabilities(),
                 None,
                 seed,
                 Instant::ZERO,
@@ -560,7 +561,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         self.poll_streams();
         // What came over the loopback may have an answer that goes over the link, and the other way round.
-        self.egress(interface.0, device);
+        self.egress(interface.0, &mut Port(device));
         self.poll_own_loopback();
         if has_unread {
             return Some(self.now);
@@ -608,10 +609,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                     capabilities: &capabilities,
                     is_reassembled: false,
                 };
-                self.ingress(&incoming, token);
+                self.ingress(&incoming, &mut Reply(Some(token)));
             });
         }
-        self.egress(interface, device);
+        self.egress(interface, &mut Port(device));
         has_unread
     }
 

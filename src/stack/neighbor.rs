@@ -6,7 +6,6 @@
 use core::net::IpAddr;
 
 use heapless::Vec;
-use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
@@ -14,7 +13,9 @@ use super::frame::{ETHERNET_HEADER, ICMPV6, Packet};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
-use super::link::{self, BROADCAST, ETHERTYPE_ARP, Hardware, Link, group_hardware, is_unicast};
+use super::link::{
+    self, BROADCAST, ETHERTYPE_ARP, Hardware, Link, Transmit, group_hardware, is_unicast,
+};
 use super::outgoing::Outgoing;
 use crate::trace::Observer;
 
@@ -238,12 +239,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Asks for the neighbor that leads to a destination, unless it has just been asked for; from the address that the packet
     /// comes from, if that is known (RFC 4861 §7.2.2). Says whether it is being asked for: a neighbor that was not has had no
     /// chance to answer.
-    pub(super) fn solicit<D: Device + ?Sized>(
+    pub(super) fn solicit(
         &mut self,
         index: u8,
         source: Option<IpAddr>,
         destination: IpAddr,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let now = self.now;
         let Some(interface) = &mut self.interfaces[usize::from(index)] else {
@@ -265,7 +266,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Asks the neighbor that was spoken to and has been silent for long, if there is one.
     #[inline]
-    pub(super) fn probe_neighbor<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) {
+    pub(super) fn probe_neighbor(&mut self, index: u8, device: &mut dyn Transmit) {
         let now = self.now;
         if let Some(interface) = &mut self.interfaces[usize::from(index)]
             && interface.neighbors.silent.is_some()
@@ -276,13 +277,13 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends an ARP request or a neighbor solicitation: to all, or to where the neighbor was last.
-    fn ask_for<D: Device + ?Sized>(
+    fn ask_for(
         &mut self,
         index: u8,
         source: Option<IpAddr>,
         address: IpAddr,
         at: Option<Hardware>,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) {
         let Some(interface) = &self.interfaces[usize::from(index)] else {
             return;
@@ -323,23 +324,30 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Says whether the device had room for it.
-    pub(super) fn send_arp<D: Device + ?Sized>(
+    pub(super) fn send_arp(
         &mut self,
         index: u8,
-        device: &mut D,
+        device: &mut dyn Transmit,
         link: Link,
         arp: &Arp,
     ) -> bool {
         let pane = self.pane_of(index, None);
         let len = ETHERNET_HEADER + ARP_LEN;
-        link::transmit(device, self.now, len, pane, &mut self.observer, |frame| {
-            link.write(frame, ETHERTYPE_ARP);
-            arp.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
-        })
+        link::transmit(
+            device,
+            self.now,
+            len,
+            pane,
+            &mut self.observer,
+            &mut |frame| {
+                link.write(frame, ETHERTYPE_ARP);
+                arp.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
+            },
+        )
     }
 
     /// Hears an ARP packet: learns who sent it, and answers if it asks for an address of this interface.
-    pub(super) fn hear_arp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
+    pub(super) fn hear_arp(&mut self, incoming: &Incoming<'_>, token: &mut dyn Transmit) {
         let now = self.now;
         let Some((link, payload)) = incoming.frame.split_at_checked(ETHERNET_HEADER) else {
             return;
@@ -374,7 +382,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             let link = Link::Ethernet { from: own, to };
             let pane = self.pane_of(incoming.interface, None);
             let len = ETHERNET_HEADER + ARP_LEN;
-            link::fill(token, len, pane, &mut self.observer, |frame| {
+            link::transmit(token, now, len, pane, &mut self.observer, &mut |frame| {
                 link.write(frame, ETHERTYPE_ARP);
                 reply.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
             });
@@ -385,10 +393,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hears a neighbor solicitation or advertisement (RFC 4861 §7.1), whose checksum is right.
-    pub(super) fn hear_neighbor<T: TxToken>(
+    pub(super) fn hear_neighbor(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let now = self.now;

@@ -2,12 +2,12 @@
 
 use core::net::Ipv4Addr;
 
-use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use super::flow::Flow;
 use super::frame::Packet;
 use super::ingress::Incoming;
+use super::link::Transmit;
 use super::neighbor::Arp;
 use super::{InterfaceId, Stack};
 use crate::trace::Observer;
@@ -50,7 +50,7 @@ impl<O: Observer> Stack<'_, O> {
 
     pub(super) fn unblock_client(&mut self, _: u8) {}
 
-    pub(super) fn egress_client<D: Device + ?Sized>(&mut self, _: u8, _: &mut D) -> bool {
+    pub(super) fn egress_client(&mut self, _: u8, _: &mut dyn Transmit) -> bool {
         false
     }
 }
