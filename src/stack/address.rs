@@ -141,6 +141,7 @@ impl Row {
         }
     }
 
+    #[cfg(feature = "_learned")]
     pub(super) fn with_lifetimes(self, lifetimes: Lifetimes) -> Row {
         Row { lifetimes, ..self }
     }
@@ -269,7 +270,7 @@ impl AddressTable {
     }
 
     /// Gives the address of the row another prefix and other lifetimes, if it is there from the same origin, or else adds it.
-    #[cfg(feature = "ipv4")]
+    #[cfg(all(feature = "dhcp", feature = "ipv4"))]
     pub(super) fn renew(&mut self, row: Row) -> Result<()> {
         match self.find_mut(row.addr) {
             Some(known) if known.origin == row.origin => {

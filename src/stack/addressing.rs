@@ -222,7 +222,6 @@ impl<O: Observer> Stack<'_, O> {
             place.memberships.announce(false, now);
         }
         self.tell_of_interface(interface.0, Happening::Link { is_up });
-        #[cfg(feature = "ipv4")]
         if is_up {
             self.relink_client(interface.0);
         }
@@ -255,11 +254,7 @@ impl<O: Observer> Stack<'_, O> {
     /// Whether every interface that is to get its address by itself has one: by [DHCP](Stack::start_dhcp), or by
     /// [autoconfiguration](Stack::autoconfigure).
     pub fn is_configured(&self) -> bool {
-        #[cfg(feature = "ipv4")]
-        let has_all_leases = self.has_all_leases();
-        #[cfg(not(feature = "ipv4"))]
-        let has_all_leases = true;
-        has_all_leases && self.is_autoconfigured()
+        self.has_all_leases() && self.is_autoconfigured()
     }
 
     /// Does what is due of addresses and routes.
@@ -332,11 +327,8 @@ impl<O: Observer> Stack<'_, O> {
     fn learn_name_servers(&mut self, index: u8) {
         let mut servers: Vec<net::IpAddr, MAX_SERVERS> = Vec::new();
         let interface = InterfaceId(index);
-        #[cfg(feature = "ipv4")]
-        if let Some(lease) = self.lease(interface) {
-            for server in &lease.name_servers {
-                let _ = servers.push((*server).into());
-            }
+        for server in self.leased_name_servers(interface) {
+            let _ = servers.push((*server).into());
         }
         #[cfg(feature = "ipv6")]
         for server in self.advertised_name_servers(interface) {

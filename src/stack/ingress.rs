@@ -133,7 +133,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return self.ingress_tcp(incoming, token, link, &packet);
         }
-        #[cfg(feature = "ipv4")]
         if self.is_answer(incoming, &packet)
             && is_header_right(incoming, &packet)
             && is_checksum_right(incoming, &packet)
@@ -318,7 +317,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         match self.post(&envelope, &[payload]) {
             Posted::Delivered => {}
-            #[cfg(feature = "ipv4")]
             Posted::Unknown if self.is_for_client(incoming.interface, &flow) => {}
             Posted::Full => self.tell_drop(incoming, DropReason::ReceiveQueueFull),
             Posted::Unknown => {

@@ -16,7 +16,6 @@ use super::frame::ETHERNET_HEADER;
 #[cfg(feature = "ipv6")]
 use super::group::SolicitedNodes;
 use super::ip::{self, IpAddr};
-#[cfg(feature = "ipv4")]
 use super::leasing::Client;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
@@ -73,12 +72,9 @@ pub(super) struct NetworkInterface {
     #[cfg(feature = "ipv6")]
     pub(super) solicited: SolicitedNodes,
     /// Gets it an IPv4 address.
-    #[cfg(feature = "ipv4")]
     pub(super) client: Option<Client>,
     /// The device, as smoltcp sees it.
     pub(super) packets: Packets,
-    /// The longest packets that a DHCP server allows.
-    pub(super) lent_mtu: Option<usize>,
     pub(super) due: List,
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
@@ -117,10 +113,8 @@ impl NetworkInterface {
             memberships: Memberships::new(),
             #[cfg(feature = "ipv6")]
             solicited: SolicitedNodes::new(),
-            #[cfg(feature = "ipv4")]
             client: None,
             packets,
-            lent_mtu: None,
             due: List::new(),
             blocked: List::new(),
             refused: false,
@@ -219,7 +213,8 @@ impl NetworkInterface {
             true => least_mtu(false),
             false => LEAST_LENT_MTU,
         };
-        let lent = self.lent_mtu.map_or(longest, |mtu| mtu.max(least));
+        let lent = self.client.as_ref().and_then(Client::lent_mtu);
+        let lent = lent.map_or(longest, |mtu| mtu.max(least));
         #[cfg(feature = "ipv6")]
         let lent = {
             let autoconfiguration = self.autoconfiguration.as_ref();

@@ -109,7 +109,7 @@ mod autoconfiguration;
 mod call;
 mod challenge;
 pub(crate) mod checksum;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod conflict;
 mod connection;
 mod cork;
@@ -117,7 +117,7 @@ mod countdown;
 mod datagram;
 mod deadline;
 mod destination;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod dhcp;
 mod dns;
 mod door;
@@ -135,7 +135,10 @@ mod inquiry;
 mod interface;
 pub(crate) mod ip;
 mod keep_alive;
-#[cfg(feature = "ipv4")]
+#[cfg_attr(
+    not(all(feature = "dhcp", feature = "ipv4")),
+    path = "leasing/absent.rs"
+)]
 mod leasing;
 mod link;
 mod list;
@@ -180,7 +183,7 @@ pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
 };
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
 pub use fragment::storage_for as reassembly_storage;

@@ -3,9 +3,6 @@
 //! Who has been silent for long is asked again while it is still spoken to (RFC 4861 §7.3), so that a conversation does not
 //! stop each minute. Any number of neighbors is asked for at once, each of them once a second.
 
-#[cfg(feature = "ipv4")]
-use core::net::Ipv4Addr;
-
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
 
@@ -42,7 +39,7 @@ const QUESTIONS: usize = if cfg!(feature = "std") { 64 } else { 4 };
 /// An ARP packet for IPv4 on Ethernet.
 const ARP_LEN: usize = 28;
 const ARP_KIND: [u8; 6] = [0, 1, 0x08, 0, 6, 4];
-const ARP_REQUEST: u8 = 1;
+pub(super) const ARP_REQUEST: u8 = 1;
 const ARP_REPLY: u8 = 2;
 
 pub(super) const NEIGHBOR_SOLICITATION: u8 = 135;
@@ -327,7 +324,13 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Says whether the device had room for it.
-    fn send_arp(&mut self, index: u8, device: &mut dyn Transmit, link: Link, arp: &Arp) -> bool {
+    pub(super) fn send_arp(
+        &mut self,
+        index: u8,
+        device: &mut dyn Transmit,
+        link: Link,
+        arp: &Arp,
+    ) -> bool {
         let pane = self.pane_of(index, None);
         let len = ETHERNET_HEADER + ARP_LEN;
         link::transmit(
@@ -341,32 +344,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 arp.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
             },
         )
-    }
-
-    /// Asks all for an address that this host is about to take, or tells them that it has: which, the sender's address says
-    /// (RFC 5227 §1.1). Says whether the device had room for it.
-    #[cfg(feature = "ipv4")]
-    pub(super) fn send_claim(
-        &mut self,
-        index: u8,
-        sender: Ipv4Addr,
-        address: Ipv4Addr,
-        device: &mut dyn Transmit,
-    ) -> bool {
-        let interface = self.interfaces[usize::from(index)].as_ref();
-        let Some(own) = interface.and_then(|interface| interface.hardware) else {
-            return true;
-        };
-        let arp = Arp {
-            operation: ARP_REQUEST,
-            sender: (own, sender.octets()),
-            target: ([0; 6], address.octets()),
-        };
-        let link = Link::Ethernet {
-            from: own,
-            to: BROADCAST,
-        };
-        self.send_arp(index, device, link, &arp)
     }
 
     /// Hears an ARP packet: learns who sent it, and answers if it asks for an address of this interface.
@@ -384,8 +361,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (Some(own), Some(arp)) = (interface.hardware, Arp::parse(payload)) else {
             return;
         };
-        #[cfg(feature = "ipv4")]
-        self.hear_claim(incoming.interface, &arp.claim());
+        self.hear_claim(incoming.interface, &arp);
         let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
             return;
         };
@@ -569,10 +545,10 @@ impl Message {
 }
 
 /// An ARP packet for IPv4 on Ethernet: the operation, and who is who.
-struct Arp {
-    operation: u8,
-    sender: (Hardware, [u8; 4]),
-    target: (Hardware, [u8; 4]),
+pub(super) struct Arp {
+    pub(super) operation: u8,
+    pub(super) sender: (Hardware, [u8; 4]),
+    pub(super) target: (Hardware, [u8; 4]),
 }
 
 impl Arp {
@@ -589,17 +565,6 @@ impl Arp {
             sender: (*sender_hardware, *sender),
             target: (*target_hardware, *target),
         })
-    }
-
-    /// What it says of whose an address is.
-    #[cfg(feature = "ipv4")]
-    fn claim(&self) -> super::conflict::Arp {
-        super::conflict::Arp {
-            is_request: self.operation == ARP_REQUEST,
-            sender_hardware: self.sender.0,
-            sender: self.sender.1.into(),
-            target: self.target.1.into(),
-        }
     }
 
     fn write(&self, payload: &mut [u8]) {

@@ -18,9 +18,11 @@ use crate::{Error, Limit, Result};
 const ROUTES: usize = if cfg!(feature = "std") { 32 } else { 4 };
 
 /// Of these, the ones that routers and servers may fill: whatever they say, there is room for others.
+#[cfg(feature = "_learned")]
 const LEARNED: usize = ROUTES / 2;
 
 /// Of default routes that are learned from others (as Linux): the user's own come first.
+#[cfg(feature = "_learned")]
 pub(super) const LEARNED_METRIC: u32 = 1_024;
 
 /// A way to a network.
@@ -280,8 +282,15 @@ impl RouteTable {
             failed: row.failed.is_some(),
         })
     }
+
+    /// Takes away those by gateways that are not on the link any more.
+    pub(super) fn remove_stray(&mut self, is_on_link: impl Fn(IpAddr) -> bool) {
+        self.rows
+            .retain(|row| row.route.gateway.is_none_or(&is_on_link));
+    }
 }
 
+#[cfg(feature = "_learned")]
 impl RouteTable {
     /// Somebody on the link has said of a route that it exists until then. Routes that others gave stay as they are; those
     /// for which there is no room are not taken.
@@ -301,12 +310,6 @@ impl RouteTable {
             }
             None => {}
         }
-    }
-
-    /// Takes away those by gateways that are not on the link any more.
-    pub(super) fn remove_stray(&mut self, is_on_link: impl Fn(IpAddr) -> bool) {
-        self.rows
-            .retain(|row| row.route.gateway.is_none_or(&is_on_link));
     }
 }
 
