@@ -19,10 +19,10 @@ use super::flow::to_smoltcp;
 use super::frame::ICMP;
 #[cfg(feature = "ipv6")]
 use super::frame::ICMPV6;
-use super::frame::{Frame, Packet, Segment, TCP, UDP, before};
+use super::frame::{Frame, Packet, Segment, TCP, UDP, before, is_fragment};
 use super::ingress::Incoming;
 use super::slot::Kind;
-use super::{Fd, Stack, flow, fragment};
+use super::{Fd, Stack, flow};
 use crate::Result;
 use crate::trace::{
     Call, Cause, Direction, DropReason, Event, Flow, Happening, Observer, Outcome, Protocol,
@@ -191,7 +191,7 @@ pub(super) fn flow_of(direction: Direction, medium: Medium, frame: &[u8]) -> Opt
     let Frame::Ip { packet, .. } = Frame::parse(medium, frame) else {
         return None;
     };
-    if fragment::is_fragment(packet) {
+    if is_fragment(packet) {
         return None; // of most the ports are in another frame
     }
     let packet = Packet::parse(packet)?;
@@ -608,16 +608,5 @@ pub(super) fn is_checksum_right(incoming: &Incoming<'_>, packet: &Packet<'_>) ->
             pseudo.add(transport).is_right()
         }
         _ => true,
-    }
-}
-
-impl From<fragment::Reason> for DropReason {
-    fn from(reason: fragment::Reason) -> DropReason {
-        match reason {
-            fragment::Reason::Malformed => DropReason::Malformed,
-            #[cfg(feature = "ipv4")]
-            fragment::Reason::Checksum => DropReason::Checksum,
-            _ => DropReason::Fragment,
-        }
     }
 }

@@ -124,6 +124,7 @@ mod door;
 mod egress;
 mod fd;
 mod flow;
+#[cfg_attr(not(feature = "fragments"), path = "fragment/absent.rs")]
 mod fragment;
 pub(crate) mod frame;
 mod glass;
@@ -186,6 +187,7 @@ pub use connection::{
 #[cfg(all(feature = "dhcp", feature = "ipv4"))]
 pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
+#[cfg(feature = "fragments")]
 pub use fragment::storage_for as reassembly_storage;
 pub use pollfd::{Events, PollFd};
 pub use resolver::{Addresses, Lookup};
@@ -200,7 +202,6 @@ pub(crate) use waiting::Woken;
 use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
 use answer::RateLimit;
-use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
@@ -408,8 +409,6 @@ pub struct Stack<'a, O: Observer = ()> {
     /// A waiting SYN may find room now.
     room: bool,
     reassemblies: Reassemblies<'a>,
-    /// The way of the answer to the packet that has just been put together.
-    echo: Option<Way>,
     echoes: RateLimit,
     errors: RateLimit,
     /// How many raw sockets are open.
@@ -514,7 +513,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             pending: parts.pending,
             room: false,
             reassemblies: parts.reassemblies,
-            echo: None,
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,

@@ -494,11 +494,12 @@ impl Envelope {
         };
         // In IPv6 the header is not counted.
         let packet = usize::from(u16::MAX) - if self.to.addr.is_ipv4() { header } else { 0 };
-        match (self.content, route.interface) {
+        let is_cut = route.interface != LOOPBACK && cfg!(feature = "fragments");
+        match (self.content, is_cut) {
             // What the caller has given a header, nobody else cuts (as Linux).
             (Content::Packet, _) => route.mtu,
             // The loopback carries what it can, and cuts nothing.
-            (_, LOOPBACK) => packet.min(route.mtu.saturating_sub(header)) - transport,
+            (_, false) => packet.min(route.mtu.saturating_sub(header)) - transport,
             _ => packet - transport,
         }
     }
