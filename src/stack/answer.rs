@@ -1,13 +1,12 @@
 //! What the host says unasked by any application: echo replies, and errors for what it cannot take.
 
-use core::net::IpAddr;
-
 use smoltcp::time::Instant;
 
 use super::Stack;
 use super::frame::{ICMP, ICMPV6, Packet, is_link_unicast};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
+use super::ip::IpAddr;
 use super::link::{Link, Transmit};
 use super::outgoing::Outgoing;
 use crate::trace::Observer;

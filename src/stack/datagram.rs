@@ -3,8 +3,6 @@
 //! A datagram longer than its way takes leaves as fragments (RFC 791 §3.2, RFC 8200 §4.5), each of them cut from the queue
 //! when the device has room for it.
 
-use core::net::IpAddr;
-
 use smoltcp::storage::{PacketBuffer, PacketMetadata};
 use smoltcp::time::{Duration, Instant};
 
@@ -15,6 +13,7 @@ use super::fragment::Fragmentation;
 use super::frame::UDP;
 use super::header::{Header, Part};
 use super::interface::LOOPBACK;
+use super::ip::IpAddr;
 use super::link::{self, Transmit};
 use super::outgoing::Outgoing;
 use super::slot::Kind;

@@ -69,7 +69,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 None => break,
             }
         }
-        #[cfg(feature = "ipv4")]
         self.unblock_client(interface);
     }
 
@@ -124,11 +123,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.egress_answers(interface, device)
             || self.egress_solicitations(interface, device)
             || self.egress_queries(interface, device)
+            || self.egress_client(interface, device)
         {
-            return true;
-        }
-        #[cfg(feature = "ipv4")]
-        if self.egress_client(interface, device) {
             return true;
         }
         self.egress_memberships(interface, device)
@@ -416,13 +412,10 @@ impl NetworkInterface {
         if !self.due.is_empty() {
             return Some(now);
         }
+        let client = self.client.as_ref();
+        let client_at = client.and_then(|client| client.poll_at(self.is_up));
         let own = earlier(self.reports_at(), self.configuration_at);
-        #[cfg(feature = "ipv4")]
-        let own = {
-            let client = self.client.as_ref();
-            earlier(own, client.and_then(|client| client.poll_at(self.is_up)))
-        };
-        own
+        earlier(own, client_at)
     }
 
     /// How long what is due waits: a full device is no reason to call at once, and no reason to let the other links wait.

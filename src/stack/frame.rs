@@ -3,7 +3,7 @@
 //! Nothing here trusts a length; a header that does not fit is "not IP" and smoltcp, which checks everything
 //! (checksums included), gets the frame without a socket and drops it.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::Ipv4Addr;
 
 use smoltcp::phy::Medium;
 #[cfg(feature = "ipv4")]
@@ -12,6 +12,7 @@ use smoltcp::wire::Ipv4Packet;
 use smoltcp::wire::{IpProtocol, Ipv6Packet};
 
 use super::flow::{Endpoint, Flow};
+use super::ip::{self, IpAddr};
 
 /// Octets of an Ethernet header.
 pub(crate) const ETHERNET_HEADER: usize = 14;
@@ -234,8 +235,7 @@ fn ipv4(octets: &[u8]) -> Option<IpAddr> {
 }
 
 fn ipv6(octets: &[u8]) -> Option<IpAddr> {
-    let octets: [u8; 16] = octets.try_into().ok()?;
-    Some(IpAddr::V6(Ipv6Addr::from(octets)))
+    ip::v6(octets.try_into().ok()?).map(IpAddr::V6)
 }
 
 /// The fields of a TCP header that the heart follows.

@@ -201,7 +201,7 @@ pub(super) fn flow_of(direction: Direction, medium: Medium, frame: &[u8]) -> Opt
         _ => return None,
     };
     let flow = packet.flow()?;
-    let (destination, source) = (flow.local.pair().into(), flow.remote.pair().into());
+    let (destination, source) = (flow.local.shown(), flow.remote.shown());
     let (local, remote) = match direction {
         Direction::In => (destination, source),
         Direction::Out => (source, destination),
@@ -342,8 +342,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The descriptor that a conversation's frames are for.
     fn socket_of(&self, flow: &Flow) -> Option<u16> {
         let inner = flow::Flow {
-            local: flow::Endpoint::from_socket_addr(flow.local),
-            remote: flow::Endpoint::from_socket_addr(flow.remote),
+            local: flow::Endpoint::from_socket_addr(flow.local).ok()?,
+            remote: flow::Endpoint::from_socket_addr(flow.remote).ok()?,
         };
         let slot = match flow.protocol {
             Protocol::Tcp => self.find_flow(&inner),
@@ -549,8 +549,8 @@ impl<'a, O: Observer> Stack<'a, O> {
 fn public(protocol: Protocol, flow: &flow::Flow) -> Flow {
     Flow {
         protocol,
-        local: flow.local.pair().into(),
-        remote: flow.remote.pair().into(),
+        local: flow.local.shown(),
+        remote: flow.remote.shown(),
     }
 }
 

@@ -1,11 +1,10 @@
 //! The IP headers that the heart writes itself: of all packets but TCP's segments.
 
-use core::net::IpAddr;
-
 use smoltcp::phy::ChecksumCapabilities;
 
 use super::checksum::Sum;
 use super::fragment::Piece;
+use super::ip::IpAddr;
 
 pub(super) const IPV4_HEADER: usize = 20;
 pub(super) const IPV6_HEADER: usize = 40;

@@ -1,7 +1,5 @@
 //! What comes in: each frame finds the one socket it is for and is handed to smoltcp with that socket alone.
 
-use core::net::IpAddr;
-
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::socket::tcp::State;
@@ -19,6 +17,7 @@ use super::frame::{
 };
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
+use super::ip::IpAddr;
 use super::link::{Link, Transmit};
 use super::listen::{Arrival, Syn};
 use super::multicast::is_of_routers;
@@ -101,7 +100,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return self.ingress_tcp(incoming, token, link, &packet);
         }
-        #[cfg(feature = "ipv4")]
         if self.is_answer(incoming, &packet)
             && is_header_right(incoming, &packet)
             && is_checksum_right(incoming, &packet)
@@ -286,7 +284,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         match self.post(&envelope, &[payload]) {
             Posted::Delivered => {}
-            #[cfg(feature = "ipv4")]
             Posted::Unknown if self.is_for_client(incoming.interface, &flow) => {}
             Posted::Full => self.tell_drop(incoming, DropReason::ReceiveQueueFull),
             Posted::Unknown => {

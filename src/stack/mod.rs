@@ -82,7 +82,7 @@
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
-//! | `interface`, `neighbor`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `interface`, `neighbor`, `ip`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
 //! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |
@@ -110,7 +110,7 @@ mod autoconfiguration;
 mod call;
 mod challenge;
 pub(crate) mod checksum;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod conflict;
 mod connection;
 mod cork;
@@ -118,7 +118,7 @@ mod countdown;
 mod datagram;
 mod deadline;
 mod destination;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod dhcp;
 mod dns;
 mod door;
@@ -135,8 +135,12 @@ mod icmp;
 mod ingress;
 mod inquiry;
 mod interface;
+pub(crate) mod ip;
 mod keep_alive;
-#[cfg(feature = "ipv4")]
+#[cfg_attr(
+    not(all(feature = "dhcp", feature = "ipv4")),
+    path = "leasing/absent.rs"
+)]
 mod leasing;
 mod link;
 mod list;
@@ -169,7 +173,8 @@ mod waiting;
 mod window;
 
 use core::mem;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
+use ip::IpAddr;
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -182,7 +187,7 @@ pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
 };
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
 #[cfg(feature = "fragments")]

@@ -1,7 +1,5 @@
 //! Packets of the heart's own: answers, errors, questions, datagrams. TCP's segments are smoltcp's.
 
-use core::net::IpAddr;
-
 use smoltcp::phy::ChecksumCapabilities;
 
 use super::Stack;
@@ -9,6 +7,7 @@ use super::checksum::Sum;
 use super::frame::{ICMP, ICMPV6};
 use super::header::Header;
 use super::ingress::Incoming;
+use super::ip::IpAddr;
 use super::link::{self, Link, Transmit};
 use crate::trace::Observer;
 

@@ -3,7 +3,7 @@
 #[cfg(feature = "ipv6")]
 use super::BLOCK;
 use super::{LINK_HEADER_MAX, Reason};
-use core::net::IpAddr;
+use crate::stack::ip::IpAddr;
 use smoltcp::wire::IpProtocol;
 #[cfg(feature = "ipv4")]
 use smoltcp::wire::Ipv4Packet;
