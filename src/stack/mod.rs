@@ -155,6 +155,7 @@ mod persist;
 mod place;
 mod policy;
 mod pollfd;
+#[cfg_attr(not(feature = "raw"), path = "raw/absent.rs")]
 mod raw;
 mod resolver;
 mod reuse;
@@ -215,6 +216,7 @@ use link::{Port, Reply};
 use list::{Link, List};
 use listen::Pending;
 use path::Paths;
+use raw::RawSockets;
 use resolver::Resolver;
 use sequence::Secret;
 use slot::Slot;
@@ -245,7 +247,7 @@ pub enum Type {
     Stream,
     /// UDP.
     Datagram,
-    /// IP packets of one protocol.
+    /// IP packets of one protocol (feature `raw`).
     Raw(Protocol),
 }
 
@@ -415,7 +417,7 @@ pub struct Stack<'a, O: Observer = ()> {
     echoes: RateLimit,
     errors: RateLimit,
     /// How many raw sockets are open.
-    raw_sockets: u16,
+    raw_sockets: RawSockets,
     /// The groups of the sockets.
     joined: Joined,
     resolver: Resolver<'a>,
@@ -518,7 +520,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             reassemblies: parts.reassemblies,
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
-            raw_sockets: 0,
+            raw_sockets: RawSockets::NONE,
             joined: Joined::new(),
             resolver: parts.resolver,
             wakers: parts.wakers,

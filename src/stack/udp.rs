@@ -8,7 +8,6 @@ use super::flow::{Endpoint, UNSPECIFIED};
 use super::interface::{LOOPBACK, Route};
 use super::ip::{self, IpAddr};
 use super::option::Options;
-use super::raw::checksum_at;
 use super::{Fd, InterfaceId, Received, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Result};
@@ -381,11 +380,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             traffic_class: message.traffic_class.unwrap_or(options.type_of_service),
             content: match protocol {
                 None => Content::Udp,
-                Some(_) if options.header_included => Content::Packet,
-                Some(protocol) => Content::Raw {
-                    protocol,
-                    checksum_at: checksum_at(protocol, to.addr, &options),
-                },
+                Some(protocol) => protocol.content(to.addr, &options),
             },
         };
         let place = &mut self.slots[usize::from(slot)];
@@ -495,9 +490,9 @@ impl Envelope {
         // In IPv6 the header is not counted.
         let packet = usize::from(u16::MAX) - if self.to.addr.is_ipv4() { header } else { 0 };
         let is_cut = route.interface != LOOPBACK && cfg!(feature = "fragments");
-        match (self.content, is_cut) {
+        match (self.content.has_header(), is_cut) {
             // What the caller has given a header, nobody else cuts (as Linux).
-            (Content::Packet, _) => route.mtu,
+            (true, _) => route.mtu,
             // The loopback carries what it can, and cuts nothing.
             (_, false) => packet.min(route.mtu.saturating_sub(header)) - transport,
             _ => packet - transport,
