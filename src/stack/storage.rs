@@ -54,7 +54,7 @@ pub(super) struct Parts<'a> {
 /// - `LOOPBACK`: the MTU of the internal loopback, and of its queue; without it a host cannot talk to itself.
 /// - `REASSEMBLY`: octets for putting a fragmented packet together, [`reassembly_storage`](super::reassembly_storage) of
 ///   the longest; without it fragments are dropped.
-/// - `LOOKUPS`: names that are looked up at once. An answer that does not fit into a datagram takes a descriptor and a
+/// - `LOOKUPS`: names that are looked up at once, with feature `dns`. An answer that does not fit into a datagram takes a descriptor and a
 ///   connection of those above, for as long as it takes.
 ///
 /// Two tasks for each of the `SOCKETS` may wait at once, whichever they wait for: on a socket, for a name, for a time. More of
@@ -103,7 +103,6 @@ pub struct Storage<
     waiting: [[Link; 2]; SOCKETS],
     readers_and_writers: [[List; 2]; SOCKETS],
     watches: [Watch; SOCKETS],
-    askers: [List; LOOKUPS],
 }
 
 impl<
@@ -168,7 +167,6 @@ impl<
             waiting: [[Link::UNLINKED; 2]; SOCKETS],
             readers_and_writers: [const { [const { List::new() }; 2] }; SOCKETS],
             watches: [Watch::Nobody; SOCKETS],
-            askers: [const { List::new() }; LOOKUPS],
         }
     }
 
@@ -218,7 +216,6 @@ impl<
                 self.waiting.as_flattened_mut(),
                 &mut self.readers_and_writers[..],
                 &mut self.watches[..],
-                &mut self.askers[..],
             ),
         }
     }
@@ -264,7 +261,7 @@ pub struct Capacity {
     pub loopback_buffer: usize,
     /// Fragmented packets that are put together at once, each of 65,535 octets at most. Default 8.
     pub reassemblies: usize,
-    /// Names that are looked up at once. Default 8.
+    /// Names that are looked up at once, with feature `dns`. Default 8.
     pub lookups: usize,
     /// Tasks that wait, on sockets, for names or for a time; more of them wake each other. Default 4,096.
     pub wakers: usize,
@@ -354,7 +351,6 @@ impl Capacity {
                     .map(|_| [const { List::new() }; 2])
                     .collect::<Vec<_>>(),
                 vec![Watch::Nobody; sockets],
-                (0..lookups).map(|_| List::new()).collect::<Vec<_>>(),
             ),
         }
     }
