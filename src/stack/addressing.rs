@@ -1,7 +1,7 @@
 //! The calls about addresses, routes and links, and what follows when one of them changes: who is told, who is woken, and
 //! which sockets have lost their address.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{self, Ipv4Addr};
 
 use super::address::{AddressChange, InterfaceAddress, Origin, Row};
 use super::connection::{Connection, Role};
@@ -9,6 +9,7 @@ use super::egress::earlier;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
 use super::interface::LOOPBACK;
+use super::ip::{self, IpAddr};
 use super::link::Transmit;
 use super::neighbor::Neighbors;
 use super::route::{InterfaceRoute, Route};
@@ -45,9 +46,10 @@ impl<O: Observer> Stack<'_, O> {
     pub fn add_address(
         &mut self,
         interface: InterfaceId,
-        addr: IpAddr,
+        addr: net::IpAddr,
         prefix_len: u8,
     ) -> Result<()> {
+        let addr = ip::inward(addr)?;
         let row = Row::new(addr, prefix_len, Origin::Static);
         #[cfg(feature = "ipv6")]
         let row = match self.interface_mut(interface)?.detects_duplicates && addr.is_ipv6() {
@@ -93,7 +95,8 @@ impl<O: Observer> Stack<'_, O> {
     ///
     /// # Errors
     /// [`Error::AddrNotAvailable`] if the interface does not have it.
-    pub fn remove_address(&mut self, interface: InterfaceId, addr: IpAddr) -> Result<()> {
+    pub fn remove_address(&mut self, interface: InterfaceId, addr: net::IpAddr) -> Result<()> {
+        let addr = ip::inward(addr)?;
         let is_removed = self.interface_mut(interface)?.addresses.remove(addr);
         self.settle_configuration(interface.0, Cause::Call);
         is_removed.then_some(()).ok_or(Error::AddrNotAvailable)
@@ -111,7 +114,7 @@ impl<O: Observer> Stack<'_, O> {
     ///
     /// # Errors
     /// As [`add_route`](Stack::add_route).
-    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> {
+    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: net::IpAddr) -> Result<()> {
         self.check_gateway(interface, gateway)?;
         let routes = &mut self.interface_mut(interface)?.routes;
         routes.remove_all(Origin::Static, |route| {
@@ -165,7 +168,8 @@ impl<O: Observer> Stack<'_, O> {
         Ok(())
     }
 
-    fn check_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> {
+    fn check_gateway(&mut self, interface: InterfaceId, gateway: net::IpAddr) -> Result<()> {
+        let gateway = ip::inward(gateway)?;
         to_smoltcp(gateway).ok_or(Error::AddressFamilyNotSupported)?;
         let is_host = !gateway.is_multicast() && !gateway.is_unspecified();
         let is_link_local = match gateway {
@@ -284,7 +288,7 @@ impl<O: Observer> Stack<'_, O> {
             let no_news = (AddressChange::Preferred, Origin::Static, Cause::Call);
             if (changed.change, changed.row.origin, cause) != no_news {
                 let happening = Happening::Address {
-                    address: changed.row.addr,
+                    address: ip::outward(changed.row.addr),
                     prefix_len: changed.row.prefix_len,
                     change: changed.change,
                     origin: changed.row.origin,
@@ -447,12 +451,15 @@ impl<O: Observer> Stack<'_, O> {
     }
 
     /// The name servers that routers of an interface's link advertise (RFC 8106).
-    pub fn advertised_name_servers(&self, interface: InterfaceId) -> impl Iterator<Item = IpAddr> {
+    pub fn advertised_name_servers(
+        &self,
+        interface: InterfaceId,
+    ) -> impl Iterator<Item = net::IpAddr> {
         let row = self.interfaces.get(usize::from(interface.0));
         let row = row.and_then(Option::as_ref).into_iter();
         row.filter_map(|row| row.autoconfiguration.as_ref())
             .flat_map(|it| it.servers())
-            .map(IpAddr::from)
+            .map(net::IpAddr::from)
     }
 
     /// Whether each interface that is to form an address of what routers advertise has done so.

@@ -1,10 +1,10 @@
 //! In which order a name's addresses are tried (RFC 6724 §6).
 
 use core::cmp::Ordering;
-use core::net::IpAddr;
 
 use super::Stack;
 use super::flow::UNSPECIFIED;
+use super::ip::IpAddr;
 use super::policy::{Candidate, common_prefix_len, policy, scope};
 use crate::trace::Observer;
 

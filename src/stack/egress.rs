@@ -120,7 +120,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Sends what the host says of itself; says whether the device refused a frame.
     fn egress_own(&mut self, interface: u8, device: &mut dyn Transmit) -> bool {
-        if self.reassemblies.has_answers() && self.egress_answers(interface, device)
+        if self.egress_answers(interface, device)
             || self.egress_solicitations(interface, device)
             || self.egress_queries(interface, device)
             || self.egress_client(interface, device)
@@ -390,11 +390,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
-        if self.reassemblies.has_answers() {
-            let mut indices = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
-            if indices.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
-                at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
-            }
+        if self.reassemblies.has_answer(&is_meant) {
+            at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
         }
         for (index, row) in (0..).zip(self.interfaces.iter()) {
             if let Some(row) = row.as_ref().filter(|_| is_meant(index))

@@ -1,6 +1,6 @@
 //! DHCP on an interface: how the client's messages travel, what its lease gives the interface, and what goes away with it.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 use smoltcp::time::Instant;
 
@@ -14,6 +14,7 @@ use super::frame::{Packet, UDP};
 use super::header::Part;
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
+use super::ip::IpAddr;
 use super::link::{BROADCAST, Hardware, Link, Transmit};
 use super::neighbor::{self, ARP_REQUEST};
 use super::outgoing::Outgoing;

@@ -82,7 +82,7 @@
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
-//! | `interface`, `neighbor`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `interface`, `neighbor`, `ip`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
 //! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |
@@ -126,6 +126,7 @@ mod door;
 mod egress;
 mod fd;
 mod flow;
+#[cfg_attr(not(feature = "fragments"), path = "fragment/absent.rs")]
 mod fragment;
 pub(crate) mod frame;
 mod glass;
@@ -135,6 +136,7 @@ mod icmp;
 mod ingress;
 mod inquiry;
 mod interface;
+pub(crate) mod ip;
 mod keep_alive;
 #[cfg_attr(
     not(all(feature = "dhcp", feature = "ipv4")),
@@ -171,7 +173,8 @@ mod waiting;
 mod window;
 
 use core::mem;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
+use ip::IpAddr;
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -187,6 +190,7 @@ pub use connection::{
 #[cfg(all(feature = "dhcp", feature = "ipv4"))]
 pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
+#[cfg(feature = "fragments")]
 pub use fragment::storage_for as reassembly_storage;
 pub use pollfd::{Events, PollFd};
 #[cfg(feature = "dns")]
@@ -202,7 +206,6 @@ pub(crate) use waiting::Woken;
 use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
 use answer::RateLimit;
-use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
@@ -410,8 +413,6 @@ pub struct Stack<'a, O: Observer = ()> {
     /// A waiting SYN may find room now.
     room: bool,
     reassemblies: Reassemblies<'a>,
-    /// The way of the answer to the packet that has just been put together.
-    echo: Option<Way>,
     echoes: RateLimit,
     errors: RateLimit,
     /// How many raw sockets are open.
@@ -516,7 +517,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             pending: parts.pending,
             room: false,
             reassemblies: parts.reassemblies,
-            echo: None,
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,

@@ -3,8 +3,6 @@
 //! Who has been silent for long is asked again while it is still spoken to (RFC 4861 §7.3), so that a conversation does not
 //! stop each minute. Any number of neighbors is asked for at once, each of them once a second.
 
-use core::net::IpAddr;
-
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
 
@@ -13,6 +11,7 @@ use super::frame::{ETHERNET_HEADER, ICMPV6, Packet};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
+use super::ip::{self, IpAddr, Ipv6Addr};
 use super::link::{
     self, BROADCAST, ETHERTYPE_ARP, Hardware, Link, Transmit, group_hardware, is_unicast,
 };
@@ -305,6 +304,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 // Without room the question is asked again with the slot's next turn.
                 self.send_arp(index, device, Link::Ethernet { from: own, to }, &arp);
             }
+            #[cfg(feature = "ipv6")]
             (IpAddr::V6(_), IpAddr::V6(target)) => {
                 let group = solicited_node(target);
                 let to = at.unwrap_or(group_hardware(group.into()));
@@ -420,7 +420,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let hardware = message.source_hardware.filter(|_| !is_anonymous);
         let is_awaited =
             hardware.is_some_and(|hardware| interface.learn(packet.source, hardware, now, true));
-        let all_nodes = IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 1]);
+        let Some(all_nodes) = ip::v6(ALL_NODES).map(IpAddr::from) else {
+            return;
+        };
         let to_all = Link::Ethernet {
             from: own,
             to: group_hardware(all_nodes),
@@ -442,7 +444,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         self.answer(incoming, token, &outgoing, |payload| {
             let kind = NEIGHBOR_ADVERTISEMENT;
-            write_neighbor(payload, kind, flags, message.target, Some(own));
+            write_neighbor(payload, kind, flags, message.target.octets(), Some(own));
         });
         if is_awaited {
             self.unblock(incoming.interface);
@@ -464,7 +466,8 @@ pub(super) fn neighbor_discovery(source: IpAddr, destination: IpAddr) -> Header 
 }
 
 /// The group in which whoever has the address listens (RFC 4291 §2.7.1).
-pub(super) fn solicited_node(address: core::net::Ipv6Addr) -> core::net::Ipv6Addr {
+#[cfg(feature = "ipv6")]
+pub(super) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let [.., high, low] = address.segments();
     [0xff02, 0, 0, 0, 0, 1, 0xff00 | high & 0xff, low].into()
 }
@@ -492,11 +495,14 @@ pub(super) fn write_neighbor(
     }
 }
 
+/// The group that every host is in (RFC 4291 §2.7.1).
+const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
 /// A neighbor solicitation or advertisement.
 struct Message {
     kind: u8,
     flags: u8,
-    target: [u8; 16],
+    target: Ipv6Addr,
     source_hardware: Option<Hardware>,
     target_hardware: Option<Hardware>,
 }
@@ -505,10 +511,10 @@ impl Message {
     /// Reads one, and refuses what RFC 4861 §7.1 refuses.
     fn parse(packet: &Packet<'_>) -> Option<Message> {
         let (fixed, mut options) = packet.transport.split_first_chunk::<TARGET_LEN>()?;
-        let target: [u8; 16] = *fixed.last_chunk()?;
+        let target = ip::v6(*fixed.last_chunk()?)?;
         let is_to_group = packet.destination.is_multicast();
         let is_anonymous = packet.source.is_unspecified();
-        if packet.hop_limit != 255 || fixed[1] != 0 || IpAddr::from(target).is_multicast() {
+        if packet.hop_limit != 255 || fixed[1] != 0 || target.is_multicast() {
             return None;
         }
         let mut message = Message {

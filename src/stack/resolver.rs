@@ -9,7 +9,7 @@ mod ask;
 mod server;
 mod stream;
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{self, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
 use managed::ManagedSlice;
@@ -18,6 +18,7 @@ use smoltcp::time::Instant;
 use super::destination::{self, Destination};
 use super::dns::{Family, Name, Query};
 use super::flow::{Flow, Scope};
+use super::ip::{self, IpAddr};
 use super::waiting::Subject;
 use super::{Stack, Type};
 use crate::trace::Observer;
@@ -26,7 +27,7 @@ use server::{Server, Servers};
 use stream::Stream;
 
 /// The addresses of a name, eight of each family at most; further ones are left out.
-pub type Addresses = Vec<IpAddr, 16>;
+pub type Addresses = Vec<net::IpAddr, 16>;
 
 /// Entries of the static name table.
 const NAMES: usize = 8;
@@ -142,7 +143,7 @@ impl LookupRow {
 pub(super) struct Resolver<'a> {
     rows: ManagedSlice<'a, LookupRow>,
     servers: Servers,
-    names: Vec<(&'static str, IpAddr), NAMES>,
+    names: Vec<(&'static str, net::IpAddr), NAMES>,
     /// When the first question is to be asked, or given up.
     next: Option<Instant>,
     /// There are datagrams that have not left.
@@ -223,7 +224,7 @@ impl<'a> Resolver<'a> {
             let v6 = cfg!(feature = "ipv6").then_some(Ipv6Addr::LOCALHOST.into());
             return Some([v4, v6].into_iter().flatten().collect());
         }
-        if let Ok(literal) = name.parse::<IpAddr>() {
+        if let Ok(literal) = name.parse::<net::IpAddr>() {
             let _ = addresses.push(literal);
         }
         let bare = name.strip_suffix('.').unwrap_or(name);
@@ -246,7 +247,7 @@ fn is_localhost(name: &str) -> bool {
 impl<'a, O: Observer> Stack<'a, O> {
     /// Adds a name to the static table, which is asked before the servers, as `/etc/hosts` is. A name with several
     /// addresses is added several times. `localhost` is this host, whatever the table says.
-    pub fn add_name(&mut self, name: &'static str, address: IpAddr) -> Result<()> {
+    pub fn add_name(&mut self, name: &'static str, address: net::IpAddr) -> Result<()> {
         let name = name.strip_suffix('.').unwrap_or(name);
         let added = self.resolver.names.push((name, address));
         added.map_err(|_| Error::Exhausted(Limit::Names))
@@ -362,14 +363,15 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn sorted(&self, mut addresses: Addresses) -> Addresses {
-        let destination = |&addr: &IpAddr| Destination {
+        let destination = |addr: IpAddr| Destination {
             addr,
             source: self.candidate_for(addr),
         };
-        let mut destinations: Vec<Destination, 16> = addresses.iter().map(destination).collect();
+        let own = addresses.iter().filter_map(|&addr| ip::inward(addr).ok());
+        let mut destinations: Vec<Destination, 16> = own.map(destination).collect();
         destination::sort(&mut destinations);
         addresses.clear();
-        addresses.extend(destinations.iter().map(|it| it.addr));
+        addresses.extend(destinations.iter().map(|it| ip::outward(it.addr)));
         addresses
     }
 

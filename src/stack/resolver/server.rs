@@ -1,11 +1,12 @@
 //! Whom to ask: the name servers that the user names, and those that the networks name.
 
-use core::net::IpAddr;
+use core::net;
 
 use heapless::Vec;
 
 use crate::stack::dns::MAX_SERVERS;
 use crate::stack::flow::to_smoltcp;
+use crate::stack::ip::{self, IpAddr};
 use crate::stack::{InterfaceId, Stack};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
@@ -40,10 +41,11 @@ pub(super) type Servers = Vec<Server, MAX_SERVERS>;
 impl<O: Observer> Stack<'_, O> {
     /// Adds a name server; they are asked in order, before those that are
     /// [learned](Stack::set_learned_name_servers). [`Error::Exhausted`] beyond four.
-    pub fn add_name_server(&mut self, server: IpAddr) -> Result<()> {
+    pub fn add_name_server(&mut self, server: net::IpAddr) -> Result<()> {
         if server.is_unspecified() || server.is_multicast() {
             return Err(Error::InvalidArgument);
         }
+        let server = ip::inward(server)?;
         to_smoltcp(server).ok_or(Error::AddressFamilyNotSupported)?;
         let servers = &mut self.resolver.servers;
         let is_users = |server: &&Server| server.learned_on.is_none();
@@ -65,10 +67,10 @@ impl<O: Observer> Stack<'_, O> {
     /// The name servers that an interface's network names, by DHCP (RFC 2132 §3.8) or in router advertisements
     /// (RFC 8106 §5.1), in place of those that it named before. They come after the user's, and those of which there is no
     /// address in this build, or no room for, are left out. Lookups under way go on with those that they began with.
-    pub fn set_learned_name_servers(&mut self, interface: InterfaceId, servers: &[IpAddr]) {
+    pub fn set_learned_name_servers(&mut self, interface: InterfaceId, servers: &[net::IpAddr]) {
         let all = &mut self.resolver.servers;
         all.retain(|server| server.learned_on != Some(interface.0));
-        for &addr in servers {
+        for addr in servers.iter().filter_map(|&addr| ip::inward(addr).ok()) {
             let server = Server {
                 addr,
                 learned_on: Some(interface.0),
@@ -82,10 +84,10 @@ impl<O: Observer> Stack<'_, O> {
 
     /// The name servers that a link's DHCP server and its routers name.
     pub(in crate::stack) fn learn_name_servers(&mut self, index: u8) {
-        let mut servers: Vec<IpAddr, MAX_SERVERS> = Vec::new();
+        let mut servers: Vec<net::IpAddr, MAX_SERVERS> = Vec::new();
         let interface = InterfaceId(index);
         for server in self.leased_name_servers(interface) {
-            let _ = servers.push(IpAddr::V4(*server));
+            let _ = servers.push((*server).into());
         }
         #[cfg(feature = "ipv6")]
         for server in self.advertised_name_servers(interface) {
