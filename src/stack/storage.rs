@@ -55,8 +55,8 @@ pub(super) struct Parts<'a> {
 /// - `LOOPBACK`: the MTU of the internal loopback, and of its queue; without it a host cannot talk to itself.
 /// - `REASSEMBLY`: octets for putting a fragmented packet together, [`reassembly_storage`](super::reassembly_storage) of
 ///   the longest; without it, or without feature `fragments`, fragments are dropped.
-/// - `LOOKUPS`: names that are looked up at once. An answer that does not fit into a datagram takes a descriptor and a
-///   connection of those above, for as long as it takes.
+/// - `LOOKUPS`: names that are looked up at once, with feature `dns`. An answer that does not fit into a datagram takes a
+///   descriptor and a connection of those above, for as long as it takes.
 ///
 /// Two tasks for each of the `SOCKETS` may wait at once, whichever they wait for: on a socket, for a name, for a time. More of
 /// them wake each other, and none sleeps long.
@@ -103,7 +103,6 @@ pub struct Storage<
     waiting: Vec<[Link; 2], SOCKETS>,
     readers_and_writers: Vec<[List; 2], SOCKETS>,
     watches: Vec<Watch, SOCKETS>,
-    askers: Vec<List, LOOKUPS>,
 }
 
 impl<
@@ -167,7 +166,6 @@ impl<
             waiting: Vec::new(),
             readers_and_writers: Vec::new(),
             watches: Vec::new(),
-            askers: Vec::new(),
         }
     }
 
@@ -221,7 +219,6 @@ impl<
                 filled(&mut self.waiting, || [Link::UNLINKED; 2]).as_flattened_mut(),
                 filled(&mut self.readers_and_writers, || [const { List::new() }; 2]),
                 filled(&mut self.watches, || Watch::Nobody),
-                filled(&mut self.askers, List::new),
             ),
         }
     }
@@ -292,7 +289,7 @@ pub struct Capacity {
     /// Fragmented packets that are put together at once, each of 65,535 octets at most; none without feature `fragments`.
     /// Default 8.
     pub reassemblies: usize,
-    /// Names that are looked up at once. Default 8.
+    /// Names that are looked up at once, with feature `dns`. Default 8.
     pub lookups: usize,
     /// Tasks that wait, on sockets, for names or for a time; more of them wake each other. Default 4,096.
     pub wakers: usize,
@@ -376,7 +373,6 @@ impl Capacity {
                     .map(|_| [const { List::new() }; 2])
                     .collect::<Vec<_>>(),
                 vec![Watch::Nobody; sockets],
-                (0..lookups).map(|_| List::new()).collect::<Vec<_>>(),
             ),
         }
     }
