@@ -413,7 +413,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return datagrams.after(is_sent, Fragmentation::NONE);
         }
         let transport_len = envelope.transport_len(payload);
-        let whole = envelope.header(Part::Whole);
+        let whole = envelope.header(self.paths.whole(&mut self.secret));
         let path = self.paths.get(envelope.to.addr, now);
         let mtu = path.map_or(interface.mtu, |(mtu, _)| interface.mtu.min(mtu.into()));
         let (part, from, len, next) =

@@ -151,9 +151,9 @@ mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
+#[cfg_attr(not(feature = "path-mtu"), path = "path/absent.rs")]
 mod path;
 mod persist;
-#[cfg(feature = "fragments")]
 mod place;
 mod policy;
 mod pollfd;
@@ -178,7 +178,6 @@ mod window;
 
 use core::mem;
 use core::net::SocketAddr;
-use ip::IpAddr;
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -410,8 +409,6 @@ pub struct Stack<'a, O: Observer = ()> {
     binds: u32,
     /// What is known of the ways to other hosts.
     paths: Paths,
-    /// Whom the last long echo reply was for, and when.
-    answered: Option<(IpAddr, Instant)>,
     interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     loopback: Loopback<'a>,
     pending: Pending<'a>,
@@ -516,7 +513,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             ports: parts.ports,
             binds: 0,
             paths: Paths::new(),
-            answered: None,
             interfaces,
             loopback,
             pending: parts.pending,

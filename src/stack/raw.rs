@@ -7,7 +7,7 @@ use smoltcp::phy::ChecksumCapabilities;
 
 use super::checksum::Sum;
 use super::datagram::{Content, Envelope, Posted, gather, length};
-use super::fd::{Descriptor, Socket};
+use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet};
 use super::header::{IPV4_HEADER, IPV6_HEADER, Part};
@@ -98,8 +98,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Whether somebody sends packets of a protocol.
+    #[cfg(feature = "path-mtu")]
     pub(super) fn has_raw_socket(&self, protocol: Protocol) -> bool {
-        let is_of = |row: &Descriptor| {
+        let is_of = |row: &super::fd::Descriptor| {
             let Socket::Datagram { protocol: own, .. } = row.socket else {
                 return false;
             };

@@ -383,6 +383,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 Some(protocol) => protocol.content(to.addr, &options),
             },
         };
+        let path = self.path_mtu(to.addr);
         let place = &mut self.slots[usize::from(slot)];
         let elsewhere = place.interface != route.interface;
         let Some(datagrams) = place.datagrams() else {
@@ -390,7 +391,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         if len
             > envelope
-                .longest(&route)
+                .longest(&route, path)
                 .min(datagrams.sending.payload_capacity())
         {
             return Err(Error::MessageTooLong);
@@ -477,7 +478,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
 impl Envelope {
     /// The longest payload that can be sent.
-    fn longest(&self, route: &Route) -> usize {
+    fn longest(&self, route: &Route, path: Option<u16>) -> usize {
         let header = match self.to.addr {
             IpAddr::V4(_) => 20,
             IpAddr::V6(_) => 40,
@@ -494,7 +495,10 @@ impl Envelope {
             // What the caller has given a header, nobody else cuts (as Linux).
             (true, _) => route.mtu,
             // The loopback carries what it can, and cuts nothing.
-            (_, false) => packet.min(route.mtu.saturating_sub(header)) - transport,
+            (_, false) => {
+                let mtu = path.map_or(route.mtu, |path| route.mtu.min(path.into()));
+                packet.min(mtu.saturating_sub(header)) - transport
+            }
             _ => packet - transport,
         }
     }

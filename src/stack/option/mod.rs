@@ -108,6 +108,8 @@ macro_rules! options {
 
 mod information;
 mod options;
+#[cfg(feature = "path-mtu")]
+mod path;
 #[cfg(feature = "raw")]
 mod raw;
 mod size;
@@ -118,12 +120,12 @@ use core::time::Duration;
 
 pub use information::{TcpInfo, TcpInformation};
 pub(super) use options::{Options, on_clock};
+#[cfg(feature = "path-mtu")]
+pub use path::{MaximumSegmentSize, PathMtu};
 #[cfg(feature = "raw")]
 pub use raw::{ChecksumOffset, HeaderIncluded, IcmpFilter, IcmpTypes};
-pub use size::{MaximumSegmentSize, ReceiveBuffer, SendBuffer};
-pub use state::{
-    Accepting, PathMtu, ReceiveQueued, SendQueued, SocketError, SocketType, SoftError,
-};
+pub use size::{ReceiveBuffer, SendBuffer};
+pub use state::{Accepting, ReceiveQueued, SendQueued, SocketError, SocketType, SoftError};
 pub use value::CongestionControl;
 
 use super::{Fd, InterfaceId, Stack};

@@ -31,6 +31,7 @@ pub(in crate::stack) struct Options {
     pub(in crate::stack) v6_only: bool,
     pub(in crate::stack) user_timeout: Option<Duration>,
     pub(in crate::stack) congestion_control: CongestionControl,
+    #[cfg(feature = "path-mtu")]
     pub(in crate::stack) maximum_segment_size: Option<u16>,
     pub(in crate::stack) type_of_service: u8,
     pub(in crate::stack) reuse_address: bool,
@@ -61,6 +62,7 @@ impl Options {
         v6_only: false,
         user_timeout: None,
         congestion_control: CongestionControl::Reno,
+        #[cfg(feature = "path-mtu")]
         maximum_segment_size: None,
         type_of_service: 0,
         reuse_address: false,

@@ -63,6 +63,7 @@ impl<O: Observer> Stack<'_, O> {
         match protocol {}
     }
 
+    #[cfg(feature = "path-mtu")]
     pub(super) fn has_raw_socket(&self, _: Protocol) -> bool {
         false
     }
