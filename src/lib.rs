@@ -54,7 +54,7 @@ pub mod guide;
 pub mod host;
 #[cfg(all(feature = "std", feature = "_family"))]
 pub mod sim;
-#[cfg(feature = "_family")]
+#[cfg(all(feature = "_family", feature = "tasks"))]
 pub mod socket;
 #[cfg(feature = "_family")]
 pub mod stack;
