@@ -13,13 +13,13 @@ use super::autoconfiguration::Autoconfiguration;
 use super::door::Packets;
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
+use super::group::Memberships;
 #[cfg(feature = "ipv6")]
 use super::group::SolicitedNodes;
 use super::ip::{self, IpAddr};
 use super::leasing::Client;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
-use super::multicast::Memberships;
 use super::neighbor::Neighbors;
 #[cfg(feature = "ipv6")]
 use super::neighbor::solicited_node;

@@ -130,6 +130,7 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+#[cfg_attr(not(feature = "multicast"), path = "group/absent.rs")]
 mod group;
 mod header;
 mod icmp;
@@ -146,6 +147,7 @@ mod leasing;
 mod link;
 mod list;
 mod listen;
+#[cfg(feature = "multicast")]
 mod multicast;
 mod neighbor;
 pub mod option;
