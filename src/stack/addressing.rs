@@ -260,7 +260,7 @@ impl<O: Observer> Stack<'_, O> {
             let Some(row) = &mut self.interfaces[index] else {
                 continue;
             };
-            if row.configuration_at.is_none_or(|at| self.now < at) {
+            if row.configuration_at.at().is_none_or(|at| self.now < at) {
                 continue;
             }
             row.addresses.expire(self.now);
@@ -315,7 +315,7 @@ impl<O: Observer> Stack<'_, O> {
                 let asks_at = earlier(row.addresses.detects_at(), asks_at).filter(|_| row.is_up);
                 earlier(earlier(tables, expires_at), asks_at)
             };
-            row.configuration_at = tables;
+            row.configuration_at = tables.into();
         }
         self.learn_name_servers(index);
     }
@@ -510,7 +510,7 @@ impl<O: Observer> Stack<'_, O> {
         let mut has_sent = false;
         while let Some(Some(row)) = self.interfaces.get_mut(usize::from(index))
             && row.is_up
-            && row.configuration_at.is_some_and(|at| at <= now)
+            && row.configuration_at.at().is_some_and(|at| at <= now)
         {
             let mtu = row.link_mtu() as u32;
             let link = Link {
@@ -553,7 +553,7 @@ impl<O: Observer> Stack<'_, O> {
             self.settle_configuration(index, Cause::Timer);
         }
         if is_refused && let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
-            row.configuration_at = Some(now + DEVICE_RETRY);
+            row.configuration_at = Some(now + DEVICE_RETRY).into();
         }
         is_refused
     }

@@ -83,7 +83,7 @@
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `neighbor`, `ip`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
-//! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
+//! | `addressing`, `address`, `lifetime`, `route` | the host's addresses and routes, and what follows from a change |
 //! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
@@ -145,6 +145,7 @@ mod keep_alive;
     path = "leasing/absent.rs"
 )]
 mod leasing;
+mod lifetime;
 mod link;
 mod list;
 mod listen;
