@@ -258,7 +258,7 @@ impl<O: Observer> Stack<'_, O> {
             let Some(row) = self.interfaces.get_mut(index) else {
                 continue;
             };
-            if row.configuration_at.is_none_or(|at| self.now < at) {
+            if row.configuration_at.at().is_none_or(|at| self.now < at) {
                 continue;
             }
             row.addresses.expire(self.now);
@@ -313,7 +313,7 @@ impl<O: Observer> Stack<'_, O> {
                 let asks_at = earlier(row.addresses.detects_at(), asks_at).filter(|_| row.is_up);
                 earlier(earlier(tables, expires_at), asks_at)
             };
-            row.configuration_at = tables;
+            row.configuration_at = tables.into();
         }
         self.learn_name_servers(index);
     }
@@ -506,7 +506,7 @@ impl<O: Observer> Stack<'_, O> {
         let mut has_sent = false;
         while let Some(row) = self.interfaces.get_mut(index)
             && row.is_up
-            && row.configuration_at.is_some_and(|at| at <= now)
+            && row.configuration_at.at().is_some_and(|at| at <= now)
         {
             let mtu = row.link_mtu() as u32;
             let link = Link {
@@ -549,7 +549,7 @@ impl<O: Observer> Stack<'_, O> {
             self.settle_configuration(index, Cause::Timer);
         }
         if is_refused && let Some(row) = self.interfaces.get_mut(index) {
-            row.configuration_at = Some(now + DEVICE_RETRY);
+            row.configuration_at = Some(now + DEVICE_RETRY).into();
         }
         is_refused
     }

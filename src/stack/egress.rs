@@ -406,7 +406,7 @@ impl NetworkInterface {
         }
         let client = self.client.as_ref();
         let client_at = client.and_then(|client| client.poll_at(self.is_up));
-        let own = earlier(self.reports_at(), self.configuration_at);
+        let own = earlier(self.reports_at(), self.configuration_at.at());
         earlier(own, client_at)
     }
 

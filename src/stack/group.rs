@@ -25,6 +25,8 @@ use super::{Domain, Fd, InterfaceId, Stack, glass};
 use crate::trace::{Call, Cause, Observer};
 use crate::{Error, Limit, Result};
 
+pub(super) use super::multicast::Memberships;
+
 /// Memberships of all sockets of a stack.
 const MEMBERSHIPS: usize = if cfg!(feature = "std") { 128 } else { 8 };
 
@@ -50,7 +52,7 @@ pub(super) struct Membership {
 pub(super) type Joined = Vec<Membership, MEMBERSHIPS>;
 
 impl<'a, O: Observer> Stack<'a, O> {
-    /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP`: a datagram or raw socket joins a group on a link; without one, on that which
+    /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP` (feature `multicast`): a datagram or raw socket joins a group on a link; without one, on that which
     /// the route to the group takes. The first membership of a link is reported to its routers (IGMPv2, MLDv2), and taken
     /// back when the last socket has left or closed. An IPv6 socket may join groups of both families, as on Linux.
     ///

@@ -20,7 +20,6 @@ use super::interface::LOOPBACK;
 use super::ip::IpAddr;
 use super::link::{Link, Transmit};
 use super::listen::{Arrival, Syn};
-use super::multicast::is_of_routers;
 use super::slot::{Kind, Slot};
 use crate::trace::{Cause, DropReason, Observer};
 
@@ -399,4 +398,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 fn is_header_right(incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
     let is_checked = packet.source.is_ipv4() && incoming.capabilities.checksum.ipv4.rx();
     !is_checked || Sum::ZERO.add(packet.header).is_right()
+}
+
+/// Whether a group is that of routers: no host is in it, and misses nothing.
+fn is_of_routers(group: IpAddr) -> bool {
+    match group {
+        IpAddr::V4(v4) => matches!(v4.octets(), [224, 0, 0, 2 | 22]),
+        IpAddr::V6(v6) => matches!(v6.segments(), [0xff02, 0, 0, 0, 0, 0, 0, 2 | 0x16]),
+    }
 }

@@ -13,13 +13,14 @@ use super::autoconfiguration::Autoconfiguration;
 use super::door::Packets;
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
+use super::group::Memberships;
 #[cfg(feature = "ipv6")]
 use super::group::SolicitedNodes;
 use super::ip::{self, IpAddr};
 use super::leasing::Client;
+use super::lifetime::Until;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
-use super::multicast::Memberships;
 use super::neighbor::Neighbors;
 #[cfg(feature = "ipv6")]
 use super::neighbor::solicited_node;
@@ -62,7 +63,7 @@ pub(super) struct NetworkInterface {
     #[cfg(feature = "ipv6")]
     pub(super) detects_duplicates: bool,
     /// When something of an address or a route is due.
-    pub(super) configuration_at: Option<Instant>,
+    pub(super) configuration_at: Until,
     /// The link carries frames.
     pub(super) is_up: bool,
     pub(super) neighbors: Neighbors,
@@ -106,7 +107,7 @@ impl NetworkInterface {
             autoconfiguration: None,
             #[cfg(feature = "ipv6")]
             detects_duplicates: false,
-            configuration_at: None,
+            configuration_at: Until::NEVER,
             is_up: true,
             neighbors: Neighbors::new(),
             memberships: Memberships::new(),
@@ -221,7 +222,8 @@ impl NetworkInterface {
             advertised.map_or(lent, |mtu| lent.min(mtu as usize))
         };
         let mtu = lent.min(longest);
-        if mtu != self.mtu {
+        // Where nobody is heard about it, it stays.
+        if cfg!(feature = "_learned") && mtu != self.mtu {
             self.mtu = mtu;
             // smoltcp asks a device but once.
             let config = Config::new(HardwareAddress::Ip);

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 use smoltcp::time::Instant;
 
-use super::address::{Lifetimes, Origin, Row};
+use super::address::{Origin, Row};
 use super::conflict::{Arp, Detection, Finding};
 use super::datagram::{Content, DISCOVERY_INTERVAL, DISCOVERY_TIMEOUT, Envelope, UDP_HEADER};
 use super::dhcp::{CLIENT_PORT, Dhcp, Event, Lease, MESSAGE_LEN, SERVER_PORT};
@@ -15,6 +15,7 @@ use super::header::Part;
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
 use super::ip::IpAddr;
+use super::lifetime::Lifetimes;
 use super::link::{BROADCAST, Hardware, Link, Transmit};
 use super::neighbor::{self, ARP_REQUEST};
 use super::outgoing::Outgoing;
@@ -260,8 +261,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         };
         let lifetimes = Lifetimes {
-            preferred_until: lease.expiry(),
-            valid_until: lease.expiry(),
+            preferred_until: lease.expiry().into(),
+            valid_until: lease.expiry().into(),
         };
         let leased = Row::new(lease.address.into(), lease.prefix_len, Origin::Dhcp);
         let leased = leased.with_lifetimes(lifetimes);

@@ -83,7 +83,7 @@
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
 //! | `interface`, `interfaces`, `loopback`, `neighbor`, `ip`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
-//! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
+//! | `addressing`, `address`, `lifetime`, `route` | the host's addresses and routes, and what follows from a change |
 //! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
@@ -131,6 +131,7 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+#[cfg_attr(not(feature = "multicast"), path = "group/absent.rs")]
 mod group;
 mod header;
 mod icmp;
@@ -145,11 +146,13 @@ mod keep_alive;
     path = "leasing/absent.rs"
 )]
 mod leasing;
+mod lifetime;
 mod link;
 mod list;
 mod listen;
 #[cfg_attr(not(feature = "loopback"), path = "loopback/absent.rs")]
 mod loopback;
+#[cfg(feature = "multicast")]
 mod multicast;
 mod neighbor;
 pub mod option;
