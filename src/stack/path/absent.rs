@@ -58,7 +58,7 @@ impl Connection {
 impl<O: Observer> Stack<'_, O> {
     pub(super) fn find_path(&mut self, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
-        let interface = self.interfaces[usize::from(place.interface)].as_ref();
+        let interface = self.interfaces.get(place.interface);
         let link = interface.map_or(0, |interface| interface.mtu);
         if let Kind::Connection(connection) = &mut place.kind {
             connection.mtu = u16::try_from(link).unwrap_or(u16::MAX);
