@@ -33,6 +33,10 @@
 //! devices and the lab; `log` messages through the `log` crate; `embedded-io` and `embedded-nal` the traits of these crates;
 //! `tokio` its traits on the asynchronous sockets, and a stack that runs as one of its tasks; `embassy` the same for embassy,
 //! and its drivers as devices, without a heap; `critical-section` a lock for the asynchronous sockets where there is no `std`.
+//!
+//! What a small program does not call costs it neither flash nor memory. Without `std`, which has them all, these are to be
+//! asked for: `dhcp`, addresses from a server; `dns`, names; `multicast`, groups that sockets join (`ipv6` has it: neighbors
+//! find each other in groups).
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
