@@ -1,8 +1,8 @@
 //! In which order a name's addresses are tried (RFC 6724 §6).
 
 use core::cmp::Ordering;
-use core::net::IpAddr;
 
+use super::ip::IpAddr;
 use super::policy::{Candidate, common_prefix_len, policy, scope};
 
 /// An address of a name, and what it would be spoken to from; `None` where there is no way to it.

@@ -1,14 +1,14 @@
 //! What goes out: slots that were touched, or whose deadline came, are polled; no others.
 
-use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
 use super::connection::{Connection, Role};
 use super::datagram::DISCOVERY_TIMEOUT;
-use super::door::{DoorOut, Sent, Watch};
+use super::door::{Door, Sent, Watch};
 use super::interface::{LOOPBACK, NetworkInterface};
+use super::link::Transmit;
 use super::slot::{Agenda, Kind};
 use crate::Error;
 use crate::trace::{Cause, Observer};
@@ -69,7 +69,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 None => break,
             }
         }
-        #[cfg(feature = "ipv4")]
         self.unblock_client(interface);
     }
 
@@ -88,7 +87,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Polls the slots that have work on an interface, each once, until the device refuses a frame.
-    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) {
+    pub(super) fn egress(&mut self, interface: u8, device: &mut dyn Transmit) {
         let count = match self.interfaces.get(usize::from(interface)) {
             Some(Some(interface)) => interface.due.len(),
             // Another stack's interface, for all that can be known.
@@ -120,22 +119,19 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends what the host says of itself; says whether the device refused a frame.
-    fn egress_own<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
-        if self.reassemblies.has_answers() && self.egress_answers(interface, device)
+    fn egress_own(&mut self, interface: u8, device: &mut dyn Transmit) -> bool {
+        if self.egress_answers(interface, device)
             || self.egress_solicitations(interface, device)
             || self.egress_queries(interface, device)
+            || self.egress_client(interface, device)
         {
-            return true;
-        }
-        #[cfg(feature = "ipv4")]
-        if self.egress_client(interface, device) {
             return true;
         }
         self.egress_memberships(interface, device)
     }
 
     /// Polls one slot; says whether the device refused a frame.
-    fn egress_slot<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
+    fn egress_slot(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> bool {
         self.cause = Cause::Timer;
         if self.is_to_be_read(slot) {
             return false;
@@ -159,7 +155,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             self.probe(slot);
             self.forget_path(slot);
-            narrow = self.narrowed(index, slot, device);
+            narrow = self.narrowed(index, slot);
             resends_at = self.resends_at(slot);
         }
         let connection = self.slots[usize::from(slot)].connection();
@@ -184,10 +180,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp,
             observer: &mut self.observer,
         };
-        let mut door = DoorOut {
-            device: &mut *device,
-            watch: &mut watch,
-        };
+        let mut door = Door::out(device, &mut watch);
         let inner = narrow.as_mut().unwrap_or(&mut interface.inner);
         let mut more = true;
         for _ in 0..BURST {
@@ -397,11 +390,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
-        if self.reassemblies.has_answers() {
-            let mut indices = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
-            if indices.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
-                at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
-            }
+        if self.reassemblies.has_answer(&is_meant) {
+            at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
         }
         for (index, row) in (0..).zip(self.interfaces.iter()) {
             if let Some(row) = row.as_ref().filter(|_| is_meant(index))
@@ -422,13 +412,10 @@ impl NetworkInterface {
         if !self.due.is_empty() {
             return Some(now);
         }
+        let client = self.client.as_ref();
+        let client_at = client.and_then(|client| client.poll_at(self.is_up));
         let own = earlier(self.reports_at(), self.configuration_at);
-        #[cfg(feature = "ipv4")]
-        let own = {
-            let client = self.client.as_ref();
-            earlier(own, client.and_then(|client| client.poll_at(self.is_up)))
-        };
-        own
+        earlier(own, client_at)
     }
 
     /// How long what is due waits: a full device is no reason to call at once, and no reason to let the other links wait.

@@ -9,7 +9,6 @@
 //! | "fragmentation needed", "packet too big" | | shorter packets, and what was lost is sent again (RFC 1191, RFC 8201) | shorter packets, as of raw sockets and echo replies |
 //! | source quench (RFC 6633), redirect, parameter problem | | | |
 
-use smoltcp::phy::TxToken;
 use smoltcp::socket::tcp::State;
 
 use super::amend::unacknowledged;
@@ -17,6 +16,8 @@ use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP, before};
 use super::ingress::Incoming;
+use super::ip;
+use super::link::Transmit;
 use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use super::path::mtu_of;
@@ -36,10 +37,10 @@ const FRAGMENT: u8 = 44;
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes an ICMP message in, whose checksum is right.
-    pub(super) fn ingress_icmp<T: TxToken>(
+    pub(super) fn ingress_icmp(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let is_v6 = packet.source.is_ipv6();
@@ -260,7 +261,13 @@ impl Quote {
                     }
                     protocol => (40, protocol),
                 };
-                (header_len, len, protocol, source.into(), destination.into())
+                (
+                    header_len,
+                    len,
+                    protocol,
+                    ip::v6(source)?.into(),
+                    ip::v6(destination)?.into(),
+                )
             }
             _ => return None,
         };

@@ -1,9 +1,7 @@
 //! What comes in: each frame finds the one socket it is for and is handed to smoltcp with that socket alone.
 
-use core::net::IpAddr;
-
 use smoltcp::iface::SocketSet;
-use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta, TxToken};
+use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::socket::tcp::State;
 
 use super::Stack;
@@ -11,16 +9,16 @@ use super::challenge::Verdict;
 use super::checksum::Sum;
 use super::connection::Role;
 use super::datagram::{Content, Envelope, Posted};
-use super::door::{DoorIn, Sent, Watch};
+use super::door::{Door, Sent, Watch};
 use super::flow::Flow;
-use super::fragment::{self, Outcome};
 use super::frame::is_link_unicast;
 use super::frame::{
     self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, IGMP, NO_NEXT_HEADER, Packet, Segment, TCP, UDP,
 };
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
-use super::link::Link;
+use super::ip::IpAddr;
+use super::link::{Link, Transmit};
 use super::listen::{Arrival, Syn};
 use super::multicast::is_of_routers;
 use super::slot::{Kind, Slot};
@@ -59,7 +57,7 @@ impl<'f> Incoming<'f> {
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes one frame in.
     #[inline]
-    pub(super) fn ingress<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
+    pub(super) fn ingress(&mut self, incoming: &Incoming<'_>, token: &mut dyn Transmit) {
         self.cause = Cause::Segment;
         self.tell_in(incoming);
         let interface = self.interfaces[usize::from(incoming.interface)].as_ref();
@@ -67,7 +65,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return self.tell_drop(incoming, DropReason::LinkDown);
         }
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
-            Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
+            Frame::Ip { link, packet } if frame::is_fragment(packet) => {
                 self.ingress_fragment(incoming, token, link, packet);
             }
             Frame::Ip { link, packet } => self.ingress_packet(incoming, token, link, packet),
@@ -76,44 +74,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// Takes in a fragment, and the packet that it makes whole.
-    fn ingress_fragment<T: TxToken>(
-        &mut self,
-        incoming: &Incoming<'_>,
-        token: T,
-        link: &[u8],
-        packet: &[u8],
-    ) {
-        if !self.is_for_us(incoming.interface, link) {
-            return;
-        }
-        match self
-            .reassemblies
-            .add(self.now, incoming.interface, link, packet)
-        {
-            Outcome::Incomplete => {}
-            Outcome::Complete(complete) => {
-                let whole = Incoming {
-                    frame: complete.frame(),
-                    is_reassembled: true,
-                    ..*incoming
-                };
-                let parts = Frame::parse(incoming.capabilities.medium, whole.frame);
-                if let Frame::Ip { link, packet } = parts {
-                    self.ingress_packet(&whole, token, link, packet);
-                }
-                self.put_back(complete);
-            }
-            Outcome::Dropped(reason) => self.tell_drop(incoming, reason.into()),
-        }
-    }
-
     /// Takes in a frame with a whole IP packet.
     #[inline]
-    fn ingress_packet<T: TxToken>(
+    pub(super) fn ingress_packet(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         link: &[u8],
         packet: &[u8],
     ) {
@@ -134,7 +100,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return self.ingress_tcp(incoming, token, link, &packet);
         }
-        #[cfg(feature = "ipv4")]
         if self.is_answer(incoming, &packet)
             && is_header_right(incoming, &packet)
             && is_checksum_right(incoming, &packet)
@@ -183,10 +148,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     #[inline]
-    fn ingress_tcp<T: TxToken>(
+    fn ingress_tcp(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         link: &[u8],
         packet: &Packet<'_>,
     ) {
@@ -297,7 +262,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             })
     }
 
-    fn ingress_udp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T, packet: &Packet<'_>) {
+    fn ingress_udp(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: &mut dyn Transmit,
+        packet: &Packet<'_>,
+    ) {
         let Some((flow, payload)) = packet.datagram() else {
             return self.tell_drop(incoming, DropReason::Malformed);
         };
@@ -314,7 +284,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         match self.post(&envelope, &[payload]) {
             Posted::Delivered => {}
-            #[cfg(feature = "ipv4")]
             Posted::Unknown if self.is_for_client(incoming.interface, &flow) => {}
             Posted::Full => self.tell_drop(incoming, DropReason::ReceiveQueueFull),
             Posted::Unknown => {
@@ -348,10 +317,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hands a frame to smoltcp, with the socket it is for or with none.
-    pub(super) fn deliver<T: TxToken>(
+    pub(super) fn deliver(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         to: Option<(u16, Option<Segment>)>,
     ) {
         let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
@@ -371,11 +340,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp,
             observer: &mut self.observer,
         };
-        let mut door = DoorIn {
+        let mut door = Door {
             packet: Some(incoming.packet()),
             meta: incoming.meta,
-            token: Some(token),
-            capabilities: incoming.capabilities,
+            device: token,
             watch: &mut watch,
         };
         let Some((slot, segment)) = to else {

@@ -1,8 +1,7 @@
 //! DHCP on an interface: how the client's messages travel, what its lease gives the interface, and what goes away with it.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddrV4};
 
-use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use super::address::{Lifetimes, Origin, Row};
@@ -15,7 +14,9 @@ use super::frame::{Packet, UDP};
 use super::header::Part;
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
-use super::link::{BROADCAST, Hardware, Link};
+use super::ip::IpAddr;
+use super::link::{BROADCAST, Hardware, Link, Transmit};
+use super::neighbor::{self, ARP_REQUEST};
 use super::outgoing::Outgoing;
 use super::route::{LEARNED_METRIC, Route};
 use super::waiting::Subject;
@@ -36,6 +37,8 @@ pub(super) struct Client {
     detection: Option<Detection>,
     /// The address that the interface has been given.
     given: Option<Ipv4Addr>,
+    /// The longest packets that the server allows.
+    lent_mtu: Option<usize>,
     /// Since when a message waits for its server's hardware address, and until when it is left alone.
     blocked: Option<(Instant, Instant)>,
 }
@@ -46,8 +49,14 @@ impl Client {
             dhcp: Dhcp::new(hardware, mtu, seed, now),
             detection: None,
             given: None,
+            lent_mtu: None,
             blocked: None,
         }
+    }
+
+    /// The longest packets that its server allows.
+    pub(super) fn lent_mtu(&self) -> Option<usize> {
+        self.lent_mtu
     }
 
     /// When it is to be polled. Nobody is asked over a link that is down.
@@ -75,7 +84,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// takes some seconds.
     ///
     /// [`Error::InvalidArgument`] for what is not an Ethernet with packets of 576 octets. Where DHCP has been started,
-    /// nothing changes.
+    /// nothing changes. All this is feature `dhcp`.
     pub fn start_dhcp(&mut self, interface: InterfaceId) -> Result<()> {
         let seed = self.secret.random_u64();
         let now = self.now;
@@ -119,6 +128,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         client.dhcp.lease().filter(|_| client.given.is_some())
     }
 
+    /// The name servers that an interface's lease names.
+    pub(super) fn leased_name_servers(&self, interface: InterfaceId) -> &[Ipv4Addr] {
+        self.lease(interface)
+            .map_or(&[], |lease| &lease.name_servers)
+    }
+
     /// Whether no interface waits for its address.
     pub(super) fn has_all_leases(&self) -> bool {
         let clients = self.interfaces.iter().flatten();
@@ -160,11 +175,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hears an ARP packet, which may say whose the client's address is.
-    pub(super) fn hear_claim(&mut self, interface: u8, arp: &Arp) {
+    pub(super) fn hear_claim(&mut self, interface: u8, arp: &neighbor::Arp) {
         let now = self.now;
         if let Some(client) = self.client_mut(interface)
             && let Some(detection) = &mut client.detection
-            && let Some(finding) = detection.hear(now, arp)
+            && let Some(finding) = detection.hear(now, &Arp::from(arp))
         {
             let address = detection.address();
             self.find(interface, address, finding);
@@ -256,7 +271,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return;
         }
-        row.lent_mtu = lease.mtu.map(usize::from);
+        if let Some(client) = &mut row.client {
+            client.given = Some(lease.address);
+            client.lent_mtu = lease.mtu.map(usize::from);
+        }
         row.fit_mtu();
         row.routes.remove_all(Origin::Dhcp, |_| true);
         if let Some(router) = lease.router {
@@ -266,9 +284,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 ..Route::default_by(router.into())
             };
             row.routes.learn(route, Origin::Dhcp, None);
-        }
-        if let Some(client) = &mut row.client {
-            client.given = Some(lease.address);
         }
         self.settle_configuration(interface, self.cause);
         self.wakers.wake(Subject::Configured);
@@ -286,8 +301,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(address) = client.given.take() else {
             return;
         };
+        client.lent_mtu = None;
         row.routes.remove_all(Origin::Dhcp, |_| true);
-        row.lent_mtu = None;
         row.fit_mtu();
         if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
             row.addresses.remove(address.into());
@@ -296,7 +311,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Does what is due on an interface; says whether the device refused a frame.
-    pub(super) fn egress_client<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    pub(super) fn egress_client(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         if self.client_mut(index).is_none() {
             return false;
         }
@@ -342,7 +357,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends the probes and announcements that are due; says whether the device refused one.
-    fn send_claims<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    fn send_claims(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         while let Some(client) = self.client_mut(index)
             && let Some(detection) = client.detection
@@ -360,8 +375,33 @@ impl<'a, O: Observer> Stack<'a, O> {
         false
     }
 
+    /// Asks all for an address that this host is about to take, or tells them that it has: which, the sender's address says
+    /// (RFC 5227 §1.1). Says whether the device had room for it.
+    fn send_claim(
+        &mut self,
+        index: u8,
+        sender: Ipv4Addr,
+        address: Ipv4Addr,
+        device: &mut dyn Transmit,
+    ) -> bool {
+        let interface = self.interfaces[usize::from(index)].as_ref();
+        let Some(own) = interface.and_then(|interface| interface.hardware) else {
+            return true;
+        };
+        let arp = neighbor::Arp {
+            operation: ARP_REQUEST,
+            sender: (own, sender.octets()),
+            target: ([0; 6], address.octets()),
+        };
+        let link = Link::Ethernet {
+            from: own,
+            to: BROADCAST,
+        };
+        self.send_arp(index, device, link, &arp)
+    }
+
     /// Sends the message that is due, if it is known where to; says whether the device refused it.
-    fn send_request<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    fn send_request(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
             return false;
@@ -376,12 +416,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         is_refused
     }
 
-    fn send_request_of<D: Device + ?Sized>(
+    fn send_request_of(
         &mut self,
         client: &mut Client,
         index: u8,
         now: Instant,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
             return false;
@@ -419,12 +459,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Asks for the server's hardware address, up to a time: then the message counts as sent and lost, for the server may come
     /// back, or the others be asked.
-    fn wait_for_server<D: Device + ?Sized>(
+    fn wait_for_server(
         &mut self,
         client: &mut Client,
         index: u8,
         server: Ipv4Addr,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let now = self.now;
         let (since, until) = client.blocked.unwrap_or((now, now));
@@ -448,6 +488,17 @@ impl NetworkInterface {
                 to: BROADCAST,
             }),
             _ => self.link_to(destination.into(), now),
+        }
+    }
+}
+
+impl From<&neighbor::Arp> for Arp {
+    fn from(arp: &neighbor::Arp) -> Arp {
+        Arp {
+            is_request: arp.operation == ARP_REQUEST,
+            sender_hardware: arp.sender.0,
+            sender: arp.sender.1.into(),
+            target: arp.target.1.into(),
         }
     }
 }

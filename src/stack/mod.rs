@@ -82,7 +82,7 @@
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
-//! | `interface`, `neighbor`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `interface`, `neighbor`, `ip`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
 //! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |
@@ -109,7 +109,7 @@ mod autoconfiguration;
 mod call;
 mod challenge;
 pub(crate) mod checksum;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod conflict;
 mod connection;
 mod cork;
@@ -117,13 +117,14 @@ mod countdown;
 mod datagram;
 mod deadline;
 mod destination;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod dhcp;
 mod dns;
 mod door;
 mod egress;
 mod fd;
 mod flow;
+#[cfg_attr(not(feature = "fragments"), path = "fragment/absent.rs")]
 mod fragment;
 pub(crate) mod frame;
 mod glass;
@@ -133,8 +134,12 @@ mod icmp;
 mod ingress;
 mod inquiry;
 mod interface;
+pub(crate) mod ip;
 mod keep_alive;
-#[cfg(feature = "ipv4")]
+#[cfg_attr(
+    not(all(feature = "dhcp", feature = "ipv4")),
+    path = "leasing/absent.rs"
+)]
 mod leasing;
 mod link;
 mod list;
@@ -165,7 +170,8 @@ mod waiting;
 mod window;
 
 use core::mem;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
+use ip::IpAddr;
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -178,9 +184,10 @@ pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
 };
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
+#[cfg(feature = "fragments")]
 pub use fragment::storage_for as reassembly_storage;
 pub use pollfd::{Events, PollFd};
 pub use resolver::{Addresses, Lookup};
@@ -195,13 +202,13 @@ pub(crate) use waiting::Woken;
 use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
 use answer::RateLimit;
-use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
 use group::Joined;
 use ingress::Incoming;
 use interface::{LOOPBACK, NetworkInterface};
+use link::{Port, Reply};
 use list::{Link, List};
 use listen::Pending;
 use path::Paths;
@@ -402,8 +409,6 @@ pub struct Stack<'a, O: Observer = ()> {
     /// A waiting SYN may find room now.
     room: bool,
     reassemblies: Reassemblies<'a>,
-    /// The way of the answer to the packet that has just been put together.
-    echo: Option<Way>,
     echoes: RateLimit,
     errors: RateLimit,
     /// How many raw sockets are open.
@@ -462,7 +467,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn assemble(parts: Parts<'a>, key: [u8; 16], observer: O) -> Self {
         let mut secret = Secret::new(key);
         let Parts {
-            mut loopback,
+            loopback,
             mut interfaces,
             mut members,
             ..
@@ -470,7 +475,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let seed = secret.random_u64();
         if let Some(place) = interfaces.first_mut() {
             *place = Some(NetworkInterface::new(
-                &mut loopback,
+                &loopback.capabilities(),
                 None,
                 seed,
                 Instant::ZERO,
@@ -508,7 +513,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             pending: parts.pending,
             room: false,
             reassemblies: parts.reassemblies,
-            echo: None,
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,
@@ -557,7 +561,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         self.poll_streams();
         // What came over the loopback may have an answer that goes over the link, and the other way round.
-        self.egress(interface.0, device);
+        self.egress(interface.0, &mut Port(device));
         self.poll_own_loopback();
         if has_unread {
             return Some(self.now);
@@ -605,10 +609,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                     capabilities: &capabilities,
                     is_reassembled: false,
                 };
-                self.ingress(&incoming, token);
+                self.ingress(&incoming, &mut Reply(Some(token)));
             });
         }
-        self.egress(interface, device);
+        self.egress(interface, &mut Port(device));
         has_unread
     }
 

@@ -1,11 +1,8 @@
 //! The largest packet that the way to a host takes, where routers have said that it is less than what the link takes (RFC 1191,
 //! RFC 8201). Remembered for each destination, for ten minutes; then the link's is tried again.
 
-use core::net::IpAddr;
-
 use heapless::Vec;
 use smoltcp::iface::{Config, Interface};
-use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::HardwareAddress;
@@ -13,8 +10,8 @@ use smoltcp::wire::HardwareAddress;
 use super::Stack;
 use super::amend::unacknowledged;
 use super::connection::Connection;
-use super::door::Packets;
 use super::frame::before;
+use super::ip::IpAddr;
 use super::slot::Kind;
 use crate::trace::Observer;
 
@@ -190,12 +187,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// An interface that sends no longer packets than a connection may, where that is less than its own takes. smoltcp has one
     /// size for all.
     #[inline]
-    pub(super) fn narrowed<D: Device + ?Sized>(
-        &self,
-        index: u8,
-        slot: u16,
-        device: &D,
-    ) -> Option<Interface> {
+    pub(super) fn narrowed(&self, index: u8, slot: u16) -> Option<Interface> {
         let connection = self.slots[usize::from(slot)].connection()?;
         let interface = self.interfaces[usize::from(index)].as_ref()?;
         let mtu = usize::from(connection.mtu);
@@ -204,7 +196,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = 1; // nothing is drawn from it
-        let mut packets = Packets::of_size(&device.capabilities(), mtu);
+        let mut packets = interface.packets.with_mtu(mtu);
         let mut narrow = Interface::new(config, &mut packets, self.now);
         narrow.set_any_ip(true);
         Some(narrow)

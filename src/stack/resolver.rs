@@ -7,7 +7,7 @@
 mod ask;
 mod stream;
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{self, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
 use managed::ManagedSlice;
@@ -16,6 +16,7 @@ use smoltcp::time::Instant;
 use super::destination::{self, Destination};
 use super::dns::{Family, MAX_SERVERS, Name, Query};
 use super::flow::{Flow, Scope, to_smoltcp};
+use super::ip::{self, IpAddr};
 use super::waiting::Subject;
 use super::{InterfaceId, Stack, Type};
 use crate::trace::Observer;
@@ -23,7 +24,7 @@ use crate::{Error, Limit, Result};
 use stream::Stream;
 
 /// The addresses of a name, eight of each family at most; further ones are left out.
-pub type Addresses = Vec<IpAddr, 16>;
+pub type Addresses = Vec<net::IpAddr, 16>;
 
 /// Name servers that the user names; the rest of [`MAX_SERVERS`] is for those that are learned.
 const NAME_SERVERS: usize = 4;
@@ -165,7 +166,7 @@ impl LookupRow {
 pub(super) struct Resolver<'a> {
     rows: ManagedSlice<'a, LookupRow>,
     servers: Servers,
-    names: Vec<(&'static str, IpAddr), NAMES>,
+    names: Vec<(&'static str, net::IpAddr), NAMES>,
     /// When the first question is to be asked, or given up.
     next: Option<Instant>,
     /// There are datagrams that have not left.
@@ -246,7 +247,7 @@ impl<'a> Resolver<'a> {
             let v6 = cfg!(feature = "ipv6").then_some(Ipv6Addr::LOCALHOST.into());
             return Some([v4, v6].into_iter().flatten().collect());
         }
-        if let Ok(literal) = name.parse::<IpAddr>() {
+        if let Ok(literal) = name.parse::<net::IpAddr>() {
             let _ = addresses.push(literal);
         }
         let bare = name.strip_suffix('.').unwrap_or(name);
@@ -269,10 +270,11 @@ fn is_localhost(name: &str) -> bool {
 impl<'a, O: Observer> Stack<'a, O> {
     /// Adds a name server; they are asked in order, before those that are
     /// [learned](Stack::set_learned_name_servers). [`Error::Exhausted`] beyond four.
-    pub fn add_name_server(&mut self, server: IpAddr) -> Result<()> {
+    pub fn add_name_server(&mut self, server: net::IpAddr) -> Result<()> {
         if server.is_unspecified() || server.is_multicast() {
             return Err(Error::InvalidArgument);
         }
+        let server = ip::inward(server)?;
         to_smoltcp(server).ok_or(Error::AddressFamilyNotSupported)?;
         let servers = &mut self.resolver.servers;
         let is_users = |server: &&Server| server.learned_on.is_none();
@@ -294,10 +296,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The name servers that an interface's network names, by DHCP (RFC 2132 §3.8) or in router advertisements
     /// (RFC 8106 §5.1), in place of those that it named before. They come after the user's, and those of which there is no
     /// address in this build, or no room for, are left out. Lookups under way go on with those that they began with.
-    pub fn set_learned_name_servers(&mut self, interface: InterfaceId, servers: &[IpAddr]) {
+    pub fn set_learned_name_servers(&mut self, interface: InterfaceId, servers: &[net::IpAddr]) {
         let all = &mut self.resolver.servers;
         all.retain(|server| server.learned_on != Some(interface.0));
-        for &addr in servers {
+        for addr in servers.iter().filter_map(|&addr| ip::inward(addr).ok()) {
             let server = Server {
                 addr,
                 learned_on: Some(interface.0),
@@ -311,7 +313,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Adds a name to the static table, which is asked before the servers, as `/etc/hosts` is. A name with several
     /// addresses is added several times. `localhost` is this host, whatever the table says.
-    pub fn add_name(&mut self, name: &'static str, address: IpAddr) -> Result<()> {
+    pub fn add_name(&mut self, name: &'static str, address: net::IpAddr) -> Result<()> {
         let name = name.strip_suffix('.').unwrap_or(name);
         let added = self.resolver.names.push((name, address));
         added.map_err(|_| Error::Exhausted(Limit::Names))
@@ -427,14 +429,15 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn sorted(&self, mut addresses: Addresses) -> Addresses {
-        let destination = |&addr: &IpAddr| Destination {
+        let destination = |addr: IpAddr| Destination {
             addr,
             source: self.candidate_for(addr),
         };
-        let mut destinations: Vec<Destination, 16> = addresses.iter().map(destination).collect();
+        let own = addresses.iter().filter_map(|&addr| ip::inward(addr).ok());
+        let mut destinations: Vec<Destination, 16> = own.map(destination).collect();
         destination::sort(&mut destinations);
         addresses.clear();
-        addresses.extend(destinations.iter().map(|it| it.addr));
+        addresses.extend(destinations.iter().map(|it| ip::outward(it.addr)));
         addresses
     }
 

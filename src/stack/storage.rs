@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::datagram::{Datagrams, Queue, Row};
 use super::deadline::{Deadlines, Entry};
 use super::fd::{Descriptor, Descriptors};
-use super::fragment::{Reassemblies, Reassembly};
+use super::fragment::{self, Reassemblies};
 use super::interface::NetworkInterface;
 use super::list::{Link, List};
 use super::listen::{Pending, Syn};
@@ -53,7 +53,7 @@ pub(super) struct Parts<'a> {
 /// - `SYNS`: connection requests that wait while there is no room for them.
 /// - `LOOPBACK`: the MTU of the internal loopback, and of its queue; without it a host cannot talk to itself.
 /// - `REASSEMBLY`: octets for putting a fragmented packet together, [`reassembly_storage`](super::reassembly_storage) of
-///   the longest; without it fragments are dropped.
+///   the longest; without it, or without feature `fragments`, fragments are dropped.
 /// - `LOOKUPS`: names that are looked up at once. An answer that does not fit into a datagram takes a descriptor and a
 ///   connection of those above, for as long as it takes.
 ///
@@ -96,8 +96,7 @@ pub struct Storage<
     interfaces: [Option<NetworkInterface>; INTERFACES],
     syns: [Option<Syn>; SYNS],
     loopback: [[u8; LOOPBACK]; 3],
-    reassembly: [u8; REASSEMBLY],
-    reassemblies: [Reassembly<'a>; 1],
+    reassembly: fragment::Memory<'a, REASSEMBLY>,
     lookups: [LookupRow; LOOKUPS],
     wakers: [[WakerRow; 2]; SOCKETS],
     waiting: [[Link; 2]; SOCKETS],
@@ -161,8 +160,7 @@ impl<
             interfaces: [const { None }; INTERFACES],
             syns: [const { None }; SYNS],
             loopback: [[0; LOOPBACK]; 3],
-            reassembly: [0; REASSEMBLY],
-            reassemblies: [Reassembly::empty()],
+            reassembly: fragment::Memory::new(),
             lookups: [const { LookupRow::FREE }; LOOKUPS],
             wakers: [const { [const { WakerRow::FREE }; 2] }; SOCKETS],
             waiting: [[Link::UNLINKED; 2]; SOCKETS],
@@ -196,7 +194,6 @@ impl<
             let send = Queue::new(&mut sent[..], &mut send[..]);
             *slot = Slot::for_datagrams(receive, send);
         }
-        self.reassemblies = [Reassembly::new(&mut self.reassembly[..])];
         let [queue @ .., scratch] = &mut self.loopback;
         Parts {
             descriptors: Descriptors::new(&mut self.descriptors[..]),
@@ -210,7 +207,7 @@ impl<
             ports: Table::new(self.ports.as_flattened_mut()),
             interfaces: ManagedSlice::Borrowed(&mut self.interfaces),
             pending: Pending::new(&mut self.syns[..]),
-            reassemblies: Reassemblies::new(&mut self.reassemblies[..]),
+            reassemblies: self.reassembly.reassemblies(),
             loopback: Loopback::new(queue.as_flattened_mut(), &mut scratch[..]),
             resolver: Resolver::new(&mut self.lookups[..]),
             wakers: Wakers::new(
@@ -262,7 +259,8 @@ pub struct Capacity {
     pub interfaces: usize,
     /// Octets that the internal loopback queues; a third of it is its MTU, 65,535 at most. Default 262,144.
     pub loopback_buffer: usize,
-    /// Fragmented packets that are put together at once, each of 65,535 octets at most. Default 8.
+    /// Fragmented packets that are put together at once, each of 65,535 octets at most; none without feature `fragments`.
+    /// Default 8.
     pub reassemblies: usize,
     /// Names that are looked up at once. Default 8.
     pub lookups: usize,
@@ -322,8 +320,6 @@ impl Capacity {
         let lookups = self.lookups.min(most);
         let wakers = self.wakers.clamp(1, most);
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
-        let reassembly =
-            || Reassembly::new(vec![0; super::fragment::storage_for(usize::from(u16::MAX))]);
         Parts {
             descriptors: Descriptors::new(
                 (0..sockets).map(|_| Descriptor::FREE).collect::<Vec<_>>(),
@@ -340,11 +336,7 @@ impl Capacity {
                 (0..self.interfaces.min(254) + 1).map(|_| None).collect(),
             ),
             pending: Pending::new((0..self.pending_syns).map(|_| None).collect::<Vec<_>>()),
-            reassemblies: Reassemblies::new(
-                (0..self.reassemblies)
-                    .map(|_| reassembly())
-                    .collect::<Vec<_>>(),
-            ),
+            reassemblies: Reassemblies::on_the_heap(self.reassemblies),
             loopback: Loopback::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
             resolver: Resolver::new((0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>()),
             wakers: Wakers::new(
