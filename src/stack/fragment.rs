@@ -19,7 +19,6 @@
 //! Not done: ICMP "time exceeded" when the time is up; the merging of ECN marks (RFC 3168 §5.3; smoltcp has no ECN).
 
 use core::{mem, ops::Range};
-use heapless::Vec;
 use managed::ManagedSlice;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpProtocol;
@@ -294,21 +293,20 @@ impl Complete<'_> {
 /// Memory for one datagram, in the caller's.
 pub(super) struct Memory<'a, const OCTETS: usize> {
     octets: [u8; OCTETS],
-    slots: Vec<Reassembly<'a>, 1>,
+    slot: Option<Reassembly<'a>>,
 }
 
 impl<'a, const OCTETS: usize> Memory<'a, OCTETS> {
     pub(super) const fn new() -> Self {
         Memory {
             octets: [0; OCTETS],
-            slots: Vec::new(),
+            slot: None,
         }
     }
 
     pub(super) fn reassemblies(&'a mut self) -> Reassemblies<'a> {
-        self.slots.clear();
-        let _ = self.slots.push(Reassembly::new(&mut self.octets[..]));
-        Reassemblies::new(&mut self.slots[..])
+        self.slot = Some(Reassembly::new(&mut self.octets[..]));
+        Reassemblies::new(self.slot.as_mut_slice())
     }
 }
 
