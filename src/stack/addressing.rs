@@ -3,11 +3,8 @@
 
 use core::net::{self, Ipv4Addr};
 
-use heapless::Vec;
-
 use super::address::{AddressChange, InterfaceAddress, Origin, Row};
 use super::connection::{Connection, Role};
-use super::dns::MAX_SERVERS;
 use super::egress::earlier;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
@@ -321,20 +318,6 @@ impl<O: Observer> Stack<'_, O> {
             row.configuration_at = tables;
         }
         self.learn_name_servers(index);
-    }
-
-    /// The name servers that a link's DHCP server and its routers name.
-    fn learn_name_servers(&mut self, index: u8) {
-        let mut servers: Vec<net::IpAddr, MAX_SERVERS> = Vec::new();
-        let interface = InterfaceId(index);
-        for server in self.leased_name_servers(interface) {
-            let _ = servers.push((*server).into());
-        }
-        #[cfg(feature = "ipv6")]
-        for server in self.advertised_name_servers(interface) {
-            let _ = servers.push(server);
-        }
-        self.set_learned_name_servers(interface, &servers);
     }
 
     /// A gateway of no network that the interface still has an address of is out of reach.

@@ -18,11 +18,12 @@
 //!
 //! Not done: ICMP "time exceeded" when the time is up; the merging of ECN marks (RFC 3168 §5.3; smoltcp has no ECN).
 
-use core::{mem, ops::Range};
+use core::{mem, ops::Range, slice};
 use managed::ManagedSlice;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpProtocol;
 
+use super::storage::Place;
 use crate::trace::DropReason;
 use answer::Way;
 use packet::{Fragment, Key, rewrite};
@@ -293,20 +294,20 @@ impl Complete<'_> {
 /// Memory for one datagram, in the caller's.
 pub(super) struct Memory<'a, const OCTETS: usize> {
     octets: [u8; OCTETS],
-    slot: Option<Reassembly<'a>>,
+    slot: Place<Reassembly<'a>>,
 }
 
 impl<'a, const OCTETS: usize> Memory<'a, OCTETS> {
     pub(super) const fn new() -> Self {
         Memory {
             octets: [0; OCTETS],
-            slot: None,
+            slot: Place::Empty,
         }
     }
 
     pub(super) fn reassemblies(&'a mut self) -> Reassemblies<'a> {
-        self.slot = Some(Reassembly::new(&mut self.octets[..]));
-        Reassemblies::new(self.slot.as_mut_slice())
+        let slot = self.slot.put(Reassembly::new(&mut self.octets[..]));
+        Reassemblies::new(slot.map(slice::from_mut).unwrap_or_default())
     }
 }
 

@@ -23,7 +23,6 @@ use super::multicast::Memberships;
 use super::neighbor::Neighbors;
 #[cfg(feature = "ipv6")]
 use super::neighbor::solicited_node;
-use super::policy::Candidate;
 use super::policy::select_source;
 use super::route::{Rank, RouteTable};
 use super::{InterfaceId, Stack};
@@ -412,24 +411,6 @@ impl<O: Observer> Stack<'_, O> {
         let destination = ip::inward(destination).ok()?;
         let route = self.route(super::flow::UNSPECIFIED.addr, destination);
         route.ok().map(|route| ip::outward(route.source))
-    }
-
-    /// What an address would be spoken to from, if there is a way to it.
-    pub(super) fn candidate_for(&self, addr: IpAddr) -> Option<Candidate> {
-        let route = self.route(super::flow::UNSPECIFIED.addr, addr).ok()?;
-        let row = self
-            .interfaces
-            .get(usize::from(route.interface))?
-            .as_ref()?;
-        let mut own = row.addresses.candidates(row.next_hop(addr));
-        let known = own.find(|candidate| candidate.addr == route.source);
-        Some(known.unwrap_or(Candidate {
-            addr: route.source,
-            prefix_len: 128,
-            is_deprecated: false,
-            is_outgoing: true,
-            is_of_next_hop: false,
-        }))
     }
 
     /// Whether there is a way to an address.

@@ -129,6 +129,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The name servers that an interface's lease names.
+    #[cfg(feature = "dns")]
     pub(super) fn leased_name_servers(&self, interface: InterfaceId) -> &[Ipv4Addr] {
         self.lease(interface)
             .map_or(&[], |lease| &lease.name_servers)

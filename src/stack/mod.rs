@@ -116,9 +116,11 @@ mod cork;
 mod countdown;
 mod datagram;
 mod deadline;
+#[cfg(feature = "dns")]
 mod destination;
 #[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod dhcp;
+#[cfg(feature = "dns")]
 mod dns;
 mod door;
 mod egress;
@@ -153,6 +155,7 @@ mod persist;
 mod policy;
 mod pollfd;
 mod raw;
+#[cfg_attr(not(feature = "dns"), path = "resolver/absent.rs")]
 mod resolver;
 mod reuse;
 mod round_trip;
@@ -190,6 +193,7 @@ pub use fd::Fd;
 #[cfg(feature = "fragments")]
 pub use fragment::storage_for as reassembly_storage;
 pub use pollfd::{Events, PollFd};
+#[cfg(feature = "dns")]
 pub use resolver::{Addresses, Lookup};
 pub use route::{InterfaceRoute, Route};
 #[cfg(feature = "alloc")]
@@ -342,7 +346,7 @@ pub struct Usage {
     pub connections: usize,
     /// UDP and raw sockets, those of the background included.
     pub datagrams: usize,
-    /// Name lookups, under way or done and not yet asked for.
+    /// Name lookups, under way or done and not yet asked for: with feature `dns`.
     pub lookups: usize,
     /// Wakers that wait.
     pub wakers: usize,

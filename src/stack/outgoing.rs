@@ -60,6 +60,7 @@ pub(super) fn seal_icmp(message: &mut [u8], source: IpAddr, destination: IpAddr)
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Sends a packet of the heart's own; an ICMP message gets its checksum. Says whether the device had room for it.
+    #[cfg(any(feature = "dhcp", feature = "dns", feature = "ipv6"))]
     pub(super) fn send_own(
         &mut self,
         index: u8,

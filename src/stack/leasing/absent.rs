@@ -1,15 +1,18 @@
-//! Without feature `dhcp` no interface has a client.
+//! In place of `leasing` without the feature: no interface has a client.
 
+#[cfg(feature = "dns")]
 use core::net::Ipv4Addr;
 
 use smoltcp::time::Instant;
 
+#[cfg(feature = "dns")]
+use super::InterfaceId;
+use super::Stack;
 use super::flow::Flow;
 use super::frame::Packet;
 use super::ingress::Incoming;
 use super::link::Transmit;
 use super::neighbor::Arp;
-use super::{InterfaceId, Stack};
 use crate::trace::Observer;
 
 /// There is none.
@@ -30,6 +33,7 @@ impl<O: Observer> Stack<'_, O> {
         true
     }
 
+    #[cfg(feature = "dns")]
     pub(super) fn leased_name_servers(&self, _: InterfaceId) -> &[Ipv4Addr] {
         &[]
     }
