@@ -18,12 +18,12 @@
 //!
 //! Not done: ICMP "time exceeded" when the time is up; the merging of ECN marks (RFC 3168 §5.3; smoltcp has no ECN).
 
-use core::{mem, ops::Range, slice};
+use core::{mem, ops::Range};
 use managed::ManagedSlice;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpProtocol;
 
-use super::storage::Place;
+use super::place::Place;
 use crate::trace::DropReason;
 use answer::Way;
 use packet::{Fragment, Key, rewrite};
@@ -306,8 +306,7 @@ impl<'a, const OCTETS: usize> Memory<'a, OCTETS> {
     }
 
     pub(super) fn reassemblies(&'a mut self) -> Reassemblies<'a> {
-        let slot = self.slot.put(Reassembly::new(&mut self.octets[..]));
-        Reassemblies::new(slot.map(slice::from_mut).unwrap_or_default())
+        Reassemblies::new(self.slot.fill(Reassembly::new(&mut self.octets[..])))
     }
 }
 

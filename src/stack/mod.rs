@@ -98,6 +98,7 @@
 //! | `sequence` | what must not be predictable: sequence numbers, ports |
 //! | `resolver`, `dns` | names: the lookups, and a question's way from server to server |
 //! | `destination` | which of a name's addresses comes first |
+//! | `place` | memory that is put to use later |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod address;
@@ -152,6 +153,8 @@ pub mod option;
 mod outgoing;
 mod path;
 mod persist;
+#[cfg(feature = "fragments")]
+mod place;
 mod policy;
 mod pollfd;
 mod raw;

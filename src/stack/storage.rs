@@ -13,6 +13,7 @@ use super::fragment::{self, Reassemblies};
 use super::interface::NetworkInterface;
 use super::list::{Link, List};
 use super::listen::{Pending, Syn};
+use super::place::Place;
 use super::resolver::{LookupRow, Resolver};
 use super::slot::{Kind, Slot};
 use super::table::{Bucket, Table};
@@ -171,9 +172,7 @@ impl<
 
     pub(super) fn parts(&'a mut self) -> Parts<'a> {
         let sets = self.sets.iter_mut();
-        let mut sets = sets
-            .filter_map(|place| place.put(SocketStorage::EMPTY))
-            .map(core::slice::from_mut);
+        let mut sets = sets.map(|place| place.fill(SocketStorage::EMPTY));
         let mut slots = self.slots.iter_mut();
         for ([receive, send], (set, slot)) in self
             .connections
@@ -229,23 +228,6 @@ fn filled<T, const N: usize>(rows: &mut Vec<T, N>, row: impl Fn() -> T) -> &mut 
     rows.clear();
     while rows.push(row()).is_ok() {}
     rows
-}
-
-/// The same for one that borrows from the storage itself, and so must not be dropped by a vector.
-#[repr(u8)] // "empty" is zero
-pub(super) enum Place<T> {
-    Empty,
-    Full(T),
-}
-
-impl<T> Place<T> {
-    pub(super) fn put(&mut self, value: T) -> Option<&mut T> {
-        *self = Place::Full(value);
-        match self {
-            Place::Full(value) => Some(value),
-            Place::Empty => None,
-        }
-    }
 }
 
 impl<'a> Slot<'a> {
