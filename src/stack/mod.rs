@@ -153,7 +153,6 @@ pub mod option;
 mod outgoing;
 mod path;
 mod persist;
-#[cfg(feature = "fragments")]
 mod place;
 mod policy;
 mod pollfd;
