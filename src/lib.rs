@@ -34,6 +34,12 @@
 //! devices and the lab; `log` messages through the `log` crate; `embedded-io` and `embedded-nal` the traits of these crates;
 //! `tokio` its traits on the asynchronous sockets, and a stack that runs as one of its tasks; `embassy` the same for embassy,
 //! and its drivers as devices, without a heap; `critical-section` a lock for the asynchronous sockets where there is no `std`.
+//!
+//! Without `std` a host has streams and datagrams on a link. What else it is to have, it is built with: `fragments` sends and
+//! puts together IP packets in several pieces (without it they are dropped, and what does not fit into a packet is
+//! [`Error::MessageTooLong`]); `path-mtu` heeds routers that say how much the way takes (without it the link's MTU counts, and
+//! routers may cut datagrams of IPv4); `raw` has raw sockets; `tasks` wakers, and with them the asynchronous sockets, which the
+//! executors' and the ecosystem's features bring along.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
@@ -55,7 +61,7 @@ pub mod guide;
 pub mod host;
 #[cfg(all(feature = "std", feature = "_family"))]
 pub mod sim;
-#[cfg(feature = "_family")]
+#[cfg(all(feature = "_family", feature = "tasks"))]
 pub mod socket;
 #[cfg(feature = "_family")]
 pub mod stack;

@@ -193,6 +193,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// One holder more: the socket closes when each has closed it.
+    #[cfg(feature = "tasks")]
     pub(crate) fn hold(&mut self, fd: Fd) -> Result<()> {
         match self.descriptors.hold(fd)? {
             true => Ok(()),

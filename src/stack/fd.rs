@@ -150,6 +150,7 @@ impl<'a> Descriptors<'a> {
     }
 
     /// One holder more, or one less; the last is not counted. Says whether that could be.
+    #[cfg(feature = "tasks")]
     pub(super) fn hold(&mut self, fd: Fd) -> Result<bool> {
         let row = self.get_mut(fd)?;
         let holders = row.holders.checked_add(1);

@@ -179,6 +179,7 @@ mod stream;
 mod table;
 mod tcp;
 mod udp;
+#[cfg_attr(not(feature = "tasks"), path = "waiting/absent.rs")]
 mod waiting;
 mod window;
 
@@ -208,7 +209,9 @@ pub use route::{InterfaceRoute, Route};
 pub use storage::Capacity;
 pub use storage::Storage;
 pub use udp::Message;
+#[cfg(feature = "tasks")]
 pub use waiting::Waiting;
+#[cfg(feature = "tasks")]
 pub(crate) use waiting::Woken;
 
 use crate::trace::{Cause, Observer};

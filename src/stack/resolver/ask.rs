@@ -35,6 +35,7 @@ impl Resolver<'_> {
     }
 
     /// Whether a datagram is to leave by an interface.
+    #[cfg(feature = "loopback")]
     pub(in crate::stack) fn is_sending_over(&self, interface: u8) -> bool {
         let is_over = |question: &Question| {
             let unsent = question.unsent.as_ref();
