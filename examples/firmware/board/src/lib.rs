@@ -16,6 +16,7 @@ use cortex_m::{interrupt, peripheral::NVIC};
 use smoltcp::time::Instant;
 
 pub use clock::Clock;
+pub use cortex_m_rt::entry;
 pub use lan9118::{Drops, Lan9118};
 pub use uart::Uart;
 

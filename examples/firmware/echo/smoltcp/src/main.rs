@@ -3,8 +3,7 @@
 #![no_std]
 #![no_main]
 
-use board::{Board, ETHERNET_ADDRESS};
-use cortex_m_rt::entry;
+use board::{Board, ETHERNET_ADDRESS, entry};
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
@@ -34,7 +33,9 @@ fn main() -> ! {
     interface.update_ip_addrs(|addresses| {
         let _ = addresses.push(IpCidr::new(Ipv4Address::new(10, 0, 2, 15).into(), 24));
     });
-    let _ = interface.routes_mut().add_default_ipv4_route(Ipv4Address::new(10, 0, 2, 2));
+    let _ = interface
+        .routes_mut()
+        .add_default_ipv4_route(Ipv4Address::new(10, 0, 2, 2));
     let mut sockets = SocketSet::new(&mut SOCKETS.take()[..]);
     let connections = BUFFERS.take().each_mut().map(|[receive, send]| {
         let receive = tcp::SocketBuffer::new(&mut receive[..]);
