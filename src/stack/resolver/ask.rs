@@ -2,7 +2,7 @@
 
 use smoltcp::time::Instant;
 
-use super::{DNS_PORT, LookupRow, Question, Resolver, Server, Subject, Unsent};
+use super::{DNS_PORT, LookupRow, Resolver, Server, Subject, Unsent};
 use crate::Result;
 use crate::stack::Stack;
 use crate::stack::datagram::{Content, DISCOVERY_INTERVAL, Envelope, UDP_HEADER};
@@ -35,8 +35,9 @@ impl Resolver<'_> {
     }
 
     /// Whether a datagram is to leave by an interface.
+    #[cfg(feature = "loopback")]
     pub(in crate::stack) fn is_sending_over(&self, interface: u8) -> bool {
-        let is_over = |question: &Question| {
+        let is_over = |question: &super::Question| {
             let unsent = question.unsent.as_ref();
             unsent.is_some_and(|unsent| unsent.interface == interface)
         };
