@@ -413,6 +413,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The row of a lookup that is not done yet.
+    #[cfg(feature = "tasks")]
     pub(super) fn pending_lookup(&mut self, lookup: Lookup) -> Result<Option<u16>> {
         let row = self.resolver.row(lookup)?;
         Ok(matches!(row.state, State::Pending { .. }).then_some(lookup.index))
