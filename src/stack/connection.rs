@@ -311,15 +311,18 @@ impl Connection {
 
     /// When the heart gives up on the peer.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        let limit = self.user_timeout.map(on_clock);
         let patience = match self.role {
-            Role::HalfOpen(_) => HANDSHAKE_TIMEOUT,
-            Role::Orphan if self.state == State::FinWait2 => CLOSE_TIMEOUT,
-            Role::Orphan => self
-                .user_timeout
-                .unwrap_or(ORPHAN_TIMEOUT)
-                .min(ORPHAN_TIMEOUT),
-            _ if self.state == State::SynSent => self.user_timeout.unwrap_or(CONNECT_TIMEOUT),
-            _ => self.user_timeout.unwrap_or(DATA_TIMEOUT),
+            Role::HalfOpen(_) => const { on_clock(HANDSHAKE_TIMEOUT) },
+            Role::Orphan if self.state == State::FinWait2 => const { on_clock(CLOSE_TIMEOUT) },
+            Role::Orphan => {
+                let longest = const { on_clock(ORPHAN_TIMEOUT) };
+                limit.map_or(longest, |limit| limit.min(longest))
+            }
+            _ if self.state == State::SynSent => {
+                limit.unwrap_or(const { on_clock(CONNECT_TIMEOUT) })
+            }
+            _ => limit.unwrap_or(const { on_clock(DATA_TIMEOUT) }),
         };
         let unanswered = match (self.role, self.state) {
             (Role::Free, _) | (_, State::Closed | State::TimeWait) => None,
@@ -328,7 +331,7 @@ impl Connection {
             (Role::Orphan, State::FinWait2) => Some(self.orphaned),
             _ => self.waiting,
         };
-        let unanswered = unanswered.map(|since| since + on_clock(patience));
+        let unanswered = unanswered.map(|since| since + patience);
         [unanswered, self.unprobed()].into_iter().flatten().min()
     }
 }

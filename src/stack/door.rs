@@ -96,12 +96,16 @@ impl<O: Observer> TxToken for Watched<'_, '_, O> {
                 return;
             };
             result = Some(f(packet));
-            if let Some(stamp) = &watch.stamp {
+            if cfg!(feature = "options")
+                && let Some(stamp) = &watch.stamp
+            {
                 stamp.press(packet);
             }
             watch.sent.note(packet);
             link.write_around_packet(frame);
-            if let Some(pane) = &mut watch.pane {
+            if watch.observer.is_listening()
+                && let Some(pane) = &mut watch.pane
+            {
                 pane.tell_out(watch.observer, frame);
             }
         });

@@ -160,7 +160,9 @@ pub(super) fn transmit<O: Observer>(
         // Who has no room for the frame says so by an empty one.
         if frame.len() == len {
             write(frame);
-            if let Some(pane) = &mut pane {
+            if observer.is_listening()
+                && let Some(pane) = &mut pane
+            {
                 pane.tell_out(observer, frame);
             }
         }

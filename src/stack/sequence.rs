@@ -5,7 +5,9 @@
 //! output of that generator gives its future away. So each such draw comes from an interface of its own, thrown
 //! away afterwards, whose seed is chosen here.
 
-use core::{hash::Hasher, net::Ipv6Addr, ops::RangeInclusive};
+#[cfg(any(feature = "embedded-nal", feature = "ipv6"))]
+use core::hash::Hasher;
+use core::{net::Ipv6Addr, ops::RangeInclusive};
 use siphasher::sip::{SipHasher13, SipHasher24};
 use smoltcp::{
     iface::{Config, Interface},
@@ -165,10 +167,9 @@ impl Secret {
     }
 
     fn hash_number(&self, purpose: Purpose, number: u64) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(&[purpose as u8]);
-        hasher.write(&number.to_le_bytes());
-        hasher.finish()
+        let mut octets = [purpose as u8; 1 + 8];
+        octets[1..].copy_from_slice(&number.to_le_bytes());
+        SipHasher24::new_with_key(&self.key).hash(&octets)
     }
 
     fn hash_flow(&self, purpose: Purpose, local: (IpAddr, u16), remote: (IpAddr, u16)) -> u64 {
@@ -185,8 +186,10 @@ impl Secret {
         }
         let octets = &octets[..len];
         match purpose {
-            // A table only needs keys that nobody can make collide; a sequence number needs more.
-            Purpose::Flow => SipHasher13::new_with_key(&self.key).hash(octets),
+            // A table only needs keys that nobody can make collide; a sequence number needs more. A small host has one of them.
+            Purpose::Flow if cfg!(feature = "std") => {
+                SipHasher13::new_with_key(&self.key).hash(octets)
+            }
             _ => SipHasher24::new_with_key(&self.key).hash(octets),
         }
     }
@@ -278,6 +281,7 @@ pub(crate) fn seed_for(isn: u32, low_bits: u64) -> u64 {
 }
 
 /// An interface for a single draw: `connect`, or a SYN in LISTEN (whatever address it is for).
+#[inline(never)] // it is large
 pub(crate) fn throw_away(seed: u64) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;

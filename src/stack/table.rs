@@ -85,20 +85,21 @@ impl<'a> Table<'a> {
 
     /// All values stored under exactly this hash.
     pub(crate) fn candidates(&self, hash: u32) -> impl Iterator<Item = u16> {
-        let (wrapped, first) = self.buckets.split_at(self.home(hash));
-        first
-            .iter()
-            .chain(wrapped)
-            .take_while(|bucket| !bucket.is_empty())
-            .filter(move |bucket| bucket.hash == hash)
-            .map(|bucket| bucket.value)
+        let mut walked = 0;
+        core::iter::from_fn(move || self.next_candidate(hash, &mut walked))
     }
 
     /// The next of them, for who changes what they name on the way: `walked` counts the buckets that lie behind.
     pub(crate) fn next_candidate(&self, hash: u32, walked: &mut usize) -> Option<u16> {
-        let (wrapped, first) = self.buckets.split_at(self.home(hash));
-        let rest = first.iter().chain(wrapped).skip(*walked);
-        for bucket in rest.take_while(|bucket| !bucket.is_empty()) {
+        let home = self.home(hash);
+        while *walked < self.buckets.len() {
+            let place = home + *walked;
+            // Around the end, once.
+            let place = place.checked_sub(self.buckets.len()).unwrap_or(place);
+            let bucket = self
+                .buckets
+                .get(place)
+                .filter(|bucket| !bucket.is_empty())?;
             *walked += 1;
             if bucket.hash == hash {
                 return Some(bucket.value);

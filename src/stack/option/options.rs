@@ -10,12 +10,15 @@ use super::raw::RawOptions;
 use crate::stack::InterfaceId;
 
 /// Smoltcp's clock counts microseconds in 64 bits. Nine thousand years are "never", and ten times that still fits.
-const NEVER: smoltcp::time::Duration = smoltcp::time::Duration::from_micros(i64::MAX as u64 / 32);
+const NEVER: u64 = i64::MAX as u64 / 32;
 
 /// A time of the application's on smoltcp's clock, whose own conversion overflows.
-pub(in crate::stack) fn on_clock(duration: Duration) -> smoltcp::time::Duration {
-    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    smoltcp::time::Duration::from_micros(micros).min(NEVER)
+pub(in crate::stack) const fn on_clock(duration: Duration) -> smoltcp::time::Duration {
+    let micros = duration.as_micros();
+    smoltcp::time::Duration::from_micros(match micros < NEVER as u128 {
+        true => micros as u64,
+        false => NEVER,
+    })
 }
 
 /// A socket's options, as `setsockopt` left them. An accepted connection starts with its listener's.
