@@ -13,10 +13,10 @@ mod registers;
 mod uart;
 
 use cortex_m::{interrupt, peripheral::NVIC};
-use smoltcp::time::Instant;
 
 pub use clock::Clock;
 pub use lan9118::{Drops, Lan9118};
+pub use smoltcp::time::Instant;
 pub use uart::Uart;
 
 /// Interrupt lines of the AN385 image (ARM DAI 0385, "Interrupt map").

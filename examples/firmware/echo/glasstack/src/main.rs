@@ -11,7 +11,11 @@ use glasstack::stack::{Domain, Route, Storage, Type};
 use glasstack::{Error, Fd, Result, Stack};
 use static_cell::ConstStaticCell;
 
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = if cfg!(feature = "fifth-connection") {
+    5
+} else {
+    4
+};
 const BUFFER: usize = 2048;
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9999);
 

@@ -10,7 +10,11 @@ use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use static_cell::ConstStaticCell;
 
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = if cfg!(feature = "fifth-connection") {
+    5
+} else {
+    4
+};
 const BUFFER: usize = 2048;
 const PORT: u16 = 9999;
 
@@ -34,7 +38,9 @@ fn main() -> ! {
     interface.update_ip_addrs(|addresses| {
         let _ = addresses.push(IpCidr::new(Ipv4Address::new(10, 0, 2, 15).into(), 24));
     });
-    let _ = interface.routes_mut().add_default_ipv4_route(Ipv4Address::new(10, 0, 2, 2));
+    let _ = interface
+        .routes_mut()
+        .add_default_ipv4_route(Ipv4Address::new(10, 0, 2, 2));
     let mut sockets = SocketSet::new(&mut SOCKETS.take()[..]);
     let connections = BUFFERS.take().each_mut().map(|[receive, send]| {
         let receive = tcp::SocketBuffer::new(&mut receive[..]);
