@@ -13,7 +13,7 @@ use embassy_executor::{Spawner, task};
 use embassy_net::tcp::TcpSocket;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
-use static_cell::{ConstStaticCell, StaticCell};
+use static_cell::StaticCell;
 
 use ethernet::Ethernet;
 
@@ -26,11 +26,11 @@ const BUFFER: usize = 2048;
 const PORT: u16 = 9999;
 
 static RESOURCES: StaticCell<StackResources<{ CONNECTIONS + 1 }>> = StaticCell::new();
-static BOARD: ConstStaticCell<Board> = ConstStaticCell::new(unsafe { Board::new() });
+static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
-    let board = BOARD.take();
+    let board = BOARD.init_with(|| unsafe { Board::new() });
     board.start();
     time::start(&mut board.clock);
     let config = Config::ipv4_static(StaticConfigV4 {

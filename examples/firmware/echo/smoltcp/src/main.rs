@@ -8,7 +8,7 @@ use cortex_m_rt::entry;
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
-use static_cell::ConstStaticCell;
+use static_cell::{ConstStaticCell, StaticCell};
 
 const CONNECTIONS: usize = if cfg!(feature = "fifth-connection") {
     5
@@ -23,13 +23,12 @@ static BUFFERS: ConstStaticCell<[[[u8; BUFFER]; 2]; CONNECTIONS]> =
 static DATAGRAMS: ConstStaticCell<[[u8; BUFFER]; 2]> = ConstStaticCell::new([[0; BUFFER]; 2]);
 static ROWS: ConstStaticCell<[[udp::PacketMetadata; 4]; 2]> =
     ConstStaticCell::new([[udp::PacketMetadata::EMPTY; 4]; 2]);
-static SOCKETS: ConstStaticCell<[SocketStorage<'static>; CONNECTIONS + 1]> =
-    ConstStaticCell::new([SocketStorage::EMPTY; CONNECTIONS + 1]);
-static BOARD: ConstStaticCell<Board> = ConstStaticCell::new(unsafe { Board::new() });
+static SOCKETS: StaticCell<[SocketStorage<'static>; CONNECTIONS + 1]> = StaticCell::new();
+static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
-    let board = BOARD.take();
+    let board = BOARD.init_with(|| unsafe { Board::new() });
     board.start();
     let mut config = Config::new(EthernetAddress(ETHERNET_ADDRESS).into());
     config.random_seed = 7;
@@ -41,7 +40,8 @@ fn main() -> ! {
     let _ = interface
         .routes_mut()
         .add_default_ipv4_route(Ipv4Address::new(10, 0, 2, 2));
-    let mut sockets = SocketSet::new(&mut SOCKETS.take()[..]);
+    let sockets = SOCKETS.init_with(|| [SocketStorage::EMPTY; CONNECTIONS + 1]);
+    let mut sockets = SocketSet::new(&mut sockets[..]);
     let connections = BUFFERS.take().each_mut().map(|[receive, send]| {
         let receive = tcp::SocketBuffer::new(&mut receive[..]);
         let send = tcp::SocketBuffer::new(&mut send[..]);
