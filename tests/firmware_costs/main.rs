@@ -6,8 +6,11 @@ mod need;
 
 mod bytes;
 mod firmware;
+mod load;
 mod panics;
+mod peer;
 mod program;
+mod qemu;
 mod source;
 
 #[test]
@@ -17,15 +20,10 @@ fn try_it() {
     }
     for library in firmware::LIBRARIES {
         let four = firmware::echo(library, "");
-        println!("{library} {:?}", four.size());
-        let five = firmware::echo(library, "fifth-connection");
-        println!("{library} {:?}", five.size());
         let t = std::time::Instant::now();
-        let mut v: Vec<_> = bytes::by_file(&four).into_iter().collect();
-        v.sort_by_key(|x| std::cmp::Reverse(x.1));
-        println!("{:?} {:#?}", t.elapsed(), &v[..20.min(v.len())]);
-        for p in panics::places(&four) {
-            println!("{}:{:?} {}", p.file, p.line, p.function);
-        }
+        println!("{library} {:?}", load::instructions(&four));
+        println!("{:?}", t.elapsed());
+        println!("{library} {:?}", load::stack_depth(&four));
+        println!("{:?}", t.elapsed());
     }
 }
