@@ -1,0 +1,211 @@
+//! The other end of the board's link: a stack of this crate, whose time stands still while frames come.
+
+use std::{
+    collections::VecDeque,
+    io::ErrorKind,
+    os::unix::net::UnixDatagram,
+    time::{Duration, Instant as RealInstant},
+};
+
+use glasstack::smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use glasstack::smoltcp::time::{Duration as VirtualDuration, Instant};
+use glasstack::stack::{Capacity, Domain, InterfaceId, Type};
+use glasstack::{Error, Fd, Result, Stack};
+
+/// The echo server.
+const SERVER: &str = "10.0.2.15:9999";
+/// How long no frame has to come before time goes on.
+const QUIET: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Peer {
+    stack: Stack<'static>,
+    interface: InterfaceId,
+    now: Instant,
+    pub(crate) link: Link,
+}
+
+impl Peer {
+    pub(crate) fn new(socket: UnixDatagram) -> Peer {
+        let mut link = Link {
+            socket,
+            received: VecDeque::new(),
+            kept: Vec::new(),
+            lose: 0,
+        };
+        let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
+        let interface = stack
+            .add_interface(&mut link, Some([2, 0, 0, 0, 0, 2]))
+            .unwrap();
+        let address = "10.0.2.2".parse().unwrap();
+        stack.add_address(interface, address, 24).unwrap();
+        Peer {
+            stack,
+            interface,
+            now: Instant::ZERO,
+            link,
+        }
+    }
+
+    /// Calls until it would not have to wait.
+    fn until<T>(&mut self, mut call: impl FnMut(&mut Stack<'static>) -> Result<T>) -> Result<T> {
+        let start = RealInstant::now();
+        loop {
+            let mut due = self.stack.poll(self.interface, self.now, &mut self.link);
+            match call(&mut self.stack) {
+                Err(Error::WouldBlock) => {}
+                done => {
+                    // What the call has to be sent.
+                    self.stack.poll(self.interface, self.now, &mut self.link);
+                    return done;
+                }
+            }
+            due = self
+                .stack
+                .poll(self.interface, self.now, &mut self.link)
+                .or(due);
+            if !self.link.wait(QUIET) {
+                let later = self.now + VirtualDuration::from_millis(20);
+                self.now = due
+                    .unwrap_or(later)
+                    .clamp(later, self.now + VirtualDuration::from_secs(1));
+            }
+            assert!(start.elapsed() < PATIENCE, "the board does not answer");
+        }
+    }
+
+    pub(crate) fn connect(&mut self) -> Result<Fd> {
+        let fd = self.stack.socket(Domain::Inet, Type::Stream)?;
+        self.until(|stack| stack.connect(fd, SERVER.parse().unwrap()))?;
+        Ok(fd)
+    }
+
+    pub(crate) fn close(&mut self, fd: Fd) -> Result<()> {
+        self.until(|stack| stack.close(fd))
+    }
+
+    /// Sends so many octets, and has them back: at once on all of these connections.
+    pub(crate) fn echo(&mut self, connections: &[Fd], length: usize) -> Result<()> {
+        let octet = |index: usize| (index * 7 + index / 251) as u8;
+        let data: Vec<u8> = (0..length).map(octet).collect();
+        let mut done = vec![(0, 0); connections.len()];
+        self.until(|stack| {
+            let mut buffer = [0; 4096];
+            for (fd, (sent, received)) in connections.iter().zip(&mut done) {
+                match stack.send(*fd, &data[*sent..]) {
+                    Ok(length) => *sent += length,
+                    Err(Error::WouldBlock) => {}
+                    Err(error) => return Err(error),
+                }
+                match stack.recv(*fd, &mut buffer) {
+                    Ok(0) if *received < length => return Err(Error::NotConnected),
+                    Ok(length) => {
+                        assert_eq!(buffer[..length], data[*received..][..length]);
+                        *received += length;
+                    }
+                    Err(Error::WouldBlock) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let all = done.iter().all(|(_, received)| *received == length);
+            if all { Ok(()) } else { Err(Error::WouldBlock) }
+        })
+    }
+
+    /// A datagram there and back.
+    pub(crate) fn echo_datagram(&mut self, length: usize) -> Result<()> {
+        let fd = self.stack.socket(Domain::Inet, Type::Datagram)?;
+        let data = vec![0x55; length];
+        self.stack.sendto(fd, &data, SERVER.parse().unwrap())?;
+        let mut buffer = [0; 2048];
+        let received = self.until(|stack| stack.recvfrom(fd, &mut buffer))?;
+        assert_eq!(buffer[..received.len], data);
+        self.stack.close(fd)
+    }
+}
+
+/// The cable.
+pub(crate) struct Link {
+    socket: UnixDatagram,
+    received: VecDeque<Vec<u8>>,
+    /// The frames that were sent, to make others of them.
+    pub(crate) kept: Vec<Vec<u8>>,
+    /// So many of the next frames of the board are lost.
+    pub(crate) lose: usize,
+}
+
+impl Link {
+    /// Whether a frame came in that time.
+    fn wait(&mut self, time: Duration) -> bool {
+        self.socket.set_read_timeout(Some(time)).unwrap();
+        self.take()
+    }
+
+    fn take(&mut self) -> bool {
+        let mut frame = [0; 2048];
+        match self.socket.recv(&mut frame) {
+            Ok(_) if self.lose > 0 => {
+                self.lose -= 1;
+                false
+            }
+            Ok(length) => {
+                self.received.push_back(frame[..length].to_vec());
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub(crate) fn send(&mut self, frame: &[u8]) {
+        self.socket.send(frame).unwrap();
+    }
+}
+
+impl Device for Link {
+    type RxToken<'a> = Frame;
+    type TxToken<'a> = Room<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(Frame, Room<'_>)> {
+        if self.received.is_empty() {
+            self.socket.set_nonblocking(true).unwrap();
+            self.take();
+            self.socket.set_nonblocking(false).unwrap();
+        }
+        let frame = self.received.pop_front()?;
+        Some((Frame(frame), Room(self)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Room<'_>> {
+        Some(Room(self))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = 1514;
+        capabilities
+    }
+}
+
+pub(crate) struct Frame(Vec<u8>);
+
+impl RxToken for Frame {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
+        read(&self.0)
+    }
+}
+
+pub(crate) struct Room<'a>(&'a mut Link);
+
+impl TxToken for Room<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
+        let mut frame = vec![0; length];
+        let result = write(&mut frame);
+        self.0.send(&frame);
+        if self.0.kept.len() < 64 {
+            self.0.kept.push(frame);
+        }
+        result
+    }
+}
