@@ -120,9 +120,11 @@ mod configured;
 pub mod embassy;
 mod flag;
 mod handle;
+#[cfg(feature = "dns")]
 mod happy_eyeballs;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 mod locked;
+#[cfg(feature = "dns")]
 mod name;
 mod network;
 mod poll;
@@ -151,6 +153,7 @@ pub use configured::configured;
 pub(crate) use happy_eyeballs::connect as connect_by_name;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 pub use locked::Locked;
+#[cfg(feature = "dns")]
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
 pub use poll::{Polling, poll};

@@ -3,9 +3,6 @@
 //! What changes is told by [`AddressTable::next_change`], one change at a time, so that whoever drives the table sees
 //! each, whatever caused it.
 
-use core::net::IpAddr;
-#[cfg(feature = "ipv6")]
-use core::net::Ipv6Addr;
 use core::time::Duration;
 
 use heapless::Vec;
@@ -15,6 +12,9 @@ use smoltcp::time::Instant;
 use super::autoconfiguration::Detection;
 use super::countdown::left;
 use super::egress::earlier;
+use super::ip::IpAddr;
+#[cfg(feature = "ipv6")]
+use super::ip::Ipv6Addr;
 use super::policy::{Candidate, common_prefix_len};
 use crate::{Error, Limit, Result};
 
@@ -64,7 +64,7 @@ pub enum AddressChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InterfaceAddress {
     /// The address.
-    pub address: IpAddr,
+    pub address: core::net::IpAddr,
     /// How many of its bits are the prefix.
     pub prefix_len: u8,
     /// Whether it may be used.
@@ -141,6 +141,7 @@ impl Row {
         }
     }
 
+    #[cfg(feature = "_learned")]
     pub(super) fn with_lifetimes(self, lifetimes: Lifetimes) -> Row {
         Row { lifetimes, ..self }
     }
@@ -269,7 +270,7 @@ impl AddressTable {
     }
 
     /// Gives the address of the row another prefix and other lifetimes, if it is there from the same origin, or else adds it.
-    #[cfg(feature = "ipv4")]
+    #[cfg(all(feature = "dhcp", feature = "ipv4"))]
     pub(super) fn renew(&mut self, row: Row) -> Result<()> {
         match self.find_mut(row.addr) {
             Some(known) if known.origin == row.origin => {
@@ -359,7 +360,7 @@ impl AddressTable {
     pub(super) fn list(&self, now: Instant) -> impl Iterator<Item = InterfaceAddress> {
         self.rows.iter().filter_map(move |row| {
             Some(InterfaceAddress {
-                address: row.addr,
+                address: super::ip::outward(row.addr),
                 prefix_len: row.prefix_len,
                 state: row.state()?,
                 origin: row.origin,

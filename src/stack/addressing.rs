@@ -1,17 +1,15 @@
 //! The calls about addresses, routes and links, and what follows when one of them changes: who is told, who is woken, and
 //! which sockets have lost their address.
 
-use core::net::{IpAddr, Ipv4Addr};
-
-use heapless::Vec;
+use core::net::{self, Ipv4Addr};
 
 use super::address::{AddressChange, InterfaceAddress, Origin, Row};
 use super::connection::{Connection, Role};
-use super::dns::MAX_SERVERS;
 use super::egress::earlier;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
 use super::interface::LOOPBACK;
+use super::ip::{self, IpAddr};
 use super::link::Transmit;
 use super::neighbor::Neighbors;
 use super::route::{InterfaceRoute, Route};
@@ -48,9 +46,10 @@ impl<O: Observer> Stack<'_, O> {
     pub fn add_address(
         &mut self,
         interface: InterfaceId,
-        addr: IpAddr,
+        addr: net::IpAddr,
         prefix_len: u8,
     ) -> Result<()> {
+        let addr = ip::inward(addr)?;
         let row = Row::new(addr, prefix_len, Origin::Static);
         #[cfg(feature = "ipv6")]
         let row = match self.interface_mut(interface)?.detects_duplicates && addr.is_ipv6() {
@@ -96,7 +95,8 @@ impl<O: Observer> Stack<'_, O> {
     ///
     /// # Errors
     /// [`Error::AddrNotAvailable`] if the interface does not have it.
-    pub fn remove_address(&mut self, interface: InterfaceId, addr: IpAddr) -> Result<()> {
+    pub fn remove_address(&mut self, interface: InterfaceId, addr: net::IpAddr) -> Result<()> {
+        let addr = ip::inward(addr)?;
         let is_removed = self.interface_mut(interface)?.addresses.remove(addr);
         self.settle_configuration(interface.0, Cause::Call);
         is_removed.then_some(()).ok_or(Error::AddrNotAvailable)
@@ -114,7 +114,7 @@ impl<O: Observer> Stack<'_, O> {
     ///
     /// # Errors
     /// As [`add_route`](Stack::add_route).
-    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> {
+    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: net::IpAddr) -> Result<()> {
         self.check_gateway(interface, gateway)?;
         let routes = &mut self.interface_mut(interface)?.routes;
         routes.remove_all(Origin::Static, |route| {
@@ -168,7 +168,8 @@ impl<O: Observer> Stack<'_, O> {
         Ok(())
     }
 
-    fn check_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> {
+    fn check_gateway(&mut self, interface: InterfaceId, gateway: net::IpAddr) -> Result<()> {
+        let gateway = ip::inward(gateway)?;
         to_smoltcp(gateway).ok_or(Error::AddressFamilyNotSupported)?;
         let is_host = !gateway.is_multicast() && !gateway.is_unspecified();
         let is_link_local = match gateway {
@@ -218,7 +219,6 @@ impl<O: Observer> Stack<'_, O> {
             place.memberships.announce(false, now);
         }
         self.tell_of_interface(interface.0, Happening::Link { is_up });
-        #[cfg(feature = "ipv4")]
         if is_up {
             self.relink_client(interface.0);
         }
@@ -251,11 +251,7 @@ impl<O: Observer> Stack<'_, O> {
     /// Whether every interface that is to get its address by itself has one: by [DHCP](Stack::start_dhcp), or by
     /// [autoconfiguration](Stack::autoconfigure).
     pub fn is_configured(&self) -> bool {
-        #[cfg(feature = "ipv4")]
-        let has_all_leases = self.has_all_leases();
-        #[cfg(not(feature = "ipv4"))]
-        let has_all_leases = true;
-        has_all_leases && self.is_autoconfigured()
+        self.has_all_leases() && self.is_autoconfigured()
     }
 
     /// Does what is due of addresses and routes.
@@ -292,7 +288,7 @@ impl<O: Observer> Stack<'_, O> {
             let no_news = (AddressChange::Preferred, Origin::Static, Cause::Call);
             if (changed.change, changed.row.origin, cause) != no_news {
                 let happening = Happening::Address {
-                    address: changed.row.addr,
+                    address: ip::outward(changed.row.addr),
                     prefix_len: changed.row.prefix_len,
                     change: changed.change,
                     origin: changed.row.origin,
@@ -322,23 +318,6 @@ impl<O: Observer> Stack<'_, O> {
             row.configuration_at = tables;
         }
         self.learn_name_servers(index);
-    }
-
-    /// The name servers that a link's DHCP server and its routers name.
-    fn learn_name_servers(&mut self, index: u8) {
-        let mut servers: Vec<IpAddr, MAX_SERVERS> = Vec::new();
-        let interface = InterfaceId(index);
-        #[cfg(feature = "ipv4")]
-        if let Some(lease) = self.lease(interface) {
-            for server in &lease.name_servers {
-                let _ = servers.push(IpAddr::V4(*server));
-            }
-        }
-        #[cfg(feature = "ipv6")]
-        for server in self.advertised_name_servers(interface) {
-            let _ = servers.push(server);
-        }
-        self.set_learned_name_servers(interface, &servers);
     }
 
     /// A gateway of no network that the interface still has an address of is out of reach.
@@ -472,12 +451,15 @@ impl<O: Observer> Stack<'_, O> {
     }
 
     /// The name servers that routers of an interface's link advertise (RFC 8106).
-    pub fn advertised_name_servers(&self, interface: InterfaceId) -> impl Iterator<Item = IpAddr> {
+    pub fn advertised_name_servers(
+        &self,
+        interface: InterfaceId,
+    ) -> impl Iterator<Item = net::IpAddr> {
         let row = self.interfaces.get(usize::from(interface.0));
         let row = row.and_then(Option::as_ref).into_iter();
         row.filter_map(|row| row.autoconfiguration.as_ref())
             .flat_map(|it| it.servers())
-            .map(IpAddr::from)
+            .map(net::IpAddr::from)
     }
 
     /// Whether each interface that is to form an address of what routers advertise has done so.

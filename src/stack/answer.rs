@@ -1,17 +1,14 @@
 //! What the host says unasked by any application: echo replies, and errors for what it cannot take.
 
-use core::net::IpAddr;
-
 use smoltcp::time::Instant;
 
 use super::Stack;
-use super::datagram::{Way, next_fragment};
-use super::fragment::Complete;
 use super::frame::{ICMP, ICMPV6, Packet, is_link_unicast};
-use super::header::{Header, IPV6_HEADER, Part};
+use super::header::{Header, Part};
 use super::ingress::Incoming;
-use super::link::{self, Link, Transmit};
-use super::outgoing::{Outgoing, seal_icmp};
+use super::ip::IpAddr;
+use super::link::{Link, Transmit};
+use super::outgoing::Outgoing;
 use crate::trace::Observer;
 
 /// Echo replies in a second, and at once.
@@ -119,25 +116,15 @@ impl<'a, O: Observer> Stack<'a, O> {
             payload_len: packet.transport.len(),
         };
         let len = header.len() + packet.transport.len();
-        if !incoming.is_reassembled && len > incoming.capabilities.ip_mtu() {
+        let is_long = incoming.is_reassembled && len > mtu;
+        if !is_long && len > incoming.capabilities.ip_mtu() {
             return; // the device takes in longer packets than it sends
         }
         if len > SHORT {
             self.answered = Some((packet.source, self.now));
         }
-        let has_options = packet.source.is_ipv6() && packet.header.len() > IPV6_HEADER;
-        if incoming.is_reassembled && len > mtu && has_options {
-            return; // options within fragments, where nobody puts them (RFC 8200 §4.5), would go back as data
-        }
-        if incoming.is_reassembled && len > mtu {
-            // It came in fragments, and so will the answer, out of the memory that the request was put together in.
-            self.echo = Some(Way {
-                interface: index,
-                link,
-                header,
-                identification: self.secret.random_u64() as u32,
-            });
-            return;
+        if is_long {
+            return self.answer_in_fragments(index, packet, link, header);
         }
         self.answer(incoming, token, &outgoing, |payload| {
             payload.copy_from_slice(packet.transport);
@@ -145,61 +132,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         });
     }
 
-    /// Puts the memory of a packet that came in fragments back to use: for the answer, if it has one that is as long.
-    pub(super) fn put_back(&mut self, mut complete: Complete<'a>) {
-        let Some(way) = self.echo.take() else {
-            return self.reassemblies.restore(complete);
-        };
-        let message = complete.payload_mut();
-        turn_to_reply(message);
-        seal_icmp(message, way.header.source, way.header.destination);
-        self.reassemblies.send(complete, way);
-    }
-
     /// Whether somebody has just been sent a long echo reply, for which a way may be too narrow.
     pub(super) fn has_answered(&self, destination: IpAddr) -> bool {
         let is_it = |(to, at): (IpAddr, _)| to == destination && self.now < at + ROUND_TRIP;
         self.answered.is_some_and(is_it)
-    }
-
-    /// Sends answers that are longer than a packet; says whether the device refused a frame.
-    pub(super) fn egress_answers(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
-        let pane = self.pane_of(index, None);
-        let now = self.now;
-        let Some(Some(interface)) = self.interfaces.get(usize::from(index)) else {
-            return false;
-        };
-        if !interface.is_up {
-            self.reassemblies.drop_answers(index);
-            return false;
-        }
-        let (mtu, checksums) = (interface.mtu, &interface.checksums);
-        while let Some((way, message, sent)) = self.reassemblies.leaving(index) {
-            let path = self.paths.get(way.header.destination, now);
-            let mtu = path.map_or(mtu, |(path, _)| mtu.min(path.into()));
-            let (part, len) =
-                next_fragment(&way.header, mtu, message.len(), way.identification, sent);
-            let outgoing = Outgoing {
-                link: way.link,
-                header: Header { part, ..way.header },
-                payload_len: len,
-            };
-            let frame_len = outgoing.frame_len();
-            let octets = message.get(sent..sent + len).unwrap_or_default();
-            let observer = &mut self.observer;
-            let is_sent = link::transmit(device, now, frame_len, pane, observer, &mut |frame| {
-                outgoing.write(frame, checksums, |place| {
-                    for (place, octet) in place.iter_mut().zip(octets) {
-                        *place = *octet;
-                    }
-                });
-            });
-            if !is_sent {
-                return true;
-            }
-            self.reassemblies.left(index, len);
-        }
-        false
     }
 
     /// Whether an answer to somebody goes to one host.
@@ -315,7 +251,7 @@ fn is_error(packet: &Packet<'_>) -> bool {
 }
 
 /// Makes an echo request the reply to it, but for its checksum.
-fn turn_to_reply(message: &mut [u8]) {
+pub(super) fn turn_to_reply(message: &mut [u8]) {
     if let Some(kind) = message.first_mut() {
         *kind = match *kind {
             8 => 0,

@@ -88,7 +88,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Domain::Inet => address.is_ipv4(),
             Domain::Inet6 => address.is_ipv6(),
         };
-        let endpoint = Endpoint::from_socket_addr(address);
+        let endpoint = Endpoint::from_socket_addr(address)?;
         let is_mapped = address.is_ipv6() && endpoint.addr.is_ipv4();
         if !domain_fits || is_mapped && !cfg!(feature = "ipv4") {
             return Err(Error::AddressFamilyNotSupported);
@@ -459,10 +459,14 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The same for one connection, from one end to the other.
     #[cfg(feature = "std")]
     pub(crate) fn is_sending(&self, local: SocketAddr, remote: SocketAddr) -> bool {
-        let flow = super::flow::Flow {
-            local: Endpoint::from_socket_addr(local),
-            remote: Endpoint::from_socket_addr(remote),
+        let ends = (
+            Endpoint::from_socket_addr(local),
+            Endpoint::from_socket_addr(remote),
+        );
+        let (Ok(local), Ok(remote)) = ends else {
+            return false;
         };
+        let flow = super::flow::Flow { local, remote };
         let slot = self
             .find_flow(&flow)
             .map(|slot| &self.slots[usize::from(slot)]);

@@ -3,18 +3,18 @@
 //! A datagram longer than its way takes leaves as fragments (RFC 791 §3.2, RFC 8200 §4.5), each of them cut from the queue
 //! when the device has room for it.
 
-use core::net::IpAddr;
-
 use smoltcp::storage::{PacketBuffer, PacketMetadata};
 use smoltcp::time::{Duration, Instant};
 
 use super::checksum::Sum;
 use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Flow, UNSPECIFIED};
+use super::fragment::Fragmentation;
 use super::frame::UDP;
 use super::header::{Header, Part};
 use super::interface::LOOPBACK;
-use super::link::{self, Link, Transmit};
+use super::ip::IpAddr;
+use super::link::{self, Transmit};
 use super::outgoing::Outgoing;
 use super::slot::Kind;
 use super::waiting::Subject;
@@ -75,14 +75,6 @@ pub(super) enum Owner {
     Orphan,
 }
 
-/// A datagram that leaves as fragments.
-#[derive(Clone, Copy)]
-struct Fragments {
-    identification: u32,
-    /// Octets behind the IP header that have left.
-    sent: usize,
-}
-
 /// What a datagram socket has at the wire's end.
 pub(super) struct Datagrams<'a> {
     pub(super) owner: Owner,
@@ -90,7 +82,8 @@ pub(super) struct Datagrams<'a> {
     pub(super) sending: Queue<'a>,
     /// The last `sendto` did not fit.
     pub(super) refused: bool,
-    fragments: Option<Fragments>,
+    /// How far the first of them has left.
+    fragmentation: Fragmentation,
     /// Where the socket was bound that is closed by now.
     pub(super) bound: Endpoint,
 }
@@ -122,7 +115,7 @@ impl<'a> Datagrams<'a> {
             received,
             sending,
             refused: false,
-            fragments: None,
+            fragmentation: Fragmentation::NONE,
             bound: UNSPECIFIED,
         }
     }
@@ -131,7 +124,7 @@ impl<'a> Datagrams<'a> {
     pub(super) fn belong_to(&mut self, owner: Owner) {
         self.owner = owner;
         self.refused = false;
-        self.fragments = None;
+        self.fragmentation = Fragmentation::NONE;
         while self.received.dequeue().is_ok() {}
         while self.sending.dequeue().is_ok() {}
     }
@@ -146,7 +139,7 @@ impl<'a> Datagrams<'a> {
 
     /// Forgets the first datagram that waits to be sent.
     fn drop_first(&mut self) {
-        self.fragments = None;
+        self.fragmentation = Fragmentation::NONE;
         let _ = self.sending.dequeue();
     }
 }
@@ -408,35 +401,19 @@ impl<'a, O: Observer> Stack<'a, O> {
                 }
                 link.write_around_packet(frame);
             });
-            return datagrams.after(is_sent, None);
+            return datagrams.after(is_sent, Fragmentation::NONE);
         }
         let transport_len = envelope.transport_len(payload);
         let whole = envelope.header(Part::Whole);
         let path = self.paths.get(envelope.to.addr, now);
         let mtu = path.map_or(interface.mtu, |(mtu, _)| interface.mtu.min(mtu.into()));
-        let fits = whole.len() + transport_len <= mtu;
-        let (header, from, len, next) = match datagrams.fragments {
-            None if fits => (whole, 0, transport_len, None),
-            fragments => {
-                let Fragments {
-                    identification,
-                    sent,
-                } = fragments.unwrap_or_else(|| Fragments {
-                    identification: self.secret.random_u64() as u32,
-                    sent: 0,
-                });
-                let (part, len) = next_fragment(&whole, mtu, transport_len, identification, sent);
-                let next = Fragments {
-                    identification,
-                    sent: sent + len,
-                };
-                let more = next.sent < transport_len;
-                (envelope.header(part), sent, len, more.then_some(next))
-            }
-        };
+        let (part, from, len, next) =
+            datagrams
+                .fragmentation
+                .next(&whole, mtu, transport_len, &mut self.secret);
         let outgoing = Outgoing {
             link,
-            header,
+            header: Header { part, ..whole },
             payload_len: len,
         };
         let frame_len = outgoing.frame_len();
@@ -506,12 +483,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 
 impl Datagrams<'_> {
     /// After an attempt to send the first datagram, or a fragment of it behind which there are more.
-    fn after(&mut self, is_sent: bool, more: Option<Fragments>) -> Step {
+    fn after(&mut self, is_sent: bool, fragmentation: Fragmentation) -> Step {
         if !is_sent {
             return Step::NoRoom;
         }
-        self.fragments = more;
-        if more.is_none() {
+        self.fragmentation = fragmentation;
+        if !fragmentation.is_under_way() {
             let _ = self.sending.dequeue();
         }
         Step::Sent
@@ -552,38 +529,4 @@ fn fit(row: &Descriptor, flow: &Flow) -> Option<(u8, u16)> {
         && peer.is_none_or(|peer| peer == flow.remote);
     let fit = row.scope().precision() + if peer.is_some() { 4 } else { 0 };
     is_for_it.then_some((fit, slot))
-}
-
-/// The part of a packet that is sent next, and its length, where `sent` octets behind the header have left.
-pub(super) fn next_fragment(
-    whole: &Header,
-    mtu: usize,
-    transport_len: usize,
-    identification: u32,
-    sent: usize,
-) -> (Part, usize) {
-    let fragment = |more| Part::Fragment {
-        identification,
-        offset: sent as u16,
-        more,
-    };
-    let header = Header {
-        part: fragment(true),
-        ..*whole
-    };
-    let longest = mtu.saturating_sub(header.len()) / 8 * 8;
-    let left = transport_len.saturating_sub(sent);
-    match left > longest {
-        true => (fragment(true), longest.max(8)),
-        false => (fragment(false), left),
-    }
-}
-
-/// The way back over which an answer leaves in fragments, too.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
-    pub(super) interface: u8,
-    pub(super) link: Link,
-    pub(super) header: Header,
-    pub(super) identification: u32,
 }

@@ -69,7 +69,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 None => break,
             }
         }
-        #[cfg(feature = "ipv4")]
         self.unblock_client(interface);
     }
 
@@ -121,14 +120,11 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Sends what the host says of itself; says whether the device refused a frame.
     fn egress_own(&mut self, interface: u8, device: &mut dyn Transmit) -> bool {
-        if self.reassemblies.has_answers() && self.egress_answers(interface, device)
+        if self.egress_answers(interface, device)
             || self.egress_solicitations(interface, device)
             || self.egress_queries(interface, device)
+            || self.egress_client(interface, device)
         {
-            return true;
-        }
-        #[cfg(feature = "ipv4")]
-        if self.egress_client(interface, device) {
             return true;
         }
         self.egress_memberships(interface, device)
@@ -394,11 +390,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
-        if self.reassemblies.has_answers() {
-            let mut indices = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
-            if indices.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
-                at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
-            }
+        if self.reassemblies.has_answer(&is_meant) {
+            at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
         }
         for (index, row) in (0..).zip(self.interfaces.iter()) {
             if let Some(row) = row.as_ref().filter(|_| is_meant(index))
@@ -419,13 +412,10 @@ impl NetworkInterface {
         if !self.due.is_empty() {
             return Some(now);
         }
+        let client = self.client.as_ref();
+        let client_at = client.and_then(|client| client.poll_at(self.is_up));
         let own = earlier(self.reports_at(), self.configuration_at);
-        #[cfg(feature = "ipv4")]
-        let own = {
-            let client = self.client.as_ref();
-            earlier(own, client.and_then(|client| client.poll_at(self.is_up)))
-        };
-        own
+        earlier(own, client_at)
     }
 
     /// How long what is due waits: a full device is no reason to call at once, and no reason to let the other links wait.

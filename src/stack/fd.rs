@@ -1,11 +1,10 @@
 //! Descriptors: what an application holds. A descriptor is small and copyable; a stale one is an error and never
 //! another socket, because its row's generation has moved on.
 
-use core::net::IpAddr;
-
 use managed::ManagedSlice;
 
 use super::flow::{Endpoint, Scope, UNSPECIFIED, unspecified};
+use super::ip::IpAddr;
 use super::list::{List, NONE};
 use super::option::Options;
 use super::{Domain, Protocol, Type};

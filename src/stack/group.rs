@@ -1,8 +1,6 @@
 //! The groups of the sockets: who joined which on which link, and how the link's routers hear of it.
 
-#[cfg(feature = "ipv6")]
-use core::net::Ipv6Addr;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{self, Ipv4Addr};
 
 use heapless::Vec;
 use smoltcp::time::Instant;
@@ -15,6 +13,9 @@ use super::frame::{ICMPV6, IGMP, Packet};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
 use super::interface::{LOOPBACK, NetworkInterface};
+#[cfg(feature = "ipv6")]
+use super::ip::Ipv6Addr;
+use super::ip::{self, IpAddr};
 use super::link::{self, Transmit};
 use super::multicast::{self, Heard};
 #[cfg(feature = "ipv6")]
@@ -61,7 +62,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// groups of a link (8 and 6 without feature `std`), [`Error::NotSupported`] for a stream.
     ///
     /// ```
-    /// # use core::net::Ipv4Addr;
+    /// # use core::net::{self, Ipv4Addr};
     /// # use glasstack::{Error, Stack, device::Wire, smoltcp::phy::Medium, stack::{Capacity, Domain, Type}};
     /// # fn main() -> glasstack::Result<()> {
     /// # let (mut wire, _) = Wire::pair(Medium::Ethernet, 1514);
@@ -81,11 +82,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn join_group(
         &mut self,
         fd: Fd,
-        group: IpAddr,
+        group: net::IpAddr,
         interface: Option<InterfaceId>,
     ) -> Result<()> {
         self.begin_call();
-        let result = self.join_group_untold(fd, group, interface);
+        let result =
+            ip::inward(group).and_then(|group| self.join_group_untold(fd, group, interface));
         self.told(Some(fd), Call::JoinGroup(group), result, glass::done)
     }
 
@@ -122,11 +124,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn leave_group(
         &mut self,
         fd: Fd,
-        group: IpAddr,
+        group: net::IpAddr,
         interface: Option<InterfaceId>,
     ) -> Result<()> {
         self.begin_call();
-        let result = self.leave_group_untold(fd, group, interface);
+        let result =
+            ip::inward(group).and_then(|group| self.leave_group_untold(fd, group, interface));
         self.told(Some(fd), Call::LeaveGroup(group), result, glass::done)
     }
 
@@ -152,15 +155,18 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// The groups that a link is in, besides those of all hosts, and how many sockets (or addresses, of their solicited-node
     /// groups: RFC 4291 §2.7.1) joined each, as `ip maddress` lists them.
-    pub fn groups(&self, interface: InterfaceId) -> impl Iterator<Item = (IpAddr, u16)> {
+    pub fn groups(&self, interface: InterfaceId) -> impl Iterator<Item = (net::IpAddr, u16)> {
         let row = self.interfaces.get(usize::from(interface.0));
         let row = row.and_then(Option::as_ref);
-        row.into_iter().flat_map(|row| row.memberships.groups())
+        row.into_iter()
+            .flat_map(|row| row.memberships.groups())
+            .map(|(group, count)| (ip::outward(group), count))
     }
 
     /// The interface that has an address of this host's: how `IP_ADD_MEMBERSHIP` names one. [`Error::NoDevice`] where none
     /// has it.
-    pub fn interface_of(&self, address: IpAddr) -> Result<InterfaceId> {
+    pub fn interface_of(&self, address: net::IpAddr) -> Result<InterfaceId> {
+        let address = ip::inward(address).map_err(|_| Error::NoDevice)?;
         let mut rows = (0..).zip(self.interfaces.iter());
         let found = rows.find(|(_, row)| row.as_ref().is_some_and(|row| row.has(address)));
         let found = found.map(|(index, _)| InterfaceId(index));

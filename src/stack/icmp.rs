@@ -16,6 +16,7 @@ use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP, before};
 use super::ingress::Incoming;
+use super::ip;
 use super::link::Transmit;
 use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
@@ -260,7 +261,13 @@ impl Quote {
                     }
                     protocol => (40, protocol),
                 };
-                (header_len, len, protocol, source.into(), destination.into())
+                (
+                    header_len,
+                    len,
+                    protocol,
+                    ip::v6(source)?.into(),
+                    ip::v6(destination)?.into(),
+                )
             }
             _ => return None,
         };

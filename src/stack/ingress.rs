@@ -1,7 +1,5 @@
 //! What comes in: each frame finds the one socket it is for and is handed to smoltcp with that socket alone.
 
-use core::net::IpAddr;
-
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::socket::tcp::State;
@@ -13,13 +11,13 @@ use super::connection::Role;
 use super::datagram::{Content, Envelope, Posted};
 use super::door::{Door, Sent, Watch};
 use super::flow::Flow;
-use super::fragment::{self, Outcome};
 use super::frame::is_link_unicast;
 use super::frame::{
     self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, IGMP, NO_NEXT_HEADER, Packet, Segment, TCP, UDP,
 };
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
+use super::ip::IpAddr;
 use super::link::{Link, Transmit};
 use super::listen::{Arrival, Syn};
 use super::multicast::is_of_routers;
@@ -67,7 +65,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return self.tell_drop(incoming, DropReason::LinkDown);
         }
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
-            Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
+            Frame::Ip { link, packet } if frame::is_fragment(packet) => {
                 self.ingress_fragment(incoming, token, link, packet);
             }
             Frame::Ip { link, packet } => self.ingress_packet(incoming, token, link, packet),
@@ -76,41 +74,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// Takes in a fragment, and the packet that it makes whole.
-    fn ingress_fragment(
-        &mut self,
-        incoming: &Incoming<'_>,
-        token: &mut dyn Transmit,
-        link: &[u8],
-        packet: &[u8],
-    ) {
-        if !self.is_for_us(incoming.interface, link) {
-            return;
-        }
-        match self
-            .reassemblies
-            .add(self.now, incoming.interface, link, packet)
-        {
-            Outcome::Incomplete => {}
-            Outcome::Complete(complete) => {
-                let whole = Incoming {
-                    frame: complete.frame(),
-                    is_reassembled: true,
-                    ..*incoming
-                };
-                let parts = Frame::parse(incoming.capabilities.medium, whole.frame);
-                if let Frame::Ip { link, packet } = parts {
-                    self.ingress_packet(&whole, token, link, packet);
-                }
-                self.put_back(complete);
-            }
-            Outcome::Dropped(reason) => self.tell_drop(incoming, reason.into()),
-        }
-    }
-
     /// Takes in a frame with a whole IP packet.
     #[inline]
-    fn ingress_packet(
+    pub(super) fn ingress_packet(
         &mut self,
         incoming: &Incoming<'_>,
         token: &mut dyn Transmit,
@@ -134,7 +100,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return self.ingress_tcp(incoming, token, link, &packet);
         }
-        #[cfg(feature = "ipv4")]
         if self.is_answer(incoming, &packet)
             && is_header_right(incoming, &packet)
             && is_checksum_right(incoming, &packet)
@@ -319,7 +284,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         match self.post(&envelope, &[payload]) {
             Posted::Delivered => {}
-            #[cfg(feature = "ipv4")]
             Posted::Unknown if self.is_for_client(incoming.interface, &flow) => {}
             Posted::Full => self.tell_drop(incoming, DropReason::ReceiveQueueFull),
             Posted::Unknown => {

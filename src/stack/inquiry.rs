@@ -1,12 +1,11 @@
 //! What `getsockopt` tells that is no setting: what a socket is, what waits, and how a connection fares.
 
-use core::net::IpAddr;
-
 use smoltcp::socket::tcp::{self, State};
 
 use super::connection::{Connection, control_len};
 use super::countdown::left;
 use super::fd::Socket;
+use super::ip::IpAddr;
 use super::option::{Options, TcpInformation};
 use super::slot::Slot;
 use super::{Fd, Stack, Type};

@@ -1,6 +1,6 @@
 //! Interfaces, their addresses, and which of them leads to a destination.
 
-use core::net::IpAddr;
+use core::net;
 
 use smoltcp::iface::{Config, Interface};
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium};
@@ -15,13 +15,14 @@ use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
 #[cfg(feature = "ipv6")]
 use super::group::SolicitedNodes;
-#[cfg(feature = "ipv4")]
+use super::ip::{self, IpAddr};
 use super::leasing::Client;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
 use super::multicast::Memberships;
-use super::neighbor::{Neighbors, solicited_node};
-use super::policy::Candidate;
+use super::neighbor::Neighbors;
+#[cfg(feature = "ipv6")]
+use super::neighbor::solicited_node;
 use super::policy::select_source;
 use super::route::{Rank, RouteTable};
 use super::{InterfaceId, Stack};
@@ -70,12 +71,9 @@ pub(super) struct NetworkInterface {
     #[cfg(feature = "ipv6")]
     pub(super) solicited: SolicitedNodes,
     /// Gets it an IPv4 address.
-    #[cfg(feature = "ipv4")]
     pub(super) client: Option<Client>,
     /// The device, as smoltcp sees it.
     pub(super) packets: Packets,
-    /// The longest packets that a DHCP server allows.
-    pub(super) lent_mtu: Option<usize>,
     pub(super) due: List,
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
@@ -114,10 +112,8 @@ impl NetworkInterface {
             memberships: Memberships::new(),
             #[cfg(feature = "ipv6")]
             solicited: SolicitedNodes::new(),
-            #[cfg(feature = "ipv4")]
             client: None,
             packets,
-            lent_mtu: None,
             due: List::new(),
             blocked: List::new(),
             refused: false,
@@ -147,11 +143,16 @@ impl NetworkInterface {
 
     /// Whether packets for a group are for this interface, too.
     pub(super) fn is_member(&self, group: IpAddr) -> bool {
-        self.memberships.is_member(group) || self.is_solicited_node(group)
+        #[cfg(feature = "ipv6")]
+        if self.is_solicited_node(group) {
+            return true;
+        }
+        self.memberships.is_member(group)
     }
 
     /// Whether neighbors ask in this group for one of its addresses (RFC 4291 §2.7.1). Of those that are not used yet, too:
     /// whoever has one of them is to be heard (RFC 4862 §5.4.2).
+    #[cfg(feature = "ipv6")]
     fn is_solicited_node(&self, group: IpAddr) -> bool {
         self.addresses.rows().any(|row| match row.addr {
             IpAddr::V6(own) => group == IpAddr::V6(solicited_node(own)),
@@ -211,7 +212,8 @@ impl NetworkInterface {
             true => least_mtu(false),
             false => LEAST_LENT_MTU,
         };
-        let lent = self.lent_mtu.map_or(longest, |mtu| mtu.max(least));
+        let lent = self.client.as_ref().and_then(Client::lent_mtu);
+        let lent = lent.map_or(longest, |mtu| mtu.max(least));
         #[cfg(feature = "ipv6")]
         let lent = {
             let autoconfiguration = self.autoconfiguration.as_ref();
@@ -381,8 +383,8 @@ impl<O: Observer> Stack<'_, O> {
     /// An address of this host's to be known by: of an interface, else the loopback's. Never a link-local one (RFC 4291
     /// §2.5.6), which would not do for those behind a router.
     #[cfg(feature = "embedded-nal")]
-    pub(crate) fn own_address(&self, is_v4: bool) -> Option<IpAddr> {
-        let loopback: IpAddr = match is_v4 {
+    pub(crate) fn own_address(&self, is_v4: bool) -> Option<net::IpAddr> {
+        let loopback: net::IpAddr = match is_v4 {
             true => core::net::Ipv4Addr::LOCALHOST.into(),
             false => core::net::Ipv6Addr::LOCALHOST.into(),
         };
@@ -394,38 +396,28 @@ impl<O: Observer> Stack<'_, O> {
                 IpAddr::V4(_) => is_v4,
                 IpAddr::V6(v6) => !is_v4 && !v6.is_unicast_link_local(),
             })
-            .or_else(|| to_smoltcp(loopback).map(|_| loopback))
+            .map(ip::outward)
+            .or_else(|| {
+                ip::inward(loopback)
+                    .ok()
+                    .and_then(to_smoltcp)
+                    .map(|_| loopback)
+            })
     }
 
     /// The address that a socket bound to none would speak to `destination` from (RFC 6724 §5); `None` if there is no way
     /// to it.
-    pub fn source_for(&self, destination: IpAddr) -> Option<IpAddr> {
+    pub fn source_for(&self, destination: net::IpAddr) -> Option<net::IpAddr> {
+        let destination = ip::inward(destination).ok()?;
         let route = self.route(super::flow::UNSPECIFIED.addr, destination);
-        route.ok().map(|route| route.source)
-    }
-
-    /// What an address would be spoken to from, if there is a way to it.
-    pub(super) fn candidate_for(&self, addr: IpAddr) -> Option<Candidate> {
-        let route = self.route(super::flow::UNSPECIFIED.addr, addr).ok()?;
-        let row = self
-            .interfaces
-            .get(usize::from(route.interface))?
-            .as_ref()?;
-        let mut own = row.addresses.candidates(row.next_hop(addr));
-        let known = own.find(|candidate| candidate.addr == route.source);
-        Some(known.unwrap_or(Candidate {
-            addr: route.source,
-            prefix_len: 128,
-            is_deprecated: false,
-            is_outgoing: true,
-            is_of_next_hop: false,
-        }))
+        route.ok().map(|route| ip::outward(route.source))
     }
 
     /// Whether there is a way to an address.
     #[cfg(feature = "embedded-nal")]
-    pub(crate) fn is_reachable(&self, address: IpAddr) -> bool {
-        self.route(super::flow::UNSPECIFIED.addr, address).is_ok()
+    pub(crate) fn is_reachable(&self, address: net::IpAddr) -> bool {
+        let way = |address| self.route(super::flow::UNSPECIFIED.addr, address);
+        ip::inward(address).and_then(way).is_ok()
     }
 
     /// Whether an address is a broadcast address of some link.

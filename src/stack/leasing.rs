@@ -1,6 +1,6 @@
 //! DHCP on an interface: how the client's messages travel, what its lease gives the interface, and what goes away with it.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 use smoltcp::time::Instant;
 
@@ -14,7 +14,9 @@ use super::frame::{Packet, UDP};
 use super::header::Part;
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
+use super::ip::IpAddr;
 use super::link::{BROADCAST, Hardware, Link, Transmit};
+use super::neighbor::{self, ARP_REQUEST};
 use super::outgoing::Outgoing;
 use super::route::{LEARNED_METRIC, Route};
 use super::waiting::Subject;
@@ -35,6 +37,8 @@ pub(super) struct Client {
     detection: Option<Detection>,
     /// The address that the interface has been given.
     given: Option<Ipv4Addr>,
+    /// The longest packets that the server allows.
+    lent_mtu: Option<usize>,
     /// Since when a message waits for its server's hardware address, and until when it is left alone.
     blocked: Option<(Instant, Instant)>,
 }
@@ -45,8 +49,14 @@ impl Client {
             dhcp: Dhcp::new(hardware, mtu, seed, now),
             detection: None,
             given: None,
+            lent_mtu: None,
             blocked: None,
         }
+    }
+
+    /// The longest packets that its server allows.
+    pub(super) fn lent_mtu(&self) -> Option<usize> {
+        self.lent_mtu
     }
 
     /// When it is to be polled. Nobody is asked over a link that is down.
@@ -74,7 +84,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// takes some seconds.
     ///
     /// [`Error::InvalidArgument`] for what is not an Ethernet with packets of 576 octets. Where DHCP has been started,
-    /// nothing changes.
+    /// nothing changes. All this is feature `dhcp`.
     pub fn start_dhcp(&mut self, interface: InterfaceId) -> Result<()> {
         let seed = self.secret.random_u64();
         let now = self.now;
@@ -118,6 +128,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         client.dhcp.lease().filter(|_| client.given.is_some())
     }
 
+    /// The name servers that an interface's lease names.
+    #[cfg(feature = "dns")]
+    pub(super) fn leased_name_servers(&self, interface: InterfaceId) -> &[Ipv4Addr] {
+        self.lease(interface)
+            .map_or(&[], |lease| &lease.name_servers)
+    }
+
     /// Whether no interface waits for its address.
     pub(super) fn has_all_leases(&self) -> bool {
         let clients = self.interfaces.iter().flatten();
@@ -159,11 +176,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hears an ARP packet, which may say whose the client's address is.
-    pub(super) fn hear_claim(&mut self, interface: u8, arp: &Arp) {
+    pub(super) fn hear_claim(&mut self, interface: u8, arp: &neighbor::Arp) {
         let now = self.now;
         if let Some(client) = self.client_mut(interface)
             && let Some(detection) = &mut client.detection
-            && let Some(finding) = detection.hear(now, arp)
+            && let Some(finding) = detection.hear(now, &Arp::from(arp))
         {
             let address = detection.address();
             self.find(interface, address, finding);
@@ -255,7 +272,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return;
         }
-        row.lent_mtu = lease.mtu.map(usize::from);
+        if let Some(client) = &mut row.client {
+            client.given = Some(lease.address);
+            client.lent_mtu = lease.mtu.map(usize::from);
+        }
         row.fit_mtu();
         row.routes.remove_all(Origin::Dhcp, |_| true);
         if let Some(router) = lease.router {
@@ -265,9 +285,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 ..Route::default_by(router.into())
             };
             row.routes.learn(route, Origin::Dhcp, None);
-        }
-        if let Some(client) = &mut row.client {
-            client.given = Some(lease.address);
         }
         self.settle_configuration(interface, self.cause);
         self.wakers.wake(Subject::Configured);
@@ -285,8 +302,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(address) = client.given.take() else {
             return;
         };
+        client.lent_mtu = None;
         row.routes.remove_all(Origin::Dhcp, |_| true);
-        row.lent_mtu = None;
         row.fit_mtu();
         if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
             row.addresses.remove(address.into());
@@ -357,6 +374,31 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
         }
         false
+    }
+
+    /// Asks all for an address that this host is about to take, or tells them that it has: which, the sender's address says
+    /// (RFC 5227 §1.1). Says whether the device had room for it.
+    fn send_claim(
+        &mut self,
+        index: u8,
+        sender: Ipv4Addr,
+        address: Ipv4Addr,
+        device: &mut dyn Transmit,
+    ) -> bool {
+        let interface = self.interfaces[usize::from(index)].as_ref();
+        let Some(own) = interface.and_then(|interface| interface.hardware) else {
+            return true;
+        };
+        let arp = neighbor::Arp {
+            operation: ARP_REQUEST,
+            sender: (own, sender.octets()),
+            target: ([0; 6], address.octets()),
+        };
+        let link = Link::Ethernet {
+            from: own,
+            to: BROADCAST,
+        };
+        self.send_arp(index, device, link, &arp)
     }
 
     /// Sends the message that is due, if it is known where to; says whether the device refused it.
@@ -447,6 +489,17 @@ impl NetworkInterface {
                 to: BROADCAST,
             }),
             _ => self.link_to(destination.into(), now),
+        }
+    }
+}
+
+impl From<&neighbor::Arp> for Arp {
+    fn from(arp: &neighbor::Arp) -> Arp {
+        Arp {
+            is_request: arp.operation == ARP_REQUEST,
+            sender_hardware: arp.sender.0,
+            sender: arp.sender.1.into(),
+            target: arp.target.1.into(),
         }
     }
 }

@@ -1,12 +1,11 @@
 //! The link below IP: what stands before a packet on an Ethernet, and how a frame of the heart's own leaves.
 
-use core::net::IpAddr;
-
 use smoltcp::phy::{Device, PacketMeta, TxToken};
 use smoltcp::time::Instant;
 
 use super::frame::ETHERNET_HEADER;
 use super::glass::Pane;
+use super::ip::IpAddr;
 use crate::trace::Observer;
 
 pub(super) const ETHERTYPE_ARP: u16 = 0x0806;

@@ -82,7 +82,7 @@
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
-//! | `interface`, `neighbor`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `interface`, `neighbor`, `ip`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
 //! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
 //! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |
@@ -98,6 +98,7 @@
 //! | `sequence` | what must not be predictable: sequence numbers, ports |
 //! | `resolver`, `dns` | names: the lookups, and a question's way from server to server |
 //! | `destination` | which of a name's addresses comes first |
+//! | `place` | memory that is put to use later |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod address;
@@ -109,21 +110,24 @@ mod autoconfiguration;
 mod call;
 mod challenge;
 pub(crate) mod checksum;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod conflict;
 mod connection;
 mod cork;
 mod countdown;
 mod datagram;
 mod deadline;
+#[cfg(feature = "dns")]
 mod destination;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod dhcp;
+#[cfg(feature = "dns")]
 mod dns;
 mod door;
 mod egress;
 mod fd;
 mod flow;
+#[cfg_attr(not(feature = "fragments"), path = "fragment/absent.rs")]
 mod fragment;
 pub(crate) mod frame;
 mod glass;
@@ -133,8 +137,12 @@ mod icmp;
 mod ingress;
 mod inquiry;
 mod interface;
+pub(crate) mod ip;
 mod keep_alive;
-#[cfg(feature = "ipv4")]
+#[cfg_attr(
+    not(all(feature = "dhcp", feature = "ipv4")),
+    path = "leasing/absent.rs"
+)]
 mod leasing;
 mod link;
 mod list;
@@ -145,9 +153,12 @@ pub mod option;
 mod outgoing;
 mod path;
 mod persist;
+#[cfg(feature = "fragments")]
+mod place;
 mod policy;
 mod pollfd;
 mod raw;
+#[cfg_attr(not(feature = "dns"), path = "resolver/absent.rs")]
 mod resolver;
 mod reuse;
 mod round_trip;
@@ -165,7 +176,8 @@ mod waiting;
 mod window;
 
 use core::mem;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
+use ip::IpAddr;
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -178,11 +190,13 @@ pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
 };
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
+#[cfg(feature = "fragments")]
 pub use fragment::storage_for as reassembly_storage;
 pub use pollfd::{Events, PollFd};
+#[cfg(feature = "dns")]
 pub use resolver::{Addresses, Lookup};
 pub use route::{InterfaceRoute, Route};
 #[cfg(feature = "alloc")]
@@ -195,7 +209,6 @@ pub(crate) use waiting::Woken;
 use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
 use answer::RateLimit;
-use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
@@ -336,7 +349,7 @@ pub struct Usage {
     pub connections: usize,
     /// UDP and raw sockets, those of the background included.
     pub datagrams: usize,
-    /// Name lookups, under way or done and not yet asked for.
+    /// Name lookups, under way or done and not yet asked for: with feature `dns`.
     pub lookups: usize,
     /// Wakers that wait.
     pub wakers: usize,
@@ -403,8 +416,6 @@ pub struct Stack<'a, O: Observer = ()> {
     /// A waiting SYN may find room now.
     room: bool,
     reassemblies: Reassemblies<'a>,
-    /// The way of the answer to the packet that has just been put together.
-    echo: Option<Way>,
     echoes: RateLimit,
     errors: RateLimit,
     /// How many raw sockets are open.
@@ -509,7 +520,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             pending: parts.pending,
             room: false,
             reassemblies: parts.reassemblies,
-            echo: None,
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
             raw_sockets: 0,

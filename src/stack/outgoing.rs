@@ -1,7 +1,5 @@
 //! Packets of the heart's own: answers, errors, questions, datagrams. TCP's segments are smoltcp's.
 
-use core::net::IpAddr;
-
 use smoltcp::phy::ChecksumCapabilities;
 
 use super::Stack;
@@ -9,6 +7,7 @@ use super::checksum::Sum;
 use super::frame::{ICMP, ICMPV6};
 use super::header::Header;
 use super::ingress::Incoming;
+use super::ip::IpAddr;
 use super::link::{self, Link, Transmit};
 use crate::trace::Observer;
 
@@ -61,6 +60,7 @@ pub(super) fn seal_icmp(message: &mut [u8], source: IpAddr, destination: IpAddr)
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Sends a packet of the heart's own; an ICMP message gets its checksum. Says whether the device had room for it.
+    #[cfg(any(feature = "dhcp", feature = "dns", feature = "ipv6"))]
     pub(super) fn send_own(
         &mut self,
         index: u8,

@@ -1,8 +1,6 @@
 //! The largest packet that the way to a host takes, where routers have said that it is less than what the link takes (RFC 1191,
 //! RFC 8201). Remembered for each destination, for ten minutes; then the link's is tried again.
 
-use core::net::IpAddr;
-
 use heapless::Vec;
 use smoltcp::iface::{Config, Interface};
 use smoltcp::socket::tcp::State;
@@ -13,6 +11,7 @@ use super::Stack;
 use super::amend::unacknowledged;
 use super::connection::Connection;
 use super::frame::before;
+use super::ip::IpAddr;
 use super::slot::Kind;
 use crate::trace::Observer;
 

@@ -1,7 +1,7 @@
 //! Raw sockets: packets of any protocol, as they are (`raw(7)`, RFC 3542 §3). They see copies; what the stack does with a
 //! packet goes on.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::Ipv4Addr;
 
 use smoltcp::phy::ChecksumCapabilities;
 
@@ -12,6 +12,7 @@ use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet};
 use super::header::{IPV4_HEADER, IPV6_HEADER, Part};
 use super::ingress::Incoming;
+use super::ip::IpAddr;
 use super::option::Options;
 use super::sequence::Secret;
 use super::{Domain, Protocol, Stack};

@@ -15,8 +15,6 @@ mod option;
 mod packet;
 mod solicitation;
 
-use core::net::Ipv6Addr;
-
 use heapless::Vec;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::{Duration, Instant};
@@ -30,6 +28,7 @@ use super::egress::earlier;
 use super::route::{LEARNED_METRIC, Route, RouteTable};
 use super::sequence::Secret;
 use crate::Result;
+use crate::stack::ip::Ipv6Addr;
 use advertisement::{Advertisement, Preference};
 use duplicate::Heard;
 use option::{NdOption, Prefix};

@@ -14,10 +14,9 @@ mod member;
 #[cfg(feature = "ipv6")]
 mod mld;
 
-use core::net::IpAddr;
-
 use smoltcp::time::{Duration, Instant};
 
+use crate::stack::ip::IpAddr;
 use crate::{Error, Result};
 
 /// Groups of one family that an interface can be in.
