@@ -9,7 +9,7 @@ use board::{Board, ETHERNET_ADDRESS};
 use cortex_m_rt::entry;
 use glasstack::stack::{Domain, Route, Storage, Type};
 use glasstack::{Error, Fd, Result, Stack};
-use static_cell::StaticCell;
+use static_cell::{ConstStaticCell, StaticCell};
 
 const CONNECTIONS: usize = if cfg!(feature = "fifth-connection") {
     5
@@ -19,15 +19,15 @@ const CONNECTIONS: usize = if cfg!(feature = "fifth-connection") {
 const BUFFER: usize = 2048;
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9999);
 
-static STORAGE: StaticCell<Storage<'static, { CONNECTIONS + 2 }, CONNECTIONS, 1, BUFFER>> =
-    StaticCell::new();
+static STORAGE: ConstStaticCell<Storage<'static, { CONNECTIONS + 2 }, CONNECTIONS, 1, BUFFER>> =
+    ConstStaticCell::new(Storage::new());
 static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
     let board = BOARD.init_with(|| unsafe { Board::new() });
     board.start();
-    let mut stack = Stack::new(STORAGE.init_with(Storage::new), [7; 16], ());
+    let mut stack = Stack::new(STORAGE.take(), [7; 16], ());
     let _ = serve(&mut stack, board);
     loop {}
 }
