@@ -15,6 +15,7 @@ use super::egress::earlier;
 use super::ip::IpAddr;
 #[cfg(feature = "ipv6")]
 use super::ip::Ipv6Addr;
+use super::lifetime::Lifetimes;
 use super::policy::{Candidate, common_prefix_len};
 use crate::{Error, Limit, Result};
 
@@ -75,20 +76,6 @@ pub struct InterfaceAddress {
     pub preferred: Option<Duration>,
     /// How long it stays at all; `None`: for ever.
     pub valid: Option<Duration>,
-}
-
-/// Until when an address is preferred and until when it is valid; `None`: for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lifetimes {
-    pub(super) preferred_until: Option<Instant>,
-    pub(super) valid_until: Option<Instant>,
-}
-
-impl Lifetimes {
-    pub(super) const FOREVER: Lifetimes = Lifetimes {
-        preferred_until: None,
-        valid_until: None,
-    };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,7 +204,7 @@ impl Row {
     /// Does what is due by `now`.
     pub(super) fn expire(&mut self, now: Instant) {
         let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if is_past(self.lifetimes.valid_until) {
+        if is_past(self.lifetimes.valid_until.at()) {
             self.condition = Condition::Removed;
             return;
         }
@@ -230,15 +217,15 @@ impl Row {
             _ => {}
         }
         self.condition = Condition::Assigned {
-            is_deprecated: is_past(self.lifetimes.preferred_until),
+            is_deprecated: is_past(self.lifetimes.preferred_until.at()),
         };
     }
 
     fn expires_at(&self) -> Option<Instant> {
-        let preferred_until = self.lifetimes.preferred_until;
+        let preferred_until = self.lifetimes.preferred_until.at();
         earlier(
             preferred_until.filter(|_| self.condition == Condition::PREFERRED),
-            self.lifetimes.valid_until,
+            self.lifetimes.valid_until.at(),
         )
     }
 }
@@ -364,8 +351,8 @@ impl AddressTable {
                 prefix_len: row.prefix_len,
                 state: row.state()?,
                 origin: row.origin,
-                preferred: row.lifetimes.preferred_until.map(|at| left(at, now)),
-                valid: row.lifetimes.valid_until.map(|at| left(at, now)),
+                preferred: row.lifetimes.preferred_until.at().map(|at| left(at, now)),
+                valid: row.lifetimes.valid_until.at().map(|at| left(at, now)),
             })
         })
     }

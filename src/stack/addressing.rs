@@ -8,7 +8,6 @@ use super::connection::{Connection, Role};
 use super::egress::earlier;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
-use super::interface::LOOPBACK;
 use super::ip::{self, IpAddr};
 use super::link::Transmit;
 use super::neighbor::Neighbors;
@@ -31,8 +30,7 @@ use crate::{Error, Result};
 impl<O: Observer> Stack<'_, O> {
     /// The interfaces, but for the loopback.
     pub fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
-        let rows = (0..).zip(self.interfaces.iter());
-        let links = rows.filter(|(index, row)| *index != LOOPBACK && row.is_some());
+        let links = self.interfaces.links();
         links.map(|(index, _)| InterfaceId(index))
     }
 
@@ -104,8 +102,8 @@ impl<O: Observer> Stack<'_, O> {
 
     /// The addresses of an interface, those that are not used yet or no more among them.
     pub fn addresses(&self, interface: InterfaceId) -> impl Iterator<Item = InterfaceAddress> {
-        let row = self.interfaces.get(usize::from(interface.0));
-        let row = row.and_then(Option::as_ref).into_iter();
+        let row = self.interfaces.get(interface.0);
+        let row = row.into_iter();
         row.flat_map(|row| row.addresses.list(self.now))
     }
 
@@ -193,8 +191,8 @@ impl<O: Observer> Stack<'_, O> {
 
     /// The routes of an interface. Its own addresses' networks are on its link without one.
     pub fn routes(&self, interface: InterfaceId) -> impl Iterator<Item = InterfaceRoute> {
-        let row = self.interfaces.get(usize::from(interface.0));
-        let row = row.and_then(Option::as_ref).into_iter();
+        let row = self.interfaces.get(interface.0);
+        let row = row.into_iter();
         row.flat_map(|row| row.routes.list(self.now))
     }
 
@@ -223,7 +221,7 @@ impl<O: Observer> Stack<'_, O> {
             self.relink_client(interface.0);
         }
         #[cfg(feature = "ipv6")]
-        if is_up && let Some(Some(place)) = self.interfaces.get_mut(usize::from(interface.0)) {
+        if is_up && let Some(place) = self.interfaces.get_mut(interface.0) {
             let (is_for_all, secret) = (place.detects_duplicates, &mut self.secret);
             place.addresses.detect_again(|row| {
                 let is_detected = match row.origin {
@@ -244,8 +242,8 @@ impl<O: Observer> Stack<'_, O> {
 
     /// Whether an interface's link [carries frames](Stack::set_link).
     pub fn is_link_up(&self, interface: InterfaceId) -> bool {
-        let row = self.interfaces.get(usize::from(interface.0));
-        row.and_then(Option::as_ref).is_some_and(|row| row.is_up)
+        let row = self.interfaces.get(interface.0);
+        row.is_some_and(|row| row.is_up)
     }
 
     /// Whether every interface that is to get its address by itself has one: by [DHCP](Stack::start_dhcp), or by
@@ -256,11 +254,11 @@ impl<O: Observer> Stack<'_, O> {
 
     /// Does what is due of addresses and routes.
     pub(super) fn expire_configuration(&mut self) {
-        for index in 0..self.interfaces.len() {
-            let Some(row) = &mut self.interfaces[index] else {
+        for index in self.interfaces.numbers() {
+            let Some(row) = self.interfaces.get_mut(index) else {
                 continue;
             };
-            if row.configuration_at.is_none_or(|at| self.now < at) {
+            if row.configuration_at.at().is_none_or(|at| self.now < at) {
                 continue;
             }
             row.addresses.expire(self.now);
@@ -271,13 +269,13 @@ impl<O: Observer> Stack<'_, O> {
             if let Some(autoconfiguration) = &mut row.autoconfiguration {
                 autoconfiguration.expire(self.now);
             }
-            self.settle_configuration(index as u8, Cause::Timer);
+            self.settle_configuration(index, Cause::Timer);
         }
     }
 
     /// Tells of what has changed, and does what follows from it.
     pub(super) fn settle_configuration(&mut self, index: u8, cause: Cause) {
-        while let Some(Some(row)) = self.interfaces.get_mut(usize::from(index))
+        while let Some(row) = self.interfaces.get_mut(index)
             && let Some(changed) = row.addresses.next_change()
         {
             #[cfg(feature = "ipv6")]
@@ -302,7 +300,7 @@ impl<O: Observer> Stack<'_, O> {
             }
             self.wakers.wake(Subject::Configured);
         }
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+        if let Some(row) = self.interfaces.get_mut(index) {
             #[cfg(feature = "ipv6")]
             row.settle_solicited_nodes(self.now);
             let tables = earlier(row.addresses.expires_at(), row.routes.expires_at());
@@ -315,14 +313,14 @@ impl<O: Observer> Stack<'_, O> {
                 let asks_at = earlier(row.addresses.detects_at(), asks_at).filter(|_| row.is_up);
                 earlier(earlier(tables, expires_at), asks_at)
             };
-            row.configuration_at = tables;
+            row.configuration_at = tables.into();
         }
         self.learn_name_servers(index);
     }
 
     /// A gateway of no network that the interface still has an address of is out of reach.
     fn drop_stray_routes(&mut self, index: u8) {
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+        if let Some(row) = self.interfaces.get_mut(index) {
             let addresses = &row.addresses;
             row.routes.remove_stray(|gateway| match gateway {
                 IpAddr::V6(v6) if v6.is_unicast_link_local() => true,
@@ -414,7 +412,7 @@ impl<O: Observer> Stack<'_, O> {
     ) -> Result<()> {
         self.interface_mut(interface)?;
         let now = self.now;
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface.0)) else {
+        let Some(row) = self.interfaces.get_mut(interface.0) else {
             return Err(Error::InvalidArgument);
         };
         if let Some(former) = row.autoconfiguration.take() {
@@ -422,10 +420,8 @@ impl<O: Observer> Stack<'_, O> {
             row.fit_mtu();
         }
         self.settle_configuration(interface.0, Cause::Call);
-        let (Some(identifier), Some(Some(row))) = (
-            identifier,
-            self.interfaces.get_mut(usize::from(interface.0)),
-        ) else {
+        let (Some(identifier), Some(row)) = (identifier, self.interfaces.get_mut(interface.0))
+        else {
             return Ok(());
         };
         if !row.carries(false) {
@@ -455,8 +451,8 @@ impl<O: Observer> Stack<'_, O> {
         &self,
         interface: InterfaceId,
     ) -> impl Iterator<Item = net::IpAddr> {
-        let row = self.interfaces.get(usize::from(interface.0));
-        let row = row.and_then(Option::as_ref).into_iter();
+        let row = self.interfaces.get(interface.0);
+        let row = row.into_iter();
         row.filter_map(|row| row.autoconfiguration.as_ref())
             .flat_map(|it| it.servers())
             .map(net::IpAddr::from)
@@ -464,7 +460,7 @@ impl<O: Observer> Stack<'_, O> {
 
     /// Whether each interface that is to form an address of what routers advertise has done so.
     fn is_autoconfigured(&self) -> bool {
-        let rows = self.interfaces.iter().flatten();
+        let rows = self.interfaces.links().map(|(_, row)| row);
         let mut rows = rows.filter(|row| row.autoconfiguration.is_some());
         rows.all(|row| {
             let mut assigned = row.addresses.assigned();
@@ -479,7 +475,7 @@ impl<O: Observer> Stack<'_, O> {
             return;
         };
         let index = incoming.interface;
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+        let Some(row) = self.interfaces.get_mut(index) else {
             return;
         };
         let mtu = row.link_mtu() as u32;
@@ -508,9 +504,9 @@ impl<O: Observer> Stack<'_, O> {
         let now = self.now;
         let mut is_refused = false;
         let mut has_sent = false;
-        while let Some(Some(row)) = self.interfaces.get_mut(usize::from(index))
+        while let Some(row) = self.interfaces.get_mut(index)
             && row.is_up
-            && row.configuration_at.is_some_and(|at| at <= now)
+            && row.configuration_at.at().is_some_and(|at| at <= now)
         {
             let mtu = row.link_mtu() as u32;
             let link = Link {
@@ -536,7 +532,7 @@ impl<O: Observer> Stack<'_, O> {
                 is_refused = true;
                 break;
             }
-            if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+            if let Some(row) = self.interfaces.get_mut(index) {
                 let mtu = row.link_mtu() as u32;
                 let mut link = Link {
                     addresses: &mut row.addresses,
@@ -552,8 +548,8 @@ impl<O: Observer> Stack<'_, O> {
         if has_sent {
             self.settle_configuration(index, Cause::Timer);
         }
-        if is_refused && let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
-            row.configuration_at = Some(now + DEVICE_RETRY);
+        if is_refused && let Some(row) = self.interfaces.get_mut(index) {
+            row.configuration_at = Some(now + DEVICE_RETRY).into();
         }
         is_refused
     }

@@ -82,7 +82,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let index = incoming.interface;
         let is_own = self.is_local_to(index, packet.destination);
         let is_to_group = packet.destination.is_multicast() && packet.destination.is_ipv6();
-        let Some(interface) = &self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get(index) else {
             return;
         };
         let source = match (is_own, is_to_group) {
@@ -201,7 +201,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !is_for_us_alone || !self.is_answerable(packet.source) || is_error(packet) {
             return;
         }
-        let Some(interface) = &self.interfaces[usize::from(incoming.interface)] else {
+        let Some(interface) = self.interfaces.get(incoming.interface) else {
             return;
         };
         let Some(link) = Link::back(interface.hardware, incoming.link()) else {

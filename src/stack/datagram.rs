@@ -249,7 +249,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Gives what a socket sends to a group, or to all, to the sockets of this host that listen there, too (RFC 1112 §6.1).
     pub(super) fn loop_back(&mut self, envelope: &Envelope, parts: &[&[u8]]) {
-        let interface = self.interfaces[usize::from(envelope.interface)].as_ref();
+        let interface = self.interfaces.get(envelope.interface);
         let to = envelope.to.addr;
         let is_heard = interface.is_some_and(|row| row.is_member(to) || row.is_broadcast(to));
         match envelope.content {
@@ -378,7 +378,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Kind::Datagram(datagrams) = &mut self.slots[usize::from(slot)].kind else {
             return Step::Empty;
         };
-        let Some(interface) = &mut self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get_mut(index) else {
             return Step::Empty;
         };
         let Ok((envelope, payload)) = datagrams.sending.peek() else {

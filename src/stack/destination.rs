@@ -45,10 +45,7 @@ impl<O: Observer> Stack<'_, O> {
     /// What an address would be spoken to from, if there is a way to it.
     pub(super) fn candidate_for(&self, addr: IpAddr) -> Option<Candidate> {
         let route = self.route(UNSPECIFIED.addr, addr).ok()?;
-        let row = self
-            .interfaces
-            .get(usize::from(route.interface))?
-            .as_ref()?;
+        let row = self.interfaces.get(route.interface)?;
         let mut own = row.addresses.candidates(row.next_hop(addr));
         let known = own.find(|candidate| candidate.addr == route.source);
         Some(known.unwrap_or(Candidate {

@@ -30,7 +30,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     fn put_on_agenda(&mut self, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
-        let Some(interface) = &mut self.interfaces[usize::from(place.interface)] else {
+        let Some(interface) = self.interfaces.get_mut(place.interface) else {
             return;
         };
         match place.agenda {
@@ -46,7 +46,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn unschedule(&mut self, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
         place.blocked = None;
-        if let Some(interface) = &mut self.interfaces[usize::from(place.interface)] {
+        if let Some(interface) = self.interfaces.get_mut(place.interface) {
             match place.agenda {
                 Agenda::Due => {
                     interface.due.remove(&mut self.agenda, slot);
@@ -63,7 +63,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// A neighbor may have answered: who waits for one tries again.
     pub(super) fn unblock(&mut self, interface: u8) {
         loop {
-            let row = self.interfaces[usize::from(interface)].as_ref();
+            let row = self.interfaces.get(interface);
             match row.and_then(|row| row.blocked.front()) {
                 Some(slot) => self.make_due(slot),
                 None => break,
@@ -88,20 +88,20 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Polls the slots that have work on an interface, each once, until the device refuses a frame.
     pub(super) fn egress(&mut self, interface: u8, device: &mut dyn Transmit) {
-        let count = match self.interfaces.get(usize::from(interface)) {
-            Some(Some(interface)) => interface.due.len(),
+        let count = match self.interfaces.get(interface) {
+            Some(interface) => interface.due.len(),
             // Another stack's interface, for all that can be known.
             _ => 0,
         };
         let refused = self.egress_own(interface, device);
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
+        if let Some(row) = self.interfaces.get_mut(interface) {
             row.refused = refused;
         }
         if refused {
             return;
         }
         for _ in 0..count {
-            let Some(row) = &mut self.interfaces[usize::from(interface)] else {
+            let Some(row) = self.interfaces.get_mut(interface) else {
                 return;
             };
             let Some(slot) = row.due.pop_front(&mut self.agenda) else {
@@ -110,7 +110,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.slots[usize::from(slot)].agenda = Agenda::Idle;
             self.due -= 1;
             if self.egress_slot(interface, slot, device) {
-                if let Some(row) = &mut self.interfaces[usize::from(interface)] {
+                if let Some(row) = self.interfaces.get_mut(interface) {
                     row.refused = true;
                 }
                 return;
@@ -164,9 +164,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let place = &mut self.slots[usize::from(slot)];
         let stamp = place.stamp();
         let horizon = place.connection().and_then(Connection::horizon);
-        let (Some(interface), Some(set)) =
-            (&mut self.interfaces[usize::from(index)], &mut place.set)
-        else {
+        let (Some(interface), Some(set)) = (self.interfaces.get_mut(index), &mut place.set) else {
             return false;
         };
         let mut sent = Sent {
@@ -245,9 +243,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Puts a slot on the list of those that wait for a neighbor's hardware address.
     pub(super) fn wait_for_neighbor(&mut self, index: u8, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
-        if let (Agenda::Idle, Some(interface)) =
-            (place.agenda, &mut self.interfaces[usize::from(index)])
-        {
+        if let (Agenda::Idle, Some(interface)) = (place.agenda, self.interfaces.get_mut(index)) {
             place.agenda = Agenda::Blocked;
             interface.blocked.push_back(&mut self.agenda, slot);
         }
@@ -255,7 +251,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// When smoltcp wants a slot to be polled.
     pub(super) fn poll_at(&mut self, interface: u8, slot: u16) -> Option<Instant> {
-        let interface = self.interfaces[usize::from(interface)].as_mut()?;
+        let interface = self.interfaces.get_mut(interface)?;
         let set = self.slots[usize::from(slot)].set.as_ref()?;
         interface.inner.poll_at(self.now, set)
     }
@@ -351,10 +347,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let now = self.now;
         let destination = self.ends_of(slot).map(|(_, to)| to);
         let place = &mut self.slots[usize::from(slot)];
-        let (Some(interface), Some(destination)) = (
-            &mut self.interfaces[usize::from(place.interface)],
-            destination,
-        ) else {
+        let (Some(interface), Some(destination)) =
+            (self.interfaces.get_mut(place.interface), destination)
+        else {
             return false;
         };
         let is_other = interface.is_up && interface.fail_over(destination, now);
@@ -371,11 +366,8 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// The same for who polls one interface, and with it the loopback: what waits on the others is for those who poll them.
     pub(super) fn next_deadline_on(&self, interface: u8) -> Option<Instant> {
-        let row = self.interfaces.get(usize::from(interface));
-        if row
-            .and_then(Option::as_ref)
-            .is_some_and(|row| row.has_unread)
-        {
+        let row = self.interfaces.get(interface);
+        if row.is_some_and(|row| row.has_unread) {
             return Some(self.now);
         }
         self.next_deadline_among(|index| index == interface || index == LOOPBACK)
@@ -393,8 +385,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.reassemblies.has_answer(&is_meant) {
             at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
         }
-        for (index, row) in (0..).zip(self.interfaces.iter()) {
-            if let Some(row) = row.as_ref().filter(|_| is_meant(index))
+        for (index, row) in self.interfaces.iter() {
+            if is_meant(index)
                 && let Some(at) = earlier(row.due_at(self.now), self.resolver.sends_at(index))
             {
                 at_once = earlier(at_once, Some(at.max(self.now + row.pause())));
@@ -414,7 +406,7 @@ impl NetworkInterface {
         }
         let client = self.client.as_ref();
         let client_at = client.and_then(|client| client.poll_at(self.is_up));
-        let own = earlier(self.reports_at(), self.configuration_at);
+        let own = earlier(self.reports_at(), self.configuration_at.at());
         earlier(own, client_at)
     }
 

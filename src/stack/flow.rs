@@ -194,7 +194,6 @@ pub(crate) fn loopback_if_unspecified(addr: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use net::Ipv6Addr;
 
     #[test]
     fn an_ipv6_socket_shows_ipv4_mapped() {
@@ -214,7 +213,7 @@ mod tests {
     #[test]
     #[cfg(feature = "ipv4")]
     fn the_ipv6_wildcard_overlaps_ipv4_unless_v6_only() {
-        let v6 = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        let v6 = IpAddr::V6(net::Ipv6Addr::UNSPECIFIED);
         let v4 = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let dual = Scope::of(Domain::Inet6, v6, false);
         let only = Scope::of(Domain::Inet6, v6, true);

@@ -298,7 +298,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.observer.is_listening() {
             return None;
         }
-        let row = self.interfaces.get(usize::from(interface))?.as_ref()?;
+        let row = self.interfaces.get(interface)?;
         self.pane(interface, row.medium, slot)
     }
 
@@ -378,9 +378,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         }
         let interface = self.slots[usize::from(slot)].interface;
-        let medium = self.interfaces[usize::from(interface)]
-            .as_ref()
-            .map(|i| i.medium);
+        let medium = self.interfaces.get(interface).map(|i| i.medium);
         let event = Event {
             time: self.now,
             interface: Some(interface),

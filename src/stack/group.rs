@@ -25,6 +25,8 @@ use super::{Domain, Fd, InterfaceId, Stack, glass};
 use crate::trace::{Call, Cause, Observer};
 use crate::{Error, Limit, Result};
 
+pub(super) use super::multicast::Memberships;
+
 /// Memberships of all sockets of a stack.
 const MEMBERSHIPS: usize = if cfg!(feature = "std") { 128 } else { 8 };
 
@@ -50,7 +52,7 @@ pub(super) struct Membership {
 pub(super) type Joined = Vec<Membership, MEMBERSHIPS>;
 
 impl<'a, O: Observer> Stack<'a, O> {
-    /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP`: a datagram or raw socket joins a group on a link; without one, on that which
+    /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP` (feature `multicast`): a datagram or raw socket joins a group on a link; without one, on that which
     /// the route to the group takes. The first membership of a link is reported to its routers (IGMPv2, MLDv2), and taken
     /// back when the last socket has left or closed. An IPv6 socket may join groups of both families, as on Linux.
     ///
@@ -156,8 +158,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The groups that a link is in, besides those of all hosts, and how many sockets (or addresses, of their solicited-node
     /// groups: RFC 4291 §2.7.1) joined each, as `ip maddress` lists them.
     pub fn groups(&self, interface: InterfaceId) -> impl Iterator<Item = (net::IpAddr, u16)> {
-        let row = self.interfaces.get(usize::from(interface.0));
-        let row = row.and_then(Option::as_ref);
+        let row = self.interfaces.get(interface.0);
         row.into_iter()
             .flat_map(|row| row.memberships.groups())
             .map(|(group, count)| (ip::outward(group), count))
@@ -167,8 +168,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// has it.
     pub fn interface_of(&self, address: net::IpAddr) -> Result<InterfaceId> {
         let address = ip::inward(address).map_err(|_| Error::NoDevice)?;
-        let mut rows = (0..).zip(self.interfaces.iter());
-        let found = rows.find(|(_, row)| row.as_ref().is_some_and(|row| row.has(address)));
+        let mut rows = self.interfaces.iter();
+        let found = rows.find(|(_, row)| row.has(address));
         let found = found.map(|(index, _)| InterfaceId(index));
         found.ok_or(Error::NoDevice)
     }
@@ -200,8 +201,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// A link: what stays within the host has no groups.
     fn link_row(&mut self, index: u8) -> Result<&mut NetworkInterface> {
         self.interfaces
-            .get_mut(usize::from(index))
-            .and_then(Option::as_mut)
+            .get_mut(index)
             .filter(|_| index != LOOPBACK)
             .ok_or(Error::NoDevice)
     }
@@ -226,7 +226,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn hear_membership(&mut self, incoming: &Incoming<'_>, packet: &Packet<'_>) {
         let now = self.now;
         let secret = &mut self.secret;
-        if let Some(row) = &mut self.interfaces[usize::from(incoming.interface)] {
+        if let Some(row) = self.interfaces.get_mut(incoming.interface) {
             let heard = Heard {
                 source: packet.source,
                 #[cfg(feature = "ipv6")]
@@ -246,10 +246,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn is_report_due(&self, index: u8) -> bool {
-        let row = self.interfaces.get(usize::from(index));
-        let at = row
-            .and_then(Option::as_ref)
-            .and_then(NetworkInterface::reports_at);
+        let row = self.interfaces.get(index);
+        let at = row.and_then(NetworkInterface::reports_at);
         at.is_some_and(|at| at <= self.now)
     }
 
@@ -260,7 +258,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.cause = Cause::Timer;
         while self.is_report_due(index) {
             let pane = self.pane_of(index, None);
-            let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+            let Some(row) = self.interfaces.get_mut(index) else {
                 return false;
             };
             if !device.has_room(now) {

@@ -18,6 +18,7 @@ use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP, before};
 use super::ingress::Incoming;
 use super::ip;
 use super::link::Transmit;
+#[cfg(feature = "ipv6")]
 use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use super::path::mtu_of;
@@ -53,6 +54,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Some(&(NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT)) if is_v6 => {
                 self.hear_neighbor(incoming, token, packet);
             }
+            #[cfg(feature = "ipv6")]
             Some(kind) if is_v6 && multicast::is_mld(*kind) => {
                 self.hear_membership(incoming, packet);
             }

@@ -20,7 +20,6 @@ use super::interface::LOOPBACK;
 use super::ip::IpAddr;
 use super::link::{Link, Transmit};
 use super::listen::{Arrival, Syn};
-use super::multicast::is_of_routers;
 use super::slot::{Kind, Slot};
 use crate::trace::{Cause, DropReason, Observer};
 
@@ -60,7 +59,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn ingress(&mut self, incoming: &Incoming<'_>, token: &mut dyn Transmit) {
         self.cause = Cause::Segment;
         self.tell_in(incoming);
-        let interface = self.interfaces[usize::from(incoming.interface)].as_ref();
+        let interface = self.interfaces.get(incoming.interface);
         if interface.is_some_and(|interface| !interface.is_up) {
             return self.tell_drop(incoming, DropReason::LinkDown);
         }
@@ -212,7 +211,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(to) = link.first_chunk().filter(|_| is_link_unicast(link)) else {
             return true;
         };
-        let interface = self.interfaces[usize::from(interface)].as_ref();
+        let interface = self.interfaces.get(interface);
         interface.is_some_and(|interface| interface.hardware.is_none_or(|own| own == *to))
     }
 
@@ -222,8 +221,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let to = packet.destination;
         self.is_for_us(incoming.interface, link)
             && (self.is_local_to(incoming.interface, to)
-                || self.interfaces[usize::from(incoming.interface)]
-                    .as_ref()
+                || self
+                    .interfaces
+                    .get(incoming.interface)
                     .is_some_and(|interface| interface.is_broadcast(to) || interface.is_member(to)))
     }
 
@@ -325,7 +325,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     ) {
         let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
         let stamp = to.and_then(|(slot, _)| self.slots[usize::from(slot)].stamp());
-        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+        let Some(interface) = self.interfaces.get_mut(incoming.interface) else {
             return;
         };
         // smoltcp answers to where the frame came from.
@@ -386,8 +386,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn is_local_to(&self, interface: u8, addr: IpAddr) -> bool {
         match interface {
             LOOPBACK => addr.is_loopback() || self.is_own(addr),
-            _ => self.interfaces[usize::from(interface)]
-                .as_ref()
+            _ => self
+                .interfaces
+                .get(interface)
                 .is_some_and(|interface| interface.has(addr)),
         }
     }
@@ -397,4 +398,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 fn is_header_right(incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
     let is_checked = packet.source.is_ipv4() && incoming.capabilities.checksum.ipv4.rx();
     !is_checked || Sum::ZERO.add(packet.header).is_right()
+}
+
+/// Whether a group is that of routers: no host is in it, and misses nothing.
+fn is_of_routers(group: IpAddr) -> bool {
+    match group {
+        IpAddr::V4(v4) => matches!(v4.octets(), [224, 0, 0, 2 | 22]),
+        IpAddr::V6(v6) => matches!(v6.segments(), [0xff02, 0, 0, 0, 0, 0, 0, 2 | 0x16]),
+    }
 }

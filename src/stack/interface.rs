@@ -13,13 +13,14 @@ use super::autoconfiguration::Autoconfiguration;
 use super::door::Packets;
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
+use super::group::Memberships;
 #[cfg(feature = "ipv6")]
 use super::group::SolicitedNodes;
 use super::ip::{self, IpAddr};
 use super::leasing::Client;
+use super::lifetime::Until;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
-use super::multicast::Memberships;
 use super::neighbor::Neighbors;
 #[cfg(feature = "ipv6")]
 use super::neighbor::solicited_node;
@@ -62,7 +63,7 @@ pub(super) struct NetworkInterface {
     #[cfg(feature = "ipv6")]
     pub(super) detects_duplicates: bool,
     /// When something of an address or a route is due.
-    pub(super) configuration_at: Option<Instant>,
+    pub(super) configuration_at: Until,
     /// The link carries frames.
     pub(super) is_up: bool,
     pub(super) neighbors: Neighbors,
@@ -106,7 +107,7 @@ impl NetworkInterface {
             autoconfiguration: None,
             #[cfg(feature = "ipv6")]
             detects_duplicates: false,
-            configuration_at: None,
+            configuration_at: Until::NEVER,
             is_up: true,
             neighbors: Neighbors::new(),
             memberships: Memberships::new(),
@@ -221,7 +222,8 @@ impl NetworkInterface {
             advertised.map_or(lent, |mtu| lent.min(mtu as usize))
         };
         let mtu = lent.min(longest);
-        if mtu != self.mtu {
+        // Where nobody is heard about it, it stays.
+        if cfg!(feature = "_learned") && mtu != self.mtu {
             self.mtu = mtu;
             // smoltcp asks a device but once.
             let config = Config::new(HardwareAddress::Ip);
@@ -338,27 +340,15 @@ impl<O: Observer> Stack<'_, O> {
         };
         let seed = self.secret.random_u64();
         let now = self.now;
-        let mut places = self.interfaces.iter_mut().enumerate();
-        let Some((index, place)) = places.find(|(_, place)| place.is_none()) else {
-            return Err(Error::Exhausted(Limit::Interfaces));
-        };
-        *place = Some(NetworkInterface::new(
-            &capabilities,
-            hardware_address,
-            seed,
-            now,
-        ));
-        Ok(InterfaceId(index as u8))
+        let link = NetworkInterface::new(&capabilities, hardware_address, seed, now);
+        let added = self.interfaces.add(link);
+        added.ok_or(Error::Exhausted(Limit::Interfaces))
     }
 
     /// Takes an interface back that was added just now, and that nothing has been sent on.
     #[cfg(feature = "std")]
     pub(crate) fn take_back_interface(&mut self, interface: InterfaceId) {
-        if interface.0 != LOOPBACK
-            && let Some(place) = self.interfaces.get_mut(usize::from(interface.0))
-        {
-            *place = None;
-        }
+        self.interfaces.remove(interface.0);
     }
 
     pub(super) fn interface_mut(
@@ -366,8 +356,7 @@ impl<O: Observer> Stack<'_, O> {
         interface: InterfaceId,
     ) -> Result<&mut NetworkInterface> {
         self.interfaces
-            .get_mut(usize::from(interface.0))
-            .and_then(Option::as_mut)
+            .get_mut(interface.0)
             .filter(|_| interface.0 != LOOPBACK)
             .ok_or(Error::InvalidArgument)
     }
@@ -375,8 +364,8 @@ impl<O: Observer> Stack<'_, O> {
     /// Whether an address is one of this host's.
     pub(super) fn is_own(&self, addr: IpAddr) -> bool {
         addr.is_loopback() || {
-            let mut interfaces = self.interfaces.iter().skip(1).flatten();
-            interfaces.any(|interface| interface.has(addr))
+            let mut links = self.interfaces.links();
+            links.any(|(_, link)| link.has(addr))
         }
     }
 
@@ -388,9 +377,9 @@ impl<O: Observer> Stack<'_, O> {
             true => core::net::Ipv4Addr::LOCALHOST.into(),
             false => core::net::Ipv6Addr::LOCALHOST.into(),
         };
-        let interfaces = self.interfaces.iter().skip(1).flatten();
-        interfaces
-            .flat_map(|interface| interface.addresses.assigned())
+        let links = self.interfaces.links();
+        links
+            .flat_map(|(_, link)| link.addresses.assigned())
             .map(|row| row.addr)
             .find(|address| match address {
                 IpAddr::V4(_) => is_v4,
@@ -422,11 +411,11 @@ impl<O: Observer> Stack<'_, O> {
 
     /// Whether an address is a broadcast address of some link.
     pub(super) fn is_broadcast(&self, addr: IpAddr) -> bool {
-        let mut interfaces = self.interfaces.iter().flatten();
+        let mut interfaces = self.interfaces.iter();
         match addr {
             #[cfg(feature = "ipv4")]
             IpAddr::V4(LOOPBACK_BROADCAST | core::net::Ipv4Addr::BROADCAST) => true,
-            _ => interfaces.any(|interface| interface.is_broadcast(addr)),
+            _ => interfaces.any(|(_, interface)| interface.is_broadcast(addr)),
         }
     }
 
@@ -466,11 +455,8 @@ impl<O: Observer> Stack<'_, O> {
             return Err(Error::InvalidArgument); // as Linux: 127.0.0.1 never leaves the host
         }
         let mut best: Option<(Rank, Route)> = None;
-        for (index, interface) in self.interfaces.iter().enumerate().skip(1) {
-            let Some(interface) = interface.as_ref().filter(|row| row.is_up) else {
-                continue;
-            };
-            if on.is_some_and(|on| usize::from(on) != index) {
+        for (index, interface) in self.interfaces.links().filter(|(_, link)| link.is_up) {
+            if on.is_some_and(|on| on != index) {
                 continue;
             }
             if bound.is_some_and(|bound| !interface.has(bound)) {
@@ -488,7 +474,7 @@ impl<O: Observer> Stack<'_, O> {
             };
             if best.is_none_or(|(so_far, _)| reach > so_far) {
                 let route = Route {
-                    interface: index as u8,
+                    interface: index,
                     source: bound.unwrap_or(source),
                     mtu: interface.mtu,
                 };

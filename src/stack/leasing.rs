@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 use smoltcp::time::Instant;
 
-use super::address::{Lifetimes, Origin, Row};
+use super::address::{Origin, Row};
 use super::conflict::{Arp, Detection, Finding};
 use super::datagram::{Content, DISCOVERY_INTERVAL, DISCOVERY_TIMEOUT, Envelope, UDP_HEADER};
 use super::dhcp::{CLIENT_PORT, Dhcp, Event, Lease, MESSAGE_LEN, SERVER_PORT};
@@ -15,6 +15,7 @@ use super::header::Part;
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
 use super::ip::IpAddr;
+use super::lifetime::Lifetimes;
 use super::link::{BROADCAST, Hardware, Link, Transmit};
 use super::neighbor::{self, ARP_REQUEST};
 use super::outgoing::Outgoing;
@@ -123,7 +124,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// The lease that an interface lives on.
     pub fn lease(&self, interface: InterfaceId) -> Option<&Lease> {
-        let row = self.interfaces.get(usize::from(interface.0))?.as_ref()?;
+        let row = self.interfaces.get(interface.0)?;
         let client = row.client.as_ref()?;
         client.dhcp.lease().filter(|_| client.given.is_some())
     }
@@ -137,7 +138,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Whether no interface waits for its address.
     pub(super) fn has_all_leases(&self) -> bool {
-        let clients = self.interfaces.iter().flatten();
+        let clients = self.interfaces.links().map(|(_, row)| row);
         let mut clients = clients.filter_map(|row| row.client.as_ref());
         clients.all(|client| client.given.is_some() || client.dhcp.is_stopping())
     }
@@ -145,8 +146,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Whether datagrams to a port are for the interface's client.
     pub(super) fn is_for_client(&self, interface: u8, flow: &Flow) -> bool {
         let is_meant = flow.local.port == CLIENT_PORT && flow.remote.port == SERVER_PORT;
-        let row = self.interfaces.get(usize::from(interface));
-        is_meant && row.is_some_and(|row| row.as_ref().is_some_and(|row| row.client.is_some()))
+        let row = self.interfaces.get(interface);
+        is_meant && row.is_some_and(|row| row.client.is_some())
     }
 
     /// Hears a packet that arrived on the link, if it is a server's answer: one may be addressed to what is not the host's
@@ -207,8 +208,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn client_mut(&mut self, interface: u8) -> Option<&mut Client> {
-        let row = self.interfaces.get_mut(usize::from(interface))?;
-        row.as_mut()?.client.as_mut()
+        let row = self.interfaces.get_mut(interface)?;
+        row.client.as_mut()
     }
 
     /// Tells the client what has been found out of its address.
@@ -242,7 +243,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (random, now) = (self.secret.random_u64(), self.now);
         // Given to this host by somebody who did not ask the server.
         let is_own = self.is_own(address.into());
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
+        let Some(row) = self.interfaces.get_mut(interface) else {
             return;
         };
         if let (Some(client), Some(hardware)) = (&mut row.client, row.hardware) {
@@ -256,12 +257,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Gives the interface what the lease says.
     fn apply(&mut self, interface: u8, lease: Lease) {
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
+        let Some(row) = self.interfaces.get_mut(interface) else {
             return;
         };
         let lifetimes = Lifetimes {
-            preferred_until: lease.expiry(),
-            valid_until: lease.expiry(),
+            preferred_until: lease.expiry().into(),
+            valid_until: lease.expiry().into(),
         };
         let leased = Row::new(lease.address.into(), lease.prefix_len, Origin::Dhcp);
         let leased = leased.with_lifetimes(lifetimes);
@@ -292,7 +293,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Takes away what the lease gave.
     fn take_lease_away(&mut self, interface: u8) {
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
+        let Some(row) = self.interfaces.get_mut(interface) else {
             return;
         };
         let Some(client) = &mut row.client else {
@@ -305,7 +306,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         client.lent_mtu = None;
         row.routes.remove_all(Origin::Dhcp, |_| true);
         row.fit_mtu();
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
+        if let Some(row) = self.interfaces.get_mut(interface) {
             row.addresses.remove(address.into());
         }
         self.settle_configuration(interface, self.cause);
@@ -317,8 +318,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             return false;
         }
         self.cause = Cause::Timer;
-        let row = self.interfaces.get(usize::from(index));
-        let is_up = row.is_some_and(|row| row.as_ref().is_some_and(|row| row.is_up));
+        let row = self.interfaces.get(index);
+        let is_up = row.is_some_and(|row| row.is_up);
         self.advance_client(index, is_up);
         let is_refused =
             is_up && (self.send_claims(index, device) || self.send_request(index, device));
@@ -326,7 +327,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             // The server of a link that is down is not to be told.
             if client.dhcp.is_over() || (client.dhcp.is_stopping() && !is_up) {
                 self.take_lease_away(index);
-                if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+                if let Some(row) = self.interfaces.get_mut(index) {
                     row.client = None;
                 }
             }
@@ -385,7 +386,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         address: Ipv4Addr,
         device: &mut dyn Transmit,
     ) -> bool {
-        let interface = self.interfaces[usize::from(index)].as_ref();
+        let interface = self.interfaces.get(index);
         let Some(own) = interface.and_then(|interface| interface.hardware) else {
             return true;
         };
@@ -404,14 +405,14 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Sends the message that is due, if it is known where to; says whether the device refused it.
     fn send_request(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+        let Some(row) = self.interfaces.get_mut(index) else {
             return false;
         };
         let Some(mut client) = row.client.take() else {
             return false;
         };
         let is_refused = self.send_request_of(&mut client, index, now, device);
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+        if let Some(row) = self.interfaces.get_mut(index) {
             row.client = Some(client);
         }
         is_refused
@@ -424,7 +425,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         now: Instant,
         device: &mut dyn Transmit,
     ) -> bool {
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+        let Some(row) = self.interfaces.get_mut(index) else {
             return false;
         };
         let Some(route) = client.dhcp.due(now) else {

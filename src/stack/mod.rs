@@ -82,8 +82,8 @@
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
-//! | `interface`, `neighbor`, `ip`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
-//! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
+//! | `interface`, `interfaces`, `loopback`, `neighbor`, `ip`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `addressing`, `address`, `lifetime`, `route` | the host's addresses and routes, and what follows from a change |
 //! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
@@ -131,12 +131,14 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+#[cfg_attr(not(feature = "multicast"), path = "group/absent.rs")]
 mod group;
 mod header;
 mod icmp;
 mod ingress;
 mod inquiry;
 mod interface;
+mod interfaces;
 pub(crate) mod ip;
 mod keep_alive;
 #[cfg_attr(
@@ -144,16 +146,19 @@ mod keep_alive;
     path = "leasing/absent.rs"
 )]
 mod leasing;
+mod lifetime;
 mod link;
 mod list;
 mod listen;
+#[cfg_attr(not(feature = "loopback"), path = "loopback/absent.rs")]
+mod loopback;
+#[cfg(feature = "multicast")]
 mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
 mod path;
 mod persist;
-#[cfg(feature = "fragments")]
 mod place;
 mod policy;
 mod pollfd;
@@ -175,7 +180,6 @@ mod udp;
 mod waiting;
 mod window;
 
-use core::mem;
 use core::net::SocketAddr;
 use ip::IpAddr;
 
@@ -206,7 +210,6 @@ pub use udp::Message;
 pub use waiting::Waiting;
 pub(crate) use waiting::Woken;
 
-use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
 use answer::RateLimit;
 use deadline::Deadlines;
@@ -214,7 +217,9 @@ use fd::Descriptors;
 use fragment::Reassemblies;
 use group::Joined;
 use ingress::Incoming;
-use interface::{LOOPBACK, NetworkInterface};
+#[cfg(feature = "loopback")]
+use interface::NetworkInterface;
+use interfaces::Interfaces;
 use link::{Port, Reply};
 use list::{Link, List};
 use listen::Pending;
@@ -410,8 +415,8 @@ pub struct Stack<'a, O: Observer = ()> {
     paths: Paths,
     /// Whom the last long echo reply was for, and when.
     answered: Option<(IpAddr, Instant)>,
-    interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
-    loopback: Loopback<'a>,
+    interfaces: Interfaces<'a>,
+    loopback: loopback::Queue<'a>,
     pending: Pending<'a>,
     /// A waiting SYN may find room now.
     room: bool,
@@ -472,22 +477,23 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn assemble(parts: Parts<'a>, key: [u8; 16], observer: O) -> Self {
+        #[cfg_attr(not(feature = "loopback"), allow(unused_mut))]
         let mut secret = Secret::new(key);
         let Parts {
             loopback,
-            mut interfaces,
+            interfaces: links,
             mut members,
             ..
         } = parts;
-        let seed = secret.random_u64();
-        if let Some(place) = interfaces.first_mut() {
-            *place = Some(NetworkInterface::new(
-                &loopback.capabilities(),
-                None,
-                seed,
-                Instant::ZERO,
-            ));
-        }
+        #[cfg(feature = "loopback")]
+        let interfaces = {
+            let capabilities = loopback.capabilities();
+            let seed = secret.random_u64();
+            let row = NetworkInterface::new(&capabilities, None, seed, Instant::ZERO);
+            Interfaces::new(row, links)
+        };
+        #[cfg(not(feature = "loopback"))]
+        let interfaces = Interfaces::new(links);
         let mut free_connections = List::new();
         let mut free_datagrams = List::new();
         for slot in 0..parts.connections {
@@ -559,7 +565,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.set_now(now);
         self.expire();
         let has_unread = self.poll_interface(interface.0, device);
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface.0)) {
+        if let Some(row) = self.interfaces.get_mut(interface.0) {
             row.has_unread = has_unread;
         }
         self.poll_own_loopback();
@@ -593,11 +599,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Says whether the device may have more frames than one `poll` takes in.
     fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
-        if self
-            .interfaces
-            .get(usize::from(interface))
-            .is_none_or(Option::is_none)
-        {
+        if self.interfaces.get(interface).is_none() {
             return false;
         }
         let capabilities = device.capabilities();
@@ -621,30 +623,5 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         self.egress(interface, &mut Port(device));
         has_unread
-    }
-
-    /// Carries what the host sends to itself, if it does.
-    #[inline]
-    fn poll_own_loopback(&mut self) {
-        if self.due > 0 || !self.loopback.is_empty() || self.resolver.is_sending_over(LOOPBACK) {
-            self.poll_own_loopback_until_quiet();
-        }
-    }
-
-    fn poll_own_loopback_until_quiet(&mut self) {
-        let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
-            let interface = stack.interfaces.first().and_then(Option::as_ref);
-            loopback.is_empty()
-                && interface.is_none_or(|interface| interface.due.is_empty())
-                && !stack.resolver.is_sending_over(LOOPBACK)
-        };
-        let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
-        for _ in 0..INGRESS_BURST {
-            if is_quiet(self, &loopback) {
-                break;
-            }
-            self.poll_interface(LOOPBACK, &mut loopback);
-        }
-        self.loopback = loopback;
     }
 }

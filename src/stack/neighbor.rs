@@ -246,7 +246,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         device: &mut dyn Transmit,
     ) -> bool {
         let now = self.now;
-        let Some(interface) = &mut self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get_mut(index) else {
             return true;
         };
         if !interface.is_up {
@@ -267,7 +267,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     #[inline]
     pub(super) fn probe_neighbor(&mut self, index: u8, device: &mut dyn Transmit) {
         let now = self.now;
-        if let Some(interface) = &mut self.interfaces[usize::from(index)]
+        if let Some(interface) = self.interfaces.get_mut(index)
             && interface.neighbors.silent.is_some()
             && let Some((address, hardware)) = interface.neighbors.probe(now)
         {
@@ -284,7 +284,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         at: Option<Hardware>,
         device: &mut dyn Transmit,
     ) {
-        let Some(interface) = &self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get(index) else {
             return;
         };
         let source = source
@@ -355,14 +355,14 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.is_for_us(incoming.interface, link) {
             return;
         }
-        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+        let Some(interface) = self.interfaces.get_mut(incoming.interface) else {
             return;
         };
         let (Some(own), Some(arp)) = (interface.hardware, Arp::parse(payload)) else {
             return;
         };
         self.hear_claim(incoming.interface, &arp);
-        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+        let Some(interface) = self.interfaces.get_mut(incoming.interface) else {
             return;
         };
         let (sender, target) = (IpAddr::from(arp.sender.1), IpAddr::from(arp.target.1));
@@ -400,7 +400,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         packet: &Packet<'_>,
     ) {
         let now = self.now;
-        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+        let Some(interface) = self.interfaces.get_mut(incoming.interface) else {
             return;
         };
         let (Some(own), Some(message)) = (interface.hardware, Message::parse(packet)) else {

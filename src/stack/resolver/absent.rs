@@ -43,6 +43,7 @@ impl<'a> Resolver<'a> {
         None
     }
 
+    #[cfg(feature = "loopback")]
     pub(super) fn is_sending_over(&self, _: u8) -> bool {
         false
     }

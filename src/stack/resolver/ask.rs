@@ -144,7 +144,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let len = question.query.emit(&mut message);
         let message = message.get(..len).unwrap_or_default();
         let port = question.port;
-        let Some(interface) = &mut self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get_mut(index) else {
             return false;
         };
         let Some(link) = interface.link_to(unsent.server, now) else {
