@@ -4,7 +4,6 @@ use glasstack::Result;
 
 use crate::peer::Peer;
 use crate::program::Program;
-use crate::qemu::Board;
 
 /// Octets of an echo, and of a transfer in bulk.
 const SMALL: usize = 64;
@@ -21,29 +20,27 @@ pub(crate) struct Instructions {
 
 /// Counts between two moments at which the board sleeps: what begins and ends a connection does not count.
 pub(crate) fn instructions(program: &Program) -> Result<Instructions> {
-    let (mut board, link) = Board::start(program);
-    let mut peer = Peer::new(link);
+    let mut peer = Peer::of(program);
     let connection = [peer.connect()?];
     // Short and long must say the same: then what was counted is the echoes, and nothing beside them.
     let [short, long] = [50, 200].map(|count| {
-        let before = board.asleep();
+        let before = peer.board.asleep();
         for _ in 0..count {
             peer.echo(&connection, SMALL)?;
         }
-        Ok((board.asleep() - before) as f64 / f64::from(count))
+        Ok((peer.board.asleep() - before) as f64 / f64::from(count))
     });
     let (short, echo): (f64, f64) = (short?, long?);
     println!("short {short} long {echo}");
-    let before = board.asleep();
+    let before = peer.board.asleep();
     peer.echo(&connection, BULK)?;
-    let octet = (board.asleep() - before) as f64 / BULK as f64;
+    let octet = (peer.board.asleep() - before) as f64 / BULK as f64;
     Ok(Instructions { echo, octet })
 }
 
 /// Octets of stack, after everything that is in the echo server's power.
 pub(crate) fn stack_depth(program: &Program) -> Result<usize> {
-    let (mut board, link) = Board::start(program);
-    let mut peer = Peer::new(link);
+    let mut peer = Peer::of(program);
     // Four at once, as much as they take, with losses in it; the ends that follow.
     let connections = [(); 4].map(|()| peer.connect());
     let connections: Result<Vec<_>> = connections.into_iter().collect();
@@ -58,16 +55,16 @@ pub(crate) fn stack_depth(program: &Program) -> Result<usize> {
     for length in [0, 1, 500] {
         peer.echo_datagram(length)?;
     }
-    println!("{}", board.stack_depth());
-    malformed(&mut board, &mut peer);
-    println!("{}", board.stack_depth());
+    println!("depth {}", peer.board.stack_depth());
+    malformed(&mut peer);
+    println!("depth {}", peer.board.stack_depth());
     // It lives.
     peer.echo_datagram(500)?;
-    Ok(board.stack_depth())
+    Ok(peer.board.stack_depth())
 }
 
 /// Frames that were sent before, with some octets changed, or cut off: the same ones each time.
-fn malformed(board: &mut Board, peer: &mut Peer) {
+fn malformed(peer: &mut Peer) {
     let mut luck = 1_u32;
     let mut draw = |below: usize| {
         // "Numerical Recipes", §7.1.
@@ -84,7 +81,11 @@ fn malformed(board: &mut Board, peer: &mut Peer) {
         frame.truncate(frame.len() - draw(frame.len() - 14));
         peer.link.send(&frame);
         if round % 8 == 0 {
-            board.asleep();
+            peer.board.asleep();
         }
     }
+    // Some of them said that the peer has another address: what it sent first says which.
+    let question = peer.link.kept[0].clone();
+    peer.link.send(&question);
+    peer.board.asleep();
 }

@@ -1,10 +1,7 @@
-//! The other end of the board's link: a stack of this crate, whose time stands still while frames come.
+//! The other end of the board's link: a stack of this crate.
 
 use std::{
-    collections::VecDeque,
-    io::ErrorKind,
-    os::unix::net::UnixDatagram,
-    time::{Duration, Instant as RealInstant},
+    collections::VecDeque, io::ErrorKind, os::unix::net::UnixDatagram, thread, time::Duration,
 };
 
 use glasstack::smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -12,13 +9,18 @@ use glasstack::smoltcp::time::{Duration as VirtualDuration, Instant};
 use glasstack::stack::{Capacity, Domain, InterfaceId, Type};
 use glasstack::{Error, Fd, Result, Stack};
 
+use crate::program::Program;
+use crate::qemu::Board;
+
 /// The echo server.
 const SERVER: &str = "10.0.2.15:9999";
-/// How long no frame has to come before time goes on.
-const QUIET: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Rounds in which nothing came, before the test gives up: it may have to wait for its retransmission timer.
+const PATIENCE: u32 = 1_500;
+const A_WHILE: Duration = Duration::from_millis(20);
 
+/// It and the board take turns: each does what there is to do while the other one sleeps, so that every run is the same.
 pub(crate) struct Peer {
+    pub(crate) board: Board,
     stack: Stack<'static>,
     interface: InterfaceId,
     now: Instant,
@@ -26,7 +28,10 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(socket: UnixDatagram) -> Peer {
+    /// A board that runs this program, and its peer.
+    pub(crate) fn of(program: &Program) -> Peer {
+        let (board, socket) = Board::start(program);
+        socket.set_nonblocking(true).unwrap();
         let mut link = Link {
             socket,
             received: VecDeque::new(),
@@ -40,6 +45,7 @@ impl Peer {
         let address = "10.0.2.2".parse().unwrap();
         stack.add_address(interface, address, 24).unwrap();
         Peer {
+            board,
             stack,
             interface,
             now: Instant::ZERO,
@@ -49,29 +55,24 @@ impl Peer {
 
     /// Calls until it would not have to wait.
     fn until<T>(&mut self, mut call: impl FnMut(&mut Stack<'static>) -> Result<T>) -> Result<T> {
-        let start = RealInstant::now();
-        loop {
-            let mut due = self.stack.poll(self.interface, self.now, &mut self.link);
-            match call(&mut self.stack) {
-                Err(Error::WouldBlock) => {}
-                done => {
-                    // What the call has to be sent.
-                    self.stack.poll(self.interface, self.now, &mut self.link);
-                    return done;
-                }
+        let mut quiet = 0;
+        while quiet < PATIENCE {
+            let _ = self.stack.poll(self.interface, self.now, &mut self.link);
+            let done = call(&mut self.stack);
+            let _ = self.stack.poll(self.interface, self.now, &mut self.link);
+            if !matches!(done, Err(Error::WouldBlock)) {
+                self.board.asleep();
+                return done;
             }
-            due = self
-                .stack
-                .poll(self.interface, self.now, &mut self.link)
-                .or(due);
-            if !self.link.wait(QUIET) {
-                let later = self.now + VirtualDuration::from_millis(20);
-                self.now = due
-                    .unwrap_or(later)
-                    .clamp(later, self.now + VirtualDuration::from_secs(1));
+            self.board.asleep();
+            quiet = if self.link.collect() { 0 } else { quiet + 1 };
+            if quiet > 0 {
+                // The board's time goes on by itself.
+                thread::sleep(A_WHILE);
+                self.now += VirtualDuration::from(A_WHILE);
             }
-            assert!(start.elapsed() < PATIENCE, "the board does not answer");
         }
+        panic!("the board does not answer");
     }
 
     pub(crate) fn connect(&mut self) -> Result<Fd> {
@@ -135,26 +136,21 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Whether a frame came in that time.
-    fn wait(&mut self, time: Duration) -> bool {
-        self.socket.set_read_timeout(Some(time)).unwrap();
-        self.take()
-    }
-
-    fn take(&mut self) -> bool {
-        let mut frame = [0; 2048];
-        match self.socket.recv(&mut frame) {
-            Ok(_) if self.lose > 0 => {
-                self.lose -= 1;
-                false
+    /// Takes what the board sent since. Whether there is anything.
+    fn collect(&mut self) -> bool {
+        loop {
+            let mut frame = vec![0; 2048];
+            match self.socket.recv(&mut frame) {
+                Ok(_) if self.lose > 0 => self.lose -= 1,
+                Ok(length) => {
+                    frame.truncate(length);
+                    self.received.push_back(frame);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
             }
-            Ok(length) => {
-                self.received.push_back(frame[..length].to_vec());
-                true
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            Err(error) => panic!("{error}"),
         }
+        !self.received.is_empty()
     }
 
     pub(crate) fn send(&mut self, frame: &[u8]) {
@@ -167,11 +163,6 @@ impl Device for Link {
     type TxToken<'a> = Room<'a>;
 
     fn receive(&mut self, _: Instant) -> Option<(Frame, Room<'_>)> {
-        if self.received.is_empty() {
-            self.socket.set_nonblocking(true).unwrap();
-            self.take();
-            self.socket.set_nonblocking(false).unwrap();
-        }
         let frame = self.received.pop_front()?;
         Some((Frame(frame), Room(self)))
     }

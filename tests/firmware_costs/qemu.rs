@@ -4,7 +4,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader, Write},
     os::unix::net::{UnixDatagram, UnixListener, UnixStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{self, Child, Command},
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -116,14 +116,14 @@ impl Board {
 
     /// Instructions since the start, once no more are executed: what came in is done with.
     pub(crate) fn asleep(&mut self) -> u64 {
-        let mut before = self.instructions();
+        let mut counts = [0; 3];
         loop {
-            thread::sleep(Duration::from_millis(5));
-            let now = self.instructions();
-            if now == before && now > 0 {
-                return now;
+            counts.rotate_left(1);
+            counts[2] = self.instructions();
+            if counts[2] > 0 && counts == [counts[2]; 3] {
+                return counts[2];
             }
-            before = now;
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -140,10 +140,6 @@ impl Board {
         let untouched = stack.iter().take_while(|octet| **octet == PAINT).count();
         assert!(untouched > 0, "deeper than what is painted");
         PAINTED - untouched
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
     }
 }
 
