@@ -46,7 +46,7 @@ pub(crate) fn echo(library: &str, features: &str) -> Program {
     let kept = folder.join(format!("{package}{features}"));
     // The next one of this name takes its place.
     fs::copy(built, &kept).unwrap();
-    Program::read(library, kept)
+    Program::read(kept)
 }
 
 fn has_target() -> bool {

@@ -31,7 +31,11 @@ pub(crate) fn instructions(program: &Program) -> Result<Instructions> {
         Ok((peer.board.asleep() - before) as f64 / f64::from(count))
     });
     let (short, echo): (f64, f64) = (short?, long?);
-    println!("short {short} long {echo}");
+    let ratio = short / echo;
+    assert!(
+        (0.95..1.05).contains(&ratio),
+        "{short} and {echo} instructions"
+    );
     let before = peer.board.asleep();
     peer.echo(&connection, BULK)?;
     let octet = (peer.board.asleep() - before) as f64 / BULK as f64;
@@ -55,9 +59,7 @@ pub(crate) fn stack_depth(program: &Program) -> Result<usize> {
     for length in [0, 1, 500] {
         peer.echo_datagram(length)?;
     }
-    println!("depth {}", peer.board.stack_depth());
     malformed(&mut peer);
-    println!("depth {}", peer.board.stack_depth());
     // It lives.
     peer.echo_datagram(500)?;
     Ok(peer.board.stack_depth())

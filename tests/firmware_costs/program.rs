@@ -9,7 +9,6 @@ use object::{
 };
 
 pub(crate) struct Program {
-    pub(crate) library: String,
     pub(crate) path: PathBuf,
     data: Vec<u8>,
 }
@@ -38,13 +37,9 @@ impl Symbol {
 }
 
 impl Program {
-    pub(crate) fn read(library: &str, path: PathBuf) -> Program {
+    pub(crate) fn read(path: PathBuf) -> Program {
         let data = fs::read(&path).unwrap();
-        Program {
-            library: library.to_owned(),
-            path,
-            data,
-        }
+        Program { path, data }
     }
 
     fn elf(&self) -> ElfFile32<'_> {

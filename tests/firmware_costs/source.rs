@@ -67,6 +67,16 @@ pub(crate) struct Place {
     pub(crate) function: String,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self
+            .line
+            .map_or("several".to_owned(), |line| line.to_string());
+        let function = self.function.split('<').next().unwrap_or_default();
+        write!(formatter, "{}:{line} {function}", self.file)
+    }
+}
+
 /// The debug information of a program.
 pub(crate) struct Source(Loader);
 

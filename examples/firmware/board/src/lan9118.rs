@@ -247,7 +247,7 @@ impl phy::TxToken for Room<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
         // The stack knows the MTU, and keeps to it.
         let length = length.min(MTU);
-        let result = write(&mut self.frame[..length]);
+        let result = write(self.frame.get_mut(..length).unwrap_or_default());
         self.registers
             .write(TX_DATA_FIFO, FIRST_AND_LAST | length as u32);
         self.registers.write(TX_DATA_FIFO, length as u32);
