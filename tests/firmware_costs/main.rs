@@ -1,6 +1,7 @@
 //! What a microcontroller pays for the sockets: one echo server on raw smoltcp, on embassy-net and on this crate, built for a
 //! Cortex-M3 and run in QEMU. With `-- --nocapture --test-threads=1` it prints the tables.
 #![cfg(all(target_os = "linux", feature = "std", feature = "ipv4"))]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../need/mod.rs"]
 mod need;
