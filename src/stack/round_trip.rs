@@ -63,8 +63,11 @@ impl RoundTrip {
                 smoothed,
                 variation,
             }) => Estimate {
-                smoothed: (smoothed * 7 + measured) / 8,
-                variation: (variation * 3 + smoothed.abs_diff(measured)) / 4,
+                smoothed: smoothed.saturating_mul(7).saturating_add(measured) / 8,
+                variation: variation
+                    .saturating_mul(3)
+                    .saturating_add(smoothed.abs_diff(measured))
+                    / 4,
             },
         });
     }
