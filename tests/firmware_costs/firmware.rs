@@ -1,6 +1,12 @@
 //! The programs of `examples/firmware`, built as their users build them.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
 
 use crate::need::{self, Need};
 use crate::program::Program;
@@ -26,6 +32,14 @@ pub(crate) fn can_be_built() -> bool {
 
 /// A library's echo server, for four connections or for five.
 pub(crate) fn echo(library: &str, features: &str) -> Program {
+    // The tests ask for the same ones at once: each is built by the first, and left alone from then on.
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let program = built.entry(format!("{library} {features}"));
+    Program::read(program.or_insert_with(|| build(library, features)).clone())
+}
+
+fn build(library: &str, features: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware");
     let package = format!("echo-{library}");
     // One package at a time: what another one asks of smoltcp would be built in, too.
@@ -46,7 +60,7 @@ pub(crate) fn echo(library: &str, features: &str) -> Program {
     let kept = folder.join(format!("{package}{features}"));
     // The next one of this name takes its place.
     fs::copy(built, &kept).unwrap();
-    Program::read(kept)
+    kept
 }
 
 fn has_target() -> bool {

@@ -113,3 +113,14 @@ fn long(first: u32, second: u32) -> Option<i32> {
     let offset = sign << 20 | j2 << 19 | j1 << 18 | (first & 0x3f) << 12 | (second & 0x7ff) << 1;
     is_condition.then(|| signed(offset, 21))
 }
+
+#[test]
+fn branches_are_told_from_the_rest() {
+    // As llvm-objdump has them: b, beq, cbz, movs, push; bl, sub.w, mul.
+    assert_eq!(short(0xe7fe), Some(-4));
+    assert_eq!(short(0xd007), Some(14));
+    assert_eq!(short(0xb15a), Some(22));
+    assert_eq!([short(0x2000), short(0xb580)], [None; 2]);
+    assert_eq!(long(0xf7ff, 0xffd9), Some(-78));
+    assert_eq!([long(0xf5ad, 0x4d39), long(0xfb00, 0xf001)], [None; 2]);
+}
