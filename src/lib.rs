@@ -33,6 +33,14 @@
 //! devices and the lab; `log` messages through the `log` crate; `embedded-io` and `embedded-nal` the traits of these crates;
 //! `tokio` its traits on the asynchronous sockets, and a stack that runs as one of its tasks; `embassy` the same for embassy,
 //! and its drivers as devices, without a heap; `critical-section` a lock for the asynchronous sockets where there is no `std`.
+//!
+//! What a small program does not call costs it neither flash nor memory. Without `std`, which has them all, a host has streams
+//! and datagrams on a link, and these are to be asked for: `dhcp`, addresses from a server; `dns`, names; `multicast`, groups
+//! that sockets join (`ipv6` has it: neighbors find each other in groups); `fragments`, IP packets in several pieces (without
+//! it they are dropped, and what does not fit into a packet is [`Error::MessageTooLong`]); `path-mtu`, which heeds routers
+//! that say how much the way takes (without it the link's MTU counts, and routers may cut datagrams of IPv4); `loopback`, a
+//! host that reaches itself; `raw` sockets; `options`, to be set and to be asked for (without it each has its default);
+//! `tasks`, wakers, and with them the asynchronous sockets, which the executors' and the ecosystem's features bring along.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
@@ -54,7 +62,7 @@ pub mod guide;
 pub mod host;
 #[cfg(all(feature = "std", feature = "_family"))]
 pub mod sim;
-#[cfg(feature = "_family")]
+#[cfg(all(feature = "_family", feature = "tasks"))]
 pub mod socket;
 #[cfg(feature = "_family")]
 pub mod stack;

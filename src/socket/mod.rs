@@ -128,6 +128,7 @@ mod locked;
 mod name;
 mod network;
 mod poll;
+#[cfg(feature = "raw")]
 mod raw_socket;
 mod runner;
 #[allow(
@@ -157,6 +158,7 @@ pub use locked::Locked;
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
 pub use poll::{Polling, poll};
+#[cfg(feature = "raw")]
 pub use raw_socket::RawSocket;
 pub use runner::{Runner, Wait};
 pub use socket::Socket;

@@ -64,12 +64,6 @@ impl RateLimit {
 /// RFC 4861 §4.5.
 const REDIRECT: u8 = 137;
 
-/// Octets of a packet that no way is too narrow for (see `path.rs`).
-const SHORT: usize = 552;
-
-/// How long an error about a reply may be on its way.
-const ROUND_TRIP: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(5);
-
 impl<'a, O: Observer> Stack<'a, O> {
     /// Answers an echo request (RFC 792, RFC 4443 §4.2). Nobody answers one to a broadcast address or, in IPv4, to a group
     /// (RFC 1122 §3.2.2.6).
@@ -108,7 +102,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             hop_limit: 64,
             traffic_class: packet.traffic_class,
             router_alert: false,
-            part: Part::Whole,
+            part: self.paths.whole(&mut self.secret),
         };
         let outgoing = Outgoing {
             link,
@@ -120,9 +114,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !is_long && len > incoming.capabilities.ip_mtu() {
             return; // the device takes in longer packets than it sends
         }
-        if len > SHORT {
-            self.answered = Some((packet.source, self.now));
-        }
+        self.paths.note_answer(packet.source, len, self.now);
         if is_long {
             return self.answer_in_fragments(index, packet, link, header);
         }
@@ -130,12 +122,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             payload.copy_from_slice(packet.transport);
             turn_to_reply(payload);
         });
-    }
-
-    /// Whether somebody has just been sent a long echo reply, for which a way may be too narrow.
-    pub(super) fn has_answered(&self, destination: IpAddr) -> bool {
-        let is_it = |(to, at): (IpAddr, _)| to == destination && self.now < at + ROUND_TRIP;
-        self.answered.is_some_and(is_it)
     }
 
     /// Whether an answer to somebody goes to one host.

@@ -16,9 +16,10 @@ use super::interface::LOOPBACK;
 use super::ip::IpAddr;
 use super::link::{self, Transmit};
 use super::outgoing::Outgoing;
+use super::raw::Raw;
 use super::slot::Kind;
 use super::waiting::Subject;
-use super::{Protocol, Readiness, Stack};
+use super::{Readiness, Stack};
 use crate::Error;
 use crate::trace::Observer;
 
@@ -49,13 +50,22 @@ pub(super) struct Envelope {
 pub(super) enum Content {
     /// A UDP and an IP header.
     Udp,
-    /// An IP header. The stack writes the checksum, if it is told where.
-    Raw {
-        protocol: Protocol,
-        checksum_at: Option<u16>,
-    },
-    /// It begins with its IP header.
-    Packet,
+    /// What a raw socket says.
+    #[cfg_attr(
+        not(feature = "raw"),
+        expect(dead_code, reason = "there are no raw sockets")
+    )]
+    Raw(Raw),
+}
+
+impl Content {
+    /// Whether it begins with its IP header.
+    pub(super) fn has_header(self) -> bool {
+        match self {
+            Content::Udp => false,
+            Content::Raw(raw) => raw.has_header(),
+        }
+    }
 }
 
 /// The memory of a queue: a row for each datagram.
@@ -161,8 +171,7 @@ impl Envelope {
             destination: self.to.addr,
             protocol: match self.content {
                 Content::Udp => UDP,
-                Content::Raw { protocol, .. } => protocol.0,
-                Content::Packet => Protocol::RAW.0,
+                Content::Raw(raw) => raw.protocol().0,
             },
             hop_limit: self.hop_limit,
             traffic_class: self.traffic_class,
@@ -254,7 +263,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_heard = interface.is_some_and(|row| row.is_member(to) || row.is_broadcast(to));
         match envelope.content {
             Content::Udp if is_heard => drop(self.post(envelope, parts)),
-            Content::Raw { protocol, .. } if is_heard => self.copy_own(envelope, protocol, parts),
+            Content::Raw(raw) if is_heard => self.copy_own(envelope, raw, parts),
             _ => {}
         }
     }
@@ -393,7 +402,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Step::Unresolved;
         };
         let (checksums, observer) = (&interface.checksums, &mut self.observer);
-        if envelope.content == Content::Packet {
+        if envelope.content.has_header() {
             let len = link.header_len() + payload.len();
             let is_sent = link::transmit(device, now, len, pane, observer, &mut |frame| {
                 if let Some(packet) = frame.get_mut(link.header_len()..) {
@@ -404,7 +413,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return datagrams.after(is_sent, Fragmentation::NONE);
         }
         let transport_len = envelope.transport_len(payload);
-        let whole = envelope.header(Part::Whole);
+        let whole = envelope.header(self.paths.whole(&mut self.secret));
         let path = self.paths.get(envelope.to.addr, now);
         let mtu = path.map_or(interface.mtu, |(mtu, _)| interface.mtu.min(mtu.into()));
         let (part, from, len, next) =

@@ -3,11 +3,13 @@
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
+#[cfg(feature = "tasks")]
+use super::InterfaceId;
 use super::Stack;
 use super::connection::{Connection, Role};
 use super::datagram::DISCOVERY_TIMEOUT;
 use super::door::{Door, Sent, Watch};
-use super::interface::{LOOPBACK, NetworkInterface};
+use super::interface::NetworkInterface;
 use super::link::Transmit;
 use super::slot::{Agenda, Kind};
 use crate::Error;
@@ -365,17 +367,18 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The same for who polls one interface, and with it the loopback: what waits on the others is for those who poll them.
+    #[cfg(feature = "tasks")]
     pub(super) fn next_deadline_on(&self, interface: u8) -> Option<Instant> {
         let row = self.interfaces.get(interface);
         if row.is_some_and(|row| row.has_unread) {
             return Some(self.now);
         }
-        self.next_deadline_among(|index| index == interface || index == LOOPBACK)
+        self.next_deadline_among(|index| index == interface || index == InterfaceId::LOOPBACK.0)
     }
 
     /// The same.
     #[cfg(all(feature = "std", target_os = "linux"))]
-    pub(crate) fn next_deadline_of(&self, interface: super::InterfaceId) -> Option<Instant> {
+    pub(crate) fn next_deadline_of(&self, interface: InterfaceId) -> Option<Instant> {
         self.next_deadline_on(interface.0)
     }
 

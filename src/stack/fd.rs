@@ -7,7 +7,8 @@ use super::flow::{Endpoint, Scope, UNSPECIFIED, unspecified};
 use super::ip::IpAddr;
 use super::list::{List, NONE};
 use super::option::Options;
-use super::{Domain, Protocol, Type};
+use super::raw::RawProtocol;
+use super::{Domain, Type};
 use crate::{Error, Limit, Result};
 
 /// A socket descriptor, valid until [`close`](super::Stack::close).
@@ -45,7 +46,7 @@ pub(super) enum Socket {
     Datagram {
         slot: u16,
         peer: Option<Endpoint>,
-        protocol: Option<Protocol>,
+        protocol: Option<RawProtocol>,
     },
 }
 
@@ -90,7 +91,7 @@ impl Descriptor {
             Socket::Datagram {
                 protocol: Some(protocol),
                 ..
-            } => Type::Raw(protocol),
+            } => Type::Raw(protocol.number()),
             Socket::Datagram { .. } => Type::Datagram,
             _ => Type::Stream,
         }
@@ -149,6 +150,7 @@ impl<'a> Descriptors<'a> {
     }
 
     /// One holder more, or one less; the last is not counted. Says whether that could be.
+    #[cfg(feature = "tasks")]
     pub(super) fn hold(&mut self, fd: Fd) -> Result<bool> {
         let row = self.get_mut(fd)?;
         let holders = row.holders.checked_add(1);

@@ -20,6 +20,9 @@ const FRAGMENT: u8 = 44;
 pub(super) enum Part {
     /// All of it, and nobody may cut it (RFC 6864 §4.1).
     Whole,
+    /// All of it, with an identification for the pieces if a router cuts it. IPv6's do not.
+    #[cfg(not(feature = "path-mtu"))]
+    Fragmentable(u16),
     /// Some octets of its payload.
     #[cfg_attr(
         not(feature = "fragments"),
@@ -44,7 +47,7 @@ pub(super) struct Header {
 impl Header {
     /// How many octets it takes.
     pub(super) fn len(&self) -> usize {
-        let is_fragment = self.part != Part::Whole;
+        let is_fragment = matches!(self.part, Part::Fragment(_));
         match self.source {
             IpAddr::V4(_) => IPV4_HEADER + if self.router_alert { 4 } else { 0 },
             IpAddr::V6(_) => {
@@ -88,6 +91,8 @@ impl Header {
         let total = (len + payload_len) as u16;
         let (identification, flags) = match self.part {
             Part::Whole => (0, 0x4000), // "don't fragment"
+            #[cfg(not(feature = "path-mtu"))]
+            Part::Fragmentable(identification) => (identification, 0),
             Part::Fragment(piece) => piece.ipv4_fields(),
         };
         header[0] = 0x40 | (len / 4) as u8;
@@ -118,8 +123,8 @@ impl Header {
         };
         let payload_len = (len - IPV6_HEADER + payload_len) as u16;
         let after_options = match self.part {
-            Part::Whole => self.protocol,
             Part::Fragment(_) => FRAGMENT,
+            _ => self.protocol,
         };
         header[0] = 0x60 | self.traffic_class >> 4;
         header[1] = self.traffic_class << 4;

@@ -90,7 +90,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 // smoltcp drops it without a word.
                 self.tell_drop(incoming, DropReason::Checksum);
             }
-            if self.raw_sockets > 0
+            if self.raw_sockets.are_open()
                 && self.is_for_this_host(incoming, link, &packet)
                 && !self.is_martian(incoming, &packet)
                 && is_header_right(incoming, &packet)
@@ -125,7 +125,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return self.refuse_option(incoming, token, &packet, pointer);
         }
         // A raw socket sees checksums as they are, but for ICMPv6's, which the stack sees to (RFC 3542 §3.1).
-        let is_shown = self.raw_sockets > 0 && (is_right || packet.protocol != ICMPV6);
+        let is_shown = self.raw_sockets.are_open() && (is_right || packet.protocol != ICMPV6);
         let is_copied = is_shown && self.copy_to_raw_sockets(incoming, &packet);
         if !is_right {
             return self.tell_drop(incoming, DropReason::Checksum);

@@ -157,11 +157,13 @@ mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
+#[cfg_attr(not(feature = "path-mtu"), path = "path/absent.rs")]
 mod path;
 mod persist;
 mod place;
 mod policy;
 mod pollfd;
+#[cfg_attr(not(feature = "raw"), path = "raw/absent.rs")]
 mod raw;
 #[cfg_attr(not(feature = "dns"), path = "resolver/absent.rs")]
 mod resolver;
@@ -177,11 +179,11 @@ mod stream;
 mod table;
 mod tcp;
 mod udp;
+#[cfg_attr(not(feature = "tasks"), path = "waiting/absent.rs")]
 mod waiting;
 mod window;
 
 use core::net::SocketAddr;
-use ip::IpAddr;
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -207,7 +209,9 @@ pub use route::{InterfaceRoute, Route};
 pub use storage::Capacity;
 pub use storage::Storage;
 pub use udp::Message;
+#[cfg(feature = "tasks")]
 pub use waiting::Waiting;
+#[cfg(feature = "tasks")]
 pub(crate) use waiting::Woken;
 
 use crate::trace::{Cause, Observer};
@@ -224,6 +228,7 @@ use link::{Port, Reply};
 use list::{Link, List};
 use listen::Pending;
 use path::Paths;
+use raw::RawSockets;
 use resolver::Resolver;
 use sequence::Secret;
 use slot::Slot;
@@ -254,7 +259,7 @@ pub enum Type {
     Stream,
     /// UDP.
     Datagram,
-    /// IP packets of one protocol.
+    /// IP packets of one protocol (feature `raw`).
     Raw(Protocol),
 }
 
@@ -413,8 +418,6 @@ pub struct Stack<'a, O: Observer = ()> {
     binds: u32,
     /// What is known of the ways to other hosts.
     paths: Paths,
-    /// Whom the last long echo reply was for, and when.
-    answered: Option<(IpAddr, Instant)>,
     interfaces: Interfaces<'a>,
     loopback: loopback::Queue<'a>,
     pending: Pending<'a>,
@@ -424,7 +427,7 @@ pub struct Stack<'a, O: Observer = ()> {
     echoes: RateLimit,
     errors: RateLimit,
     /// How many raw sockets are open.
-    raw_sockets: u16,
+    raw_sockets: RawSockets,
     /// The groups of the sockets.
     joined: Joined,
     resolver: Resolver<'a>,
@@ -520,7 +523,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             ports: parts.ports,
             binds: 0,
             paths: Paths::new(),
-            answered: None,
             interfaces,
             loopback,
             pending: parts.pending,
@@ -528,7 +530,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             reassemblies: parts.reassemblies,
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
-            raw_sockets: 0,
+            raw_sockets: RawSockets::NONE,
             joined: Joined::new(),
             resolver: parts.resolver,
             wakers: parts.wakers,

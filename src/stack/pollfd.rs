@@ -2,9 +2,7 @@
 
 use core::fmt;
 use core::ops::{BitAnd, BitOr, BitOrAssign};
-use core::task::Waker;
 
-use super::waiting::Waiting;
 use super::{Fd, Readiness, Stack};
 use crate::Error;
 use crate::trace::{Call, Observer, Outcome};
@@ -40,6 +38,7 @@ impl Events {
     /// What is told without being asked for.
     pub(super) const UNASKED: Events =
         Events(Events::POLLERR.0 | Events::POLLHUP.0 | Events::POLLNVAL.0);
+    #[cfg(feature = "tasks")]
     pub(super) const ALL: Events = Events(u16::MAX);
 
     /// The bits, as Linux numbers them.
@@ -175,19 +174,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         ready
     }
 
-    /// Has `waker` woken, once, when one of the sockets has (or already had) an event that is asked of it; as
-    /// [`wait`](Stack::wait), for a future. However many sockets there are, it takes one place among those who wait.
-    ///
-    /// Where several wait for the same socket in this way, its next event may wake one of them that waits for others by now: it
-    /// finds nothing, and waits again.
-    pub fn wait_for_any(&mut self, fds: &[PollFd], waiting: &mut Waiting, waker: &Waker) {
-        let is_ready = |row: &PollFd| !self.revents(row).is_empty();
-        let is_ready = fds.iter().any(is_ready);
-        let rows = fds.iter().map(|row| (row.fd.index, row.events));
-        self.wakers.wait_for_any(rows, is_ready, waiting, waker);
-    }
-
-    fn revents(&self, row: &PollFd) -> Events {
+    pub(super) fn revents(&self, row: &PollFd) -> Events {
         match self.descriptors.get(row.fd) {
             Ok(_) => self.events_of(row.fd.index) & (row.events | Events::UNASKED),
             Err(_) => Events::POLLNVAL,

@@ -82,7 +82,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let mut local = Address::bound(row);
         if let Some(protocol) = protocol {
-            local.port = protocol.0.into(); // as `ss -w`
+            local.port = protocol.number().0.into(); // as `ss -w`
         }
         Some(Row {
             net: if protocol.is_some() { "raw" } else { "udp" },

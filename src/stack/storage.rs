@@ -11,14 +11,14 @@ use super::deadline::{Deadlines, Entry};
 use super::fd::{Descriptor, Descriptors};
 use super::fragment::{self, Reassemblies};
 use super::interface::NetworkInterface;
-use super::list::{Link, List};
+use super::list::Link;
 use super::listen::{Pending, Syn};
 use super::loopback;
 use super::place::Place;
 use super::resolver::{LookupRow, Resolver};
 use super::slot::{Kind, Slot};
 use super::table::{Bucket, Table};
-use super::waiting::{WakerRow, Wakers, Watch};
+use super::waiting::{self, Wakers};
 
 /// Datagrams that a UDP socket of a [`Storage`] queues each way.
 const PACKETS: usize = 4;
@@ -59,7 +59,7 @@ pub(super) struct Parts<'a> {
 /// - `LOOKUPS`: names that are looked up at once, with feature `dns`. An answer that does not fit into a datagram takes a
 ///   descriptor and a connection of those above, for as long as it takes.
 ///
-/// Two tasks for each of the `SOCKETS` may wait at once, whichever they wait for: on a socket, for a name, for a time. More of
+/// With feature `tasks`, two tasks for each of the `SOCKETS` may wait at once, whichever they wait for: on a socket, for a name, for a time. More of
 /// them wake each other, and none sleeps long.
 ///
 /// ```
@@ -100,10 +100,7 @@ pub struct Storage<
     loopback: [[u8; LOOPBACK]; 3],
     reassembly: fragment::Memory<'a, REASSEMBLY>,
     lookups: Vec<LookupRow, LOOKUPS>,
-    wakers: Vec<[WakerRow; 2], SOCKETS>,
-    waiting: Vec<[Link; 2], SOCKETS>,
-    readers_and_writers: Vec<[List; 2], SOCKETS>,
-    watches: Vec<Watch, SOCKETS>,
+    waiting: waiting::Memory<SOCKETS>,
 }
 
 impl<
@@ -160,10 +157,7 @@ impl<
             loopback: [[0; LOOPBACK]; 3],
             reassembly: fragment::Memory::new(),
             lookups: Vec::new(),
-            wakers: Vec::new(),
-            waiting: Vec::new(),
-            readers_and_writers: Vec::new(),
-            watches: Vec::new(),
+            waiting: waiting::Memory::new(),
         }
     }
 
@@ -210,18 +204,13 @@ impl<
             reassemblies: self.reassembly.reassemblies(),
             loopback: loopback::Queue::new(queue.as_flattened_mut(), &mut scratch[..]),
             resolver: Resolver::new(filled(&mut self.lookups, || LookupRow::FREE)),
-            wakers: Wakers::new(
-                filled(&mut self.wakers, || [const { WakerRow::FREE }; 2]).as_flattened_mut(),
-                filled(&mut self.waiting, || [Link::UNLINKED; 2]).as_flattened_mut(),
-                filled(&mut self.readers_and_writers, || [const { List::new() }; 2]),
-                filled(&mut self.watches, || Watch::Nobody),
-            ),
+            wakers: self.waiting.wakers(),
         }
     }
 }
 
 /// Rows of which none is written before a stack is made: a `static` of them is all zeros, and takes no room in flash.
-fn filled<T, const N: usize>(rows: &mut Vec<T, N>, row: impl Fn() -> T) -> &mut [T] {
+pub(super) fn filled<T, const N: usize>(rows: &mut Vec<T, N>, row: impl Fn() -> T) -> &mut [T] {
     rows.clear();
     while rows.push(row()).is_ok() {}
     rows
@@ -324,7 +313,6 @@ impl Capacity {
         }));
         slots.extend((0..datagrams).map(|_| Slot::for_datagrams(packets(), packets())));
         let lookups = self.lookups.min(most);
-        let wakers = self.wakers.clamp(1, most);
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
         Parts {
             descriptors: Descriptors::new(
@@ -343,14 +331,7 @@ impl Capacity {
             reassemblies: Reassemblies::on_the_heap(self.reassemblies),
             loopback: loopback::Queue::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
             resolver: Resolver::new((0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>()),
-            wakers: Wakers::new(
-                (0..wakers).map(|_| WakerRow::FREE).collect::<Vec<_>>(),
-                vec![Link::UNLINKED; wakers],
-                (0..sockets)
-                    .map(|_| [const { List::new() }; 2])
-                    .collect::<Vec<_>>(),
-                vec![Watch::Nobody; sockets],
-            ),
+            wakers: Wakers::on_the_heap(sockets, self.wakers),
         }
     }
 }

@@ -8,7 +8,6 @@ use super::flow::{Endpoint, UNSPECIFIED};
 use super::interface::{LOOPBACK, Route};
 use super::ip::{self, IpAddr};
 use super::option::Options;
-use super::raw::checksum_at;
 use super::{Fd, InterfaceId, Received, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Result};
@@ -381,13 +380,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             traffic_class: message.traffic_class.unwrap_or(options.type_of_service),
             content: match protocol {
                 None => Content::Udp,
-                Some(_) if options.header_included => Content::Packet,
-                Some(protocol) => Content::Raw {
-                    protocol,
-                    checksum_at: checksum_at(protocol, to.addr, &options),
-                },
+                Some(protocol) => protocol.content(to.addr, &options),
             },
         };
+        let path = self.path_mtu(to.addr);
         let place = &mut self.slots[usize::from(slot)];
         let elsewhere = place.interface != route.interface;
         let Some(datagrams) = place.datagrams() else {
@@ -395,7 +391,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         if len
             > envelope
-                .longest(&route)
+                .longest(&route, path)
                 .min(datagrams.sending.payload_capacity())
         {
             return Err(Error::MessageTooLong);
@@ -482,7 +478,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
 impl Envelope {
     /// The longest payload that can be sent.
-    fn longest(&self, route: &Route) -> usize {
+    fn longest(&self, route: &Route, path: Option<u16>) -> usize {
         let header = match self.to.addr {
             IpAddr::V4(_) => 20,
             IpAddr::V6(_) => 40,
@@ -495,11 +491,14 @@ impl Envelope {
         // In IPv6 the header is not counted.
         let packet = usize::from(u16::MAX) - if self.to.addr.is_ipv4() { header } else { 0 };
         let is_cut = route.interface != LOOPBACK && cfg!(feature = "fragments");
-        match (self.content, is_cut) {
+        match (self.content.has_header(), is_cut) {
             // What the caller has given a header, nobody else cuts (as Linux).
-            (Content::Packet, _) => route.mtu,
+            (true, _) => route.mtu,
             // The loopback carries what it can, and cuts nothing.
-            (_, false) => packet.min(route.mtu.saturating_sub(header)) - transport,
+            (_, false) => {
+                let mtu = path.map_or(route.mtu, |path| route.mtu.min(path.into()));
+                packet.min(mtu.saturating_sub(header)) - transport
+            }
             _ => packet - transport,
         }
     }

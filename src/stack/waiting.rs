@@ -11,6 +11,7 @@ use managed::ManagedSlice;
 use smoltcp::time::Instant;
 
 use super::list::{Link, List};
+use super::storage::filled;
 use super::{Events, Interest, LAST_MOMENT};
 
 /// A place in a stack's pool of wakers: what a future keeps between two attempts, so that it waits once, and no longer than
@@ -48,7 +49,7 @@ pub(super) enum Subject {
 }
 
 /// A waker's row.
-pub(super) struct WakerRow {
+struct WakerRow {
     generation: u32,
     waker: Option<Waker>,
     subject: Subject,
@@ -61,7 +62,7 @@ pub(super) struct WakerRow {
 /// Who polls a socket among others, and for which events. A poll has one row, however many sockets it watches; each of those
 /// remembers it.
 #[derive(Clone, Copy)]
-pub(super) enum Watch {
+enum Watch {
     Nobody,
     /// This one, if it still waits.
     One(Key, Events),
@@ -94,13 +95,41 @@ impl Woken {
 
 impl WakerRow {
     /// A row without a waker.
-    pub(super) const FREE: WakerRow = WakerRow {
+    const FREE: WakerRow = WakerRow {
         generation: 0,
         waker: None,
         subject: Subject::Woken,
         at: Instant::ZERO,
         is_kept: false,
     };
+}
+
+/// Memory for two tasks a socket, in the caller's.
+pub(super) struct Memory<const SOCKETS: usize> {
+    rows: Vec<[WakerRow; 2], SOCKETS>,
+    links: Vec<[Link; 2], SOCKETS>,
+    sockets: Vec<[List; 2], SOCKETS>,
+    watches: Vec<Watch, SOCKETS>,
+}
+
+impl<const SOCKETS: usize> Memory<SOCKETS> {
+    pub(super) const fn new() -> Self {
+        Memory {
+            rows: Vec::new(),
+            links: Vec::new(),
+            sockets: Vec::new(),
+            watches: Vec::new(),
+        }
+    }
+
+    pub(super) fn wakers(&mut self) -> Wakers<'_> {
+        Wakers::new(
+            filled(&mut self.rows, || [const { WakerRow::FREE }; 2]).as_flattened_mut(),
+            filled(&mut self.links, || [Link::UNLINKED; 2]).as_flattened_mut(),
+            filled(&mut self.sockets, || [const { List::new() }; 2]),
+            filled(&mut self.watches, || Watch::Nobody),
+        )
+    }
 }
 
 /// The pool.
@@ -138,7 +167,7 @@ impl Waiting {
 }
 
 impl<'a> Wakers<'a> {
-    pub(super) fn new(
+    fn new(
         rows: impl Into<ManagedSlice<'a, WakerRow>>,
         links: impl Into<ManagedSlice<'a, Link>>,
         sockets: impl Into<ManagedSlice<'a, [List; 2]>>,
@@ -170,6 +199,22 @@ impl<'a> Wakers<'a> {
             beside: None,
             unneeded: None,
         }
+    }
+
+    /// The same, for so many sockets and so many who wait.
+    #[cfg(feature = "alloc")]
+    pub(super) fn on_the_heap(sockets: usize, wakers: usize) -> Wakers<'static> {
+        use alloc::vec;
+        use alloc::vec::Vec;
+        let wakers = wakers.clamp(1, usize::from(u16::MAX) - 2);
+        Wakers::new(
+            (0..wakers).map(|_| WakerRow::FREE).collect::<Vec<_>>(),
+            vec![Link::UNLINKED; wakers],
+            (0..sockets)
+                .map(|_| [const { List::new() }; 2])
+                .collect::<Vec<_>>(),
+            vec![Watch::Nobody; sockets],
+        )
     }
 
     fn list(&mut self, subject: Subject) -> Option<&mut List> {

@@ -2,7 +2,7 @@
 
 use smoltcp::time::Instant;
 
-use super::{DNS_PORT, LookupRow, Question, Resolver, Server, Subject, Unsent};
+use super::{DNS_PORT, LookupRow, Resolver, Server, Subject, Unsent};
 use crate::Result;
 use crate::stack::Stack;
 use crate::stack::datagram::{Content, DISCOVERY_INTERVAL, Envelope, UDP_HEADER};
@@ -35,13 +35,9 @@ impl Resolver<'_> {
     }
 
     /// Whether a datagram is to leave by an interface.
+    #[cfg(feature = "loopback")]
     pub(in crate::stack) fn is_sending_over(&self, interface: u8) -> bool {
-        let is_over = |question: &Question| {
-            let unsent = question.unsent.as_ref();
-            unsent.is_some_and(|unsent| unsent.interface == interface)
-        };
-        let mut questions = self.rows.iter().flat_map(LookupRow::questions);
-        self.is_sending && questions.any(is_over)
+        self.sends_at(interface).is_some()
     }
 
     /// Notes when there is what to do, so that nobody has to look at every question to know.

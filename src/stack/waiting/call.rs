@@ -10,7 +10,7 @@ use crate::Result;
 use crate::stack::interface::LOOPBACK;
 #[cfg(feature = "dns")]
 use crate::stack::resolver::Lookup;
-use crate::stack::{Fd, Interest, InterfaceId, Stack};
+use crate::stack::{Fd, Interest, InterfaceId, PollFd, Stack};
 use crate::trace::Observer;
 
 impl<'a, O: Observer> Stack<'a, O> {
@@ -44,6 +44,18 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.wakers.wait(subject, Instant::ZERO, waiting, waker);
         }
         Ok(())
+    }
+
+    /// Has `waker` woken, once, when one of the sockets has (or already had) an event that is asked of it; as
+    /// [`wait`](Stack::wait), for a future. However many sockets there are, it takes one place among those who wait.
+    ///
+    /// Where several wait for the same socket in this way, its next event may wake one of them that waits for others by now: it
+    /// finds nothing, and waits again.
+    pub fn wait_for_any(&mut self, fds: &[PollFd], waiting: &mut Waiting, waker: &Waker) {
+        let is_ready = |row: &PollFd| !self.revents(row).is_empty();
+        let is_ready = fds.iter().any(is_ready);
+        let rows = fds.iter().map(|row| (row.fd.index, row.events));
+        self.wakers.wait_for_any(rows, is_ready, waiting, waker);
     }
 
     /// Has `waker` woken, once, when the lookup is done or given up.
