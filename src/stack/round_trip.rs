@@ -7,11 +7,11 @@ use smoltcp::time::Instant;
 
 use super::frame::before;
 
-/// The estimates of RFC 6298 §2.
+/// The estimates of RFC 6298 §2, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Estimate {
-    smoothed: Duration,
-    variation: Duration,
+    smoothed: u64,
+    variation: u64,
 }
 
 /// A connection's round-trip time.
@@ -48,12 +48,12 @@ impl RoundTrip {
             && !before(ack, end)
         {
             self.measured = None;
-            self.sample((now - since).into());
+            self.sample((now - since).total_micros());
         }
     }
 
     /// RFC 6298 §2.2 and §2.3.
-    fn sample(&mut self, measured: Duration) {
+    fn sample(&mut self, measured: u64) {
         self.estimate = Some(match self.estimate {
             None => Estimate {
                 smoothed: measured,
@@ -63,21 +63,20 @@ impl RoundTrip {
                 smoothed,
                 variation,
             }) => Estimate {
-                smoothed: smoothed.saturating_mul(7).saturating_add(measured) / 8,
-                variation: variation
-                    .saturating_mul(3)
-                    .saturating_add(smoothed.abs_diff(measured))
-                    / 4,
+                smoothed: (smoothed * 7 + measured) / 8,
+                variation: (variation * 3 + smoothed.abs_diff(measured)) / 4,
             },
         });
     }
 
     pub(super) fn smoothed(&self) -> Option<Duration> {
-        self.estimate.map(|estimate| estimate.smoothed)
+        self.estimate
+            .map(|estimate| Duration::from_micros(estimate.smoothed))
     }
 
     pub(super) fn variation(&self) -> Option<Duration> {
-        self.estimate.map(|estimate| estimate.variation)
+        self.estimate
+            .map(|estimate| Duration::from_micros(estimate.variation))
     }
 }
 
