@@ -24,7 +24,8 @@
 //!
 //! The heart asks no clock, starts no thread, makes no system call and allocates nothing: it is told the time and lent a
 //! device, does the work that is due, and says when it wants to be called next. See [`stack`] for its loop. Each of these
-//! pages begins with a program. [`guide::calls`] is the table of every socket call and option.
+//! pages begins with a program. [`guide::calls`] is the table of every socket call and option, [`guide::porting`] what a
+//! microcontroller's board has to give.
 //!
 //! # Features
 //!

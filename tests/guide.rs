@@ -1,5 +1,5 @@
-//! The guide's tables say what is there: each test that they name, each call and each option that the sources have. (That what
-//! they link to exists, rustdoc sees.)
+//! The guide's tables say what is there: each test that they name, each call and each option that the sources have, each size
+//! and feature that a port plans with. (That what they link to exists, rustdoc sees.)
 // A step that fails fails its test.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const CALLS: &str = include_str!("../src/guide/calls.md");
+const PORTING: &str = include_str!("../src/guide/porting.md");
 
 /// What the stack's own loop is made of, which is no call of BSD's.
 const OF_THE_LOOP: [&str; 8] = [
@@ -225,6 +226,78 @@ fn every_file_has_its_place() {
     for folder in names("src").filter(|name| path("src").join(name).is_dir()) {
         let line = format!("| `src/{folder}/` |");
         assert!(readme.contains(&line), "{folder}");
+    }
+}
+
+/// The first cells of the tables in a chapter's section.
+fn first_cells(chapter: &'static str, section: &str) -> Vec<&'static str> {
+    let (_, section) = chapter.split_once(&format!("\n# {section}\n")).unwrap();
+    let section = section.split("\n# ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with('|'));
+    rows.map(|row| row.split('|').nth(1).unwrap()).collect()
+}
+
+#[test]
+fn a_port_can_plan_with_every_parameter_and_every_feature() {
+    let names = |cells: Vec<&'static str>| {
+        let quoted = cells
+            .into_iter()
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        quoted.collect::<BTreeSet<_>>()
+    };
+    let storage = read(&path("src/stack/storage.rs"));
+    let (_, storage) = storage.split_once("pub struct Storage<").unwrap();
+    let (parameters, _) = storage.split_once('{').unwrap();
+    let sizes = names(first_cells(PORTING, "Sizes to plan with"));
+    let mut parameters: BTreeSet<_> = parameters
+        .split("const ")
+        .skip(1)
+        .map(|rest| rest.split(':').next().unwrap())
+        .collect();
+    assert!(parameters.contains("BUFFER"), "{parameters:?}");
+    parameters.insert("Stack");
+    let sizes: BTreeSet<_> = sizes
+        .into_iter()
+        .filter(|name| name.chars().all(|c| c.is_alphabetic()))
+        .collect();
+    assert_eq!(sizes, parameters);
+
+    let manifest = read(&path("Cargo.toml"));
+    let (_, features) = manifest.split_once("\n[features]\n").unwrap();
+    let features = features.split("\n[").next().unwrap();
+    let name = |line: &'_ str| line.split_once(" = ").map(|(name, _)| name.to_owned());
+    let is_one = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    let features: BTreeSet<_> = features.lines().filter(is_one).filter_map(name).collect();
+    assert!(features.contains("embedded-nal"), "{features:?}");
+    let named = names(first_cells(PORTING, "How to shrink"));
+    let missing: Vec<_> = features
+        .iter()
+        .filter(|name| *name != "default" && !named.contains(name.as_str()))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+/// What the chapter points at in the firmware is there.
+#[test]
+fn the_firmware_has_what_the_chapter_names() {
+    let firmware = path("examples/firmware");
+    for file in [
+        "board/src/lan9118.rs",
+        "virt/src/virtio.rs",
+        "echo/glasstack",
+    ] {
+        assert!(
+            PORTING.contains(file) && firmware.join(file).exists(),
+            "{file}"
+        );
+    }
+    for board in ["board", "virt"] {
+        assert!(
+            firmware.join(board).join("src/clock.rs").exists(),
+            "{board}"
+        );
+        let source = read(&firmware.join(board).join("src/lib.rs"));
+        assert!(source.contains("pub fn sleep("), "{board}");
     }
 }
 

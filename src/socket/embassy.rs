@@ -5,7 +5,7 @@
 //! use glasstack::socket::embassy::{Timer, now};
 //! use glasstack::socket::{Local, Runner, TcpListener, TcpStream};
 //! use glasstack::{Result, Stack, stack::Storage};
-//! use static_cell::StaticCell;
+//! use static_cell::{ConstStaticCell, StaticCell};
 //!
 //! type Network = &'static Local<'static>;
 //!
@@ -34,10 +34,11 @@
 //! # static DONE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 //! # fn main() {
 //! // Two connections (both ends of one are here), a listener, 2,048 octets a buffer; no heap.
-//! static STORAGE: StaticCell<Storage<'static, 3, 2, 0, 2048, 1, 1, 1500>> = StaticCell::new();
+//! type Memory = Storage<'static, 3, 2, 0, 2048, 1, 1, 1500>;
+//! static STORAGE: ConstStaticCell<Memory> = ConstStaticCell::new(Storage::new());
 //! static NETWORK: StaticCell<Local<'static>> = StaticCell::new();
 //! let key = [7; 16]; // 128 random bits, new ones after each start
-//! let stack = Stack::new(STORAGE.init(Storage::new()), key, ());
+//! let stack = Stack::new(STORAGE.take(), key, ());
 //! let network: Network = NETWORK.init(Local::new(stack, now));
 //! # let executor: &'static mut embassy_executor::Executor = Box::leak(Box::new(embassy_executor::Executor::new()));
 //! # executor.run_until(|spawner| {

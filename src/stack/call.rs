@@ -10,6 +10,7 @@ use super::datagram::Owner;
 use super::fd::Socket;
 use super::flow::{Endpoint, Scope, unspecified};
 use super::glass;
+#[cfg(feature = "options")]
 use super::option::{SettableOption, SocketOption};
 use super::raw::RawProtocol;
 use super::slot::Kind;
@@ -326,7 +327,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             .ok_or(Error::NotConnected)
     }
 
-    /// `setsockopt(2)`, typed: see [`option`](super::option). [`Error::InvalidArgument`] for a value out of its range.
+    /// `setsockopt(2)`, typed (feature `options`): see [`option`](super::option). [`Error::InvalidArgument`] for a value out of its range.
+    #[cfg(feature = "options")]
     pub fn setsockopt<T: SettableOption>(
         &mut self,
         fd: Fd,
@@ -354,8 +356,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(())
     }
 
-    /// `getsockopt(2)`, typed; of what can only be asked for as well. To ask for
+    /// `getsockopt(2)`, typed (feature `options`); of what can only be asked for as well. To ask for
     /// [`SocketError`](super::option::SocketError) takes it.
+    #[cfg(feature = "options")]
     pub fn getsockopt<T: SocketOption>(&mut self, fd: Fd, option: T) -> Result<T::Value> {
         self.descriptors.get(fd)?;
         option.get(self, fd)

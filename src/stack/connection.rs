@@ -13,7 +13,7 @@ use super::frame::{Segment, before};
 use super::glass::Glimpse;
 use super::ip::IpAddr;
 use super::keep_alive::KeepAlive;
-use super::option::{Options, on_clock};
+use super::option::{Options, Setting, on_clock};
 use super::path::Narrow;
 use super::round_trip::RoundTrip;
 use super::stamp::of_stream;
@@ -85,7 +85,7 @@ pub(super) struct Connection {
     /// Sequence numbers that the peer has not acknowledged (octets queued, SYN, FIN), and since when.
     pub(super) unacknowledged: usize,
     pub(super) waiting: Option<Instant>,
-    pub(super) user_timeout: Option<Duration>,
+    pub(super) user_timeout: Setting<Duration>,
     /// When the heart gives up on the peer, as of the last poll.
     pub(super) give_up_at: Option<Instant>,
     /// The timer that smoltcp runs for it.
@@ -105,16 +105,17 @@ pub(super) struct Connection {
     /// What ICMP said of the way, since the peer was heard.
     pub(super) soft_error: Option<Error>,
     /// When a silent peer is probed; how many probes it has not answered, and when the last was sent.
-    pub(super) keep_alive: Option<KeepAlive>,
+    pub(super) keep_alive: Setting<KeepAlive>,
     pub(super) probes: u32,
-    pub(super) probed: Option<Instant>,
+    pub(super) probed: Setting<Instant>,
     /// What is held back, if something is.
     pub(super) cork: Cork,
     /// Octets that may wait to be read, where that is less than there is room for.
-    pub(super) receive_limit: Option<u32>,
+    pub(super) receive_limit: Setting<u32>,
     /// The end of the window that the peer was offered, where it is less than what smoltcp thinks.
-    pub(super) edge: Option<u32>,
-    pub(super) traffic_class: u8,
+    pub(super) edge: Setting<u32>,
+    /// Of its packets, where it is not zero.
+    pub(super) traffic_class: Setting<u8>,
     pub(super) round_trip: RoundTrip,
     /// Segments that were sent again.
     pub(super) retransmissions: u32,
@@ -153,7 +154,7 @@ impl Connection {
         written: 0,
         unacknowledged: 0,
         waiting: None,
-        user_timeout: None,
+        user_timeout: Setting::NONE,
         give_up_at: None,
         countdown: Countdown::STOPPED,
         window: u16::MAX,
@@ -163,13 +164,13 @@ impl Connection {
         narrow: Narrow::NOT,
         peer_segment_size: DEFAULT_SEGMENT_SIZE,
         soft_error: None,
-        keep_alive: None,
+        keep_alive: Setting::NONE,
         probes: 0,
-        probed: None,
+        probed: Setting::NONE,
         cork: Cork::OFF,
-        receive_limit: None,
-        edge: None,
-        traffic_class: 0,
+        receive_limit: Setting::NONE,
+        edge: Setting::NONE,
+        traffic_class: Setting::NONE,
         round_trip: RoundTrip::UNKNOWN,
         retransmissions: 0,
         read_shutdown: false,
@@ -187,22 +188,24 @@ impl Connection {
             opened: now,
             heard: now,
             narrow: Narrow::of(options),
-            keep_alive: KeepAlive::of(options),
             ..Connection::FREE
         };
+        connection.keep_alive.set(KeepAlive::of(options));
         connection.configure(options);
         connection
     }
 
     /// Takes over what the heart itself sees to of the options.
     pub(super) fn configure(&mut self, options: &Options) {
-        self.user_timeout = options.user_timeout;
-        self.receive_limit = options.receive_buffer;
+        self.user_timeout.set(options.user_timeout);
+        self.receive_limit.set(options.receive_buffer);
         if self.receive_limit.is_some() && self.first_octet.is_some() {
             // Until now it was what smoltcp thinks.
-            self.edge.get_or_insert(self.offered);
+            self.edge.set(self.edge.or(Some(self.offered)));
         }
-        self.traffic_class = of_stream(options.type_of_service);
+        let class = of_stream(options.type_of_service);
+        self.traffic_class
+            .set(Some(class).filter(|class| *class != 0));
         self.cork.set(options.cork);
     }
 

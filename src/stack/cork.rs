@@ -11,6 +11,7 @@ use super::connection::Connection;
 use super::countdown::ACK_DELAY;
 use super::egress::earlier;
 use super::link::Transmit;
+use super::option::Setting;
 use crate::trace::Observer;
 
 /// The longest that something is held back (tcp(7)).
@@ -18,33 +19,36 @@ const LONGEST: Duration = Duration::from_millis(200);
 
 /// Whether a connection is corked, and since when that holds something back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cork {
-    is_in: bool,
+pub(super) struct Cork(Setting<Held>);
+
+/// Since when something is held back, if something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
     since: Option<Instant>,
 }
 
 impl Cork {
-    pub(super) const OFF: Cork = Cork {
-        is_in: false,
-        since: None,
-    };
+    pub(super) const OFF: Cork = Cork(Setting::NONE);
 
     pub(super) fn is_in(&self) -> bool {
-        self.is_in
+        self.0.is_some()
     }
 
     pub(super) fn set(&mut self, is_in: bool) {
-        self.is_in = is_in;
+        let held = self.0.unwrap_or(Held { since: None });
+        self.0.set(is_in.then_some(held));
+    }
+
+    fn note(&mut self, since: Option<Instant>) {
+        self.0.set(Some(Held { since }));
     }
 
     /// Since when something is held back, if it may be for longer. It is asked once, each time something could leave.
     fn hold(&mut self, now: Instant) -> Option<Instant> {
-        let since = *self.since.get_or_insert(now);
-        if now >= since + LONGEST {
-            self.since = None;
-            return None;
-        }
-        Some(since)
+        let since = self.0.and_then(|held| held.since).unwrap_or(now);
+        let is_over = now >= since + LONGEST;
+        self.note((!is_over).then_some(since));
+        (!is_over).then_some(since)
     }
 }
 
@@ -67,7 +71,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     #[inline]
     pub(super) fn is_held_back(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> bool {
         let connection = self.slots[usize::from(slot)].connection();
-        connection.is_some_and(|connection| connection.cork.is_in)
+        connection.is_some_and(|connection| connection.cork.is_in())
             && self.hold_back(index, slot, device)
     }
 
@@ -79,7 +83,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return false;
         };
         if !connection.is_to_be_filled(socket) {
-            connection.cork.since = None;
+            connection.cork.note(None);
             return false;
         }
         let Some(since) = connection.cork.hold(now) else {

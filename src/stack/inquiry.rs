@@ -5,7 +5,6 @@ use smoltcp::socket::tcp::{self, State};
 use super::connection::{Connection, control_len};
 use super::countdown::left;
 use super::fd::Socket;
-use super::ip::IpAddr;
 use super::option::{Options, TcpInformation};
 use super::slot::Slot;
 use super::{Fd, Stack, Type};
@@ -150,13 +149,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             octets_received: received,
             last_heard: connection.window_ack.map(|_| left(now, connection.heard)),
         }
-    }
-
-    /// What the way to a destination takes, where that is known to be less than what the link takes.
-    #[inline]
-    pub(super) fn path_mtu(&self, destination: IpAddr) -> Option<u16> {
-        let (mtu, _) = self.paths.get(destination, self.now)?;
-        Some(mtu)
     }
 }
 

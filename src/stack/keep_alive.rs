@@ -58,9 +58,9 @@ impl Connection {
     /// When the peer is probed next.
     pub(super) fn probe_at(&self) -> Option<Instant> {
         let times = self.keep_alive.filter(|_| self.is_quiet())?;
-        match self.probed {
+        match *self.probed {
             None => Some(self.heard + times.idle),
-            Some(_) if self.probes >= times.patience(self.user_timeout) => None,
+            Some(_) if self.probes >= times.patience(*self.user_timeout) => None,
             Some(probed) => Some(probed + times.interval),
         }
     }
@@ -68,7 +68,7 @@ impl Connection {
     /// When a peer is given up that has answered no probe.
     pub(super) fn unprobed(&self) -> Option<Instant> {
         let times = self.keep_alive.filter(|_| self.is_quiet())?;
-        let is_last = self.probes >= times.patience(self.user_timeout);
+        let is_last = self.probes >= times.patience(*self.user_timeout);
         Some(self.probed.filter(|_| is_last)? + times.interval)
     }
 
@@ -76,7 +76,7 @@ impl Connection {
     #[inline]
     pub(super) fn stop_probing(&mut self) {
         self.probes = 0;
-        self.probed = None;
+        self.probed.set(None);
     }
 }
 
@@ -93,11 +93,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn probe(&mut self, slot: u16) {
         let now = self.now;
         if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp()
-            && let Some(times) = connection.keep_alive
+            && let Some(times) = *connection.keep_alive
             && connection.probe_at().is_some_and(|at| at <= now)
         {
             connection.probes = connection.probes.saturating_add(1);
-            connection.probed = Some(now);
+            connection.probed.set(Some(now));
             // At once the first time; later ones it keeps the time of itself.
             socket.set_keep_alive(Some(times.interval));
         }
@@ -111,10 +111,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         };
         let times = KeepAlive::of(options);
-        if connection.keep_alive == times {
+        if *connection.keep_alive == times {
             return;
         }
-        connection.keep_alive = times;
+        connection.keep_alive.set(times);
         if connection.probes == 0 {
             return;
         }

@@ -136,6 +136,7 @@ mod group;
 mod header;
 mod icmp;
 mod ingress;
+#[cfg(feature = "options")]
 mod inquiry;
 mod interface;
 mod interfaces;
@@ -155,7 +156,11 @@ mod loopback;
 #[cfg(feature = "multicast")]
 mod multicast;
 mod neighbor;
+#[cfg(feature = "options")]
 pub mod option;
+#[cfg(not(feature = "options"))]
+#[path = "option/absent.rs"]
+mod option;
 mod outgoing;
 #[cfg_attr(not(feature = "path-mtu"), path = "path/absent.rs")]
 mod path;

@@ -59,6 +59,13 @@ pub(super) fn seal_icmp(message: &mut [u8], source: IpAddr, destination: IpAddr)
 }
 
 impl<'a, O: Observer> Stack<'a, O> {
+    /// What the way to a destination takes, where that is known to be less than what the link takes.
+    #[inline]
+    pub(super) fn path_mtu(&self, destination: IpAddr) -> Option<u16> {
+        let (mtu, _) = self.paths.get(destination, self.now)?;
+        Some(mtu)
+    }
+
     /// Sends a packet of the heart's own; an ICMP message gets its checksum. Says whether the device had room for it.
     #[cfg(any(feature = "dhcp", feature = "dns", feature = "ipv6"))]
     pub(super) fn send_own(

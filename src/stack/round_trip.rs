@@ -6,6 +6,7 @@ use core::time::Duration;
 use smoltcp::time::Instant;
 
 use super::frame::before;
+use super::option::Setting;
 
 /// The estimates of RFC 6298 §2, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,43 +19,43 @@ struct Estimate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RoundTrip {
     /// The acknowledgment that ends the measurement, and when it began.
-    measured: Option<(u32, Instant)>,
-    estimate: Option<Estimate>,
+    measured: Setting<(u32, Instant)>,
+    estimate: Setting<Estimate>,
 }
 
 impl RoundTrip {
     pub(super) const UNKNOWN: RoundTrip = RoundTrip {
-        measured: None,
-        estimate: None,
+        measured: Setting::NONE,
+        estimate: Setting::NONE,
     };
 
     /// New sequence numbers were sent, up to before this one.
     #[inline]
     pub(super) fn sent(&mut self, next: u32, now: Instant) {
         if self.measured.is_none() {
-            self.measured = Some((next, now));
+            self.measured.set(Some((next, now)));
         }
     }
 
     /// Some were sent again: whose acknowledgment comes now cannot be told.
     pub(super) fn sent_again(&mut self) {
-        self.measured = None;
+        self.measured.set(None);
     }
 
     /// The peer has acknowledged what is before this number.
     #[inline]
     pub(super) fn acknowledged(&mut self, ack: u32, now: Instant) {
-        if let Some((end, since)) = self.measured
+        if let Some((end, since)) = *self.measured
             && !before(ack, end)
         {
-            self.measured = None;
+            self.measured.set(None);
             self.sample((now - since).total_micros());
         }
     }
 
     /// RFC 6298 §2.2 and §2.3.
     fn sample(&mut self, measured: u64) {
-        self.estimate = Some(match self.estimate {
+        let estimate = match *self.estimate {
             None => Estimate {
                 smoothed: measured,
                 variation: measured / 2,
@@ -66,14 +67,17 @@ impl RoundTrip {
                 smoothed: (smoothed * 7 + measured) / 8,
                 variation: (variation * 3 + smoothed.abs_diff(measured)) / 4,
             },
-        });
+        };
+        self.estimate.set(Some(estimate));
     }
 
+    #[cfg(feature = "options")]
     pub(super) fn smoothed(&self) -> Option<Duration> {
         self.estimate
             .map(|estimate| Duration::from_micros(estimate.smoothed))
     }
 
+    #[cfg(feature = "options")]
     pub(super) fn variation(&self) -> Option<Duration> {
         self.estimate
             .map(|estimate| Duration::from_micros(estimate.variation))

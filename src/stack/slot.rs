@@ -100,6 +100,7 @@ impl<'a> Slot<'a> {
     }
 
     /// The same, to look at.
+    #[cfg(feature = "options")]
     pub(super) fn datagrams_ref(&self) -> Option<&Datagrams<'a>> {
         match &self.kind {
             Kind::Datagram(datagrams) => Some(datagrams),

@@ -44,7 +44,7 @@ pub(super) struct Parts<'a> {
 
 /// Memory for a stack, on the stack of `main` or in a `static` (inside a cell that lends it once, such as
 /// `static_cell::ConstStaticCell`); nothing is ever allocated. `size_of` says how much it takes: on a Cortex-M3 with `ipv4`
-/// alone, `Storage<5, 4, 0, 2048>` (four connections and their listener) about 22 KB, 16 KB of them buffers.
+/// alone, `Storage<5, 4, 0, 2048>` (four connections and their listener) about 23 KB, 16 KB of them buffers.
 ///
 /// - `SOCKETS`: descriptors: one for each connection, each UDP socket and each listener. More than `CONNECTIONS` and
 ///   `DATAGRAMS` together, or it does not compile.

@@ -242,7 +242,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     pub(super) fn send_stream(&mut self, fd: Fd, data: &[u8]) -> Result<usize> {
         let slot = self.stream_slot(fd)?;
-        let limit = self.options_of(fd)?.send_buffer;
+        let limit = self.descriptors.get(fd)?.options.send_buffer;
         let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() else {
             return Err(Error::NotConnected);
         };

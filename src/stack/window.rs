@@ -31,7 +31,7 @@ impl Connection {
 
     /// Octets that may wait to be read, if that is less than there is room for.
     fn limit(&self, socket: &tcp::Socket<'_>) -> Option<u32> {
-        let limit = self.receive_limit?.max(2 << self.scale(socket));
+        let limit = (*self.receive_limit)?.max(2 << self.scale(socket));
         ((limit as usize) < socket.recv_capacity()).then_some(limit)
     }
 
@@ -45,7 +45,7 @@ impl Connection {
     fn stamp(&self, socket: &tcp::Socket<'_>) -> Stamp {
         let edge = self.limit(socket).map(|limit| {
             // What was offered is not taken back (RFC 9293 §3.8.6).
-            let end = match (self.wanted_edge(limit), self.edge) {
+            let end = match (self.wanted_edge(limit), *self.edge) {
                 (Some(wanted), Some(edge)) if before(wanted, edge) => Some(edge),
                 (wanted, _) => wanted,
             };
@@ -56,7 +56,7 @@ impl Connection {
             }
         });
         Stamp {
-            traffic_class: self.traffic_class,
+            traffic_class: self.traffic_class.unwrap_or(0),
             edge,
         }
     }
@@ -67,7 +67,7 @@ impl Connection {
         let scale = if is_scaled { self.scale(socket) } else { 0 };
         let edge = ack.wrapping_add(u32::from(window) << scale);
         if self.edge.is_none_or(|known| before(known, edge)) {
-            self.edge = Some(edge);
+            self.edge.set(Some(edge));
         }
     }
 
@@ -79,7 +79,7 @@ impl Connection {
         );
         let opened = || {
             let limit = self.limit(socket)?;
-            let opened = self.wanted_edge(limit)?.wrapping_sub(self.edge?) as i32;
+            let opened = self.wanted_edge(limit)?.wrapping_sub((*self.edge)?) as i32;
             Some(opened > 0 && opened as u32 >= (limit / 2).min(u32::from(self.mtu)))
         };
         may_receive && opened() == Some(true)
@@ -91,7 +91,7 @@ impl Slot<'_> {
     #[inline]
     pub(super) fn stamp(&self) -> Option<Stamp> {
         let connection = self.connection()?;
-        if connection.traffic_class == 0 && connection.receive_limit.is_none() {
+        if connection.traffic_class.is_none() && connection.receive_limit.is_none() {
             return None;
         }
         let (socket, connection) = self.tcp_ref()?;

@@ -71,7 +71,10 @@ fn print_costs(costs: &[Cost; 3]) {
         let values = costs.iter().map(|cost| format!("{:.digits$}", value(cost)));
         println!("| {what} | {} |", values.collect::<Vec<_>>().join(" | "));
     };
-    println!("\nBuilt by {}.\n", firmware::compiler());
+    println!(
+        "\nBuilt by {}.\n",
+        firmware::echo("glasstack", "").compiler()
+    );
     println!("| | raw smoltcp | embassy-net | glasstack |\n|---|---:|---:|---:|");
     row("flash", &|cost| cost.size.flash as f64, 0);
     row("static RAM", &|cost| cost.size.ram as f64, 0);

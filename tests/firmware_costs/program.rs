@@ -70,6 +70,15 @@ impl Program {
         sections.filter(|(_, octets, ..)| *octets > 0).collect()
     }
 
+    /// With which compiler it was built: the figures are its.
+    pub(crate) fn compiler(&self) -> String {
+        let elf = self.elf();
+        let comment = elf.section_by_name(".comment").unwrap();
+        let comment = String::from_utf8_lossy(comment.data().unwrap());
+        let rustc = comment.split('\0').find(|line| line.starts_with("rustc"));
+        rustc.unwrap_or("an unknown compiler").to_owned()
+    }
+
     /// The address that a symbol of the linker's stands for.
     pub(crate) fn address(&self, name: &str) -> u64 {
         let elf = self.elf();

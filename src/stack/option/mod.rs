@@ -112,6 +112,7 @@ mod options;
 mod path;
 #[cfg(feature = "raw")]
 mod raw;
+mod setting;
 mod size;
 mod state;
 mod value;
@@ -124,6 +125,7 @@ pub(super) use options::{Options, on_clock};
 pub use path::{MaximumSegmentSize, PathMtu};
 #[cfg(feature = "raw")]
 pub use raw::{ChecksumOffset, HeaderIncluded, IcmpFilter, IcmpTypes};
+pub(super) use setting::Setting;
 pub use size::{ReceiveBuffer, SendBuffer};
 pub use state::{Accepting, ReceiveQueued, SendQueued, SocketError, SocketType, SoftError};
 pub use value::CongestionControl;

@@ -50,6 +50,7 @@ impl Narrow {
 }
 
 impl Connection {
+    #[cfg(feature = "options")]
     pub(super) fn path_mtu(&self) -> u16 {
         self.mtu
     }

@@ -15,6 +15,7 @@ mod uart;
 use cortex_m::{interrupt, peripheral::NVIC};
 
 pub use clock::Clock;
+pub use cortex_m_rt::entry;
 pub use lan9118::{Drops, Lan9118};
 pub use smoltcp::time::Instant;
 pub use uart::Uart;

@@ -5,8 +5,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use board::{Board, ETHERNET_ADDRESS};
-use cortex_m_rt::entry;
+use board::{Board, ETHERNET_ADDRESS, entry};
 use glasstack::stack::{Domain, Route, Storage, Type};
 use glasstack::{Error, Fd, Result, Stack};
 use static_cell::{ConstStaticCell, StaticCell};
@@ -53,39 +52,52 @@ fn serve(stack: &mut Stack<'static>, board: &mut Board) -> Result<()> {
 
     let mut connections = [None; CONNECTIONS];
     loop {
-        stack.set_now(board.clock.now());
+        let until = stack.poll(link, board.clock.now(), &mut board.ethernet);
+        let mut is_idle = true;
         for place in &mut connections {
-            if place.is_none() {
-                *place = stack.accept(listener).ok().map(|(fd, _)| fd);
-            }
-            if let Some(fd) = *place
-                && let Err(error) = echo(stack, fd)
-                && error != Error::WouldBlock
+            if place.is_none()
+                && let Ok((fd, _)) = stack.accept(listener)
             {
+                *place = Some(fd);
+                is_idle = false;
+            }
+            let Some(fd) = *place else {
+                continue;
+            };
+            let end = loop {
+                match echo(stack, fd) {
+                    Ok(()) => is_idle = false,
+                    Err(error) => break error,
+                }
+            };
+            if end != Error::WouldBlock {
                 let _ = stack.close(fd);
                 *place = None;
+                is_idle = false;
             }
         }
         let mut buffer = [0; 512];
         while let Ok(datagram) = stack.recvfrom(datagrams, &mut buffer) {
             let _ = stack.sendto(datagrams, &buffer[..datagram.len], datagram.from);
+            is_idle = false;
         }
-        let until = stack.poll(link, board.clock.now(), &mut board.ethernet);
-        board::sleep(&mut board.clock, until);
+        // What was done here is to be sent first.
+        if is_idle {
+            board::sleep(&mut board.clock, until);
+        }
     }
 }
 
-/// Sends back what came, as far as there is room for it.
+/// Sends a piece of what came back, as far as there is room for it.
 fn echo(stack: &mut Stack<'_>, fd: Fd) -> Result<()> {
     let mut buffer = [0; 512];
-    loop {
-        let length = stack.peek(fd, &mut buffer)?;
-        if length == 0 {
-            return Err(Error::NotConnected);
-        }
-        let length = stack.send(fd, &buffer[..length])?;
-        stack.recv(fd, &mut buffer[..length])?;
+    let length = stack.peek(fd, &mut buffer)?;
+    if length == 0 {
+        return Err(Error::NotConnected);
     }
+    let length = stack.send(fd, &buffer[..length])?;
+    stack.recv(fd, &mut buffer[..length])?;
+    Ok(())
 }
 
 #[panic_handler]

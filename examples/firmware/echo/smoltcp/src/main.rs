@@ -3,8 +3,7 @@
 #![no_std]
 #![no_main]
 
-use board::{Board, ETHERNET_ADDRESS};
-use cortex_m_rt::entry;
+use board::{Board, ETHERNET_ADDRESS, entry};
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
