@@ -1,6 +1,7 @@
 //! Round trips, measured on the numbers that go by: one at a time, about once a window, and none on what was sent twice
 //! (Karn's algorithm, RFC 6298 §3). smoltcp measures too, and keeps it to itself.
 
+#[cfg(feature = "options")]
 use core::time::Duration;
 
 use smoltcp::time::Instant;
