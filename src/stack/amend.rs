@@ -63,7 +63,7 @@ impl Acknowledgment {
         let len = tcp.buffer_len();
         let ip = IpRepr::new(remote.addr, local.addr, IpProtocol::Tcp, len, 64);
         let packet = packet.get_mut(..ip.buffer_len())?;
-        let (ip_header, transport) = packet.split_at_mut(ip.header_len());
+        let (ip_header, transport) = packet.split_at_mut_checked(ip.header_len())?;
         let all = ChecksumCapabilities::default();
         ip.emit(ip_header, &all);
         let mut segment = TcpPacket::new_unchecked(transport);

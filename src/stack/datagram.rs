@@ -517,7 +517,9 @@ pub(super) fn length(parts: &[&[u8]]) -> usize {
 /// Copies parts one behind the other to a place that is as long.
 pub(super) fn gather(parts: &[&[u8]], mut place: &mut [u8]) {
     for part in parts {
-        let (front, rest) = place.split_at_mut(part.len());
+        let Some((front, rest)) = place.split_at_mut_checked(part.len()) else {
+            return;
+        };
         front.copy_from_slice(part);
         place = rest;
     }

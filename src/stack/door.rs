@@ -281,7 +281,7 @@ impl Transmit for Void {
         write: &mut dyn FnMut(&mut [u8]),
     ) -> bool {
         let mut frame = [0; VOID_MTU];
-        write(&mut frame[..len.min(VOID_MTU)]);
+        write(frame.get_mut(..len.min(VOID_MTU)).unwrap_or_default());
         true
     }
 }

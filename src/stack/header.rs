@@ -104,8 +104,10 @@ impl Header {
         header[9] = self.protocol;
         header[10..12].fill(0);
         header[12..20].copy_from_slice(addresses.as_flattened());
-        if self.router_alert {
-            header[20..].copy_from_slice(&IPV4_ROUTER_ALERT);
+        if self.router_alert
+            && let Some(options) = header.last_chunk_mut()
+        {
+            *options = IPV4_ROUTER_ALERT;
         }
         if has_checksum {
             let checksum = Sum::ZERO.add(header).checksum();

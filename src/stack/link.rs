@@ -78,11 +78,12 @@ impl Link {
     /// Writes the header.
     pub(super) fn write(&self, frame: &mut [u8], ethertype: u16) {
         if let Link::Ethernet { from, to } = self
-            && let Some(header) = frame.first_chunk_mut::<ETHERNET_HEADER>()
+            && let Some((destination, rest)) = frame.split_first_chunk_mut()
+            && let Some((source, rest)) = rest.split_first_chunk_mut()
+            && let Some(kind) = rest.first_chunk_mut()
         {
-            header[..6].copy_from_slice(to);
-            header[6..12].copy_from_slice(from);
-            header[12..].copy_from_slice(&ethertype.to_be_bytes());
+            (*destination, *source) = (*to, *from);
+            *kind = ethertype.to_be_bytes();
         }
     }
 }

@@ -101,7 +101,7 @@ impl Syn {
         let ip = IpRepr::new(source, destination, IpProtocol::Tcp, tcp.buffer_len(), 64);
         let packet = buffer.get_mut(..ip.buffer_len())?;
         ip.emit(&mut packet[..], &checksums);
-        let mut segment = TcpPacket::new_unchecked(&mut packet[ip.header_len()..]);
+        let mut segment = TcpPacket::new_unchecked(packet.get_mut(ip.header_len()..)?);
         tcp.emit(&mut segment, &source, &destination, &checksums);
         Some(packet)
     }
@@ -123,7 +123,7 @@ impl<'a> Pending<'a> {
 
     /// A repeated SYN takes the place of the first; where the queue is full the SYN is dropped. Says whether it waits.
     fn push(&mut self, syn: Syn) -> bool {
-        let waiting = self.syns[..self.len].iter_mut().flatten();
+        let waiting = self.syns.iter_mut().take(self.len).flatten();
         if let Some(same) = waiting.into_iter().find(|other| other.flow == syn.flow) {
             *same = syn;
         } else if let Some(place) = self.syns.get_mut(self.len) {
@@ -136,12 +136,19 @@ impl<'a> Pending<'a> {
     }
 
     fn get(&self, index: usize) -> Option<Syn> {
-        self.syns[..self.len].get(index).copied().flatten()
+        self.syns
+            .iter()
+            .take(self.len)
+            .nth(index)
+            .copied()
+            .flatten()
     }
 
     fn remove(&mut self, index: usize) {
-        self.syns[index..self.len].rotate_left(1);
-        self.len -= 1;
+        if let Some(rest @ [_, ..]) = self.syns.get_mut(index..self.len) {
+            rest.rotate_left(1);
+            self.len -= 1;
+        }
     }
 
     /// Forgets those that waited too long.

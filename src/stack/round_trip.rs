@@ -1,6 +1,7 @@
 //! Round trips, measured on the numbers that go by: one at a time, about once a window, and none on what was sent twice
 //! (Karn's algorithm, RFC 6298 §3). smoltcp measures too, and keeps it to itself.
 
+#[cfg(feature = "options")]
 use core::time::Duration;
 
 use smoltcp::time::Instant;
@@ -8,11 +9,11 @@ use smoltcp::time::Instant;
 use super::frame::before;
 use super::option::Setting;
 
-/// The estimates of RFC 6298 §2.
+/// The estimates of RFC 6298 §2, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Estimate {
-    smoothed: Duration,
-    variation: Duration,
+    smoothed: u64,
+    variation: u64,
 }
 
 /// A connection's round-trip time.
@@ -49,12 +50,12 @@ impl RoundTrip {
             && !before(ack, end)
         {
             self.measured.set(None);
-            self.sample((now - since).into());
+            self.sample((now - since).total_micros());
         }
     }
 
     /// RFC 6298 §2.2 and §2.3.
-    fn sample(&mut self, measured: Duration) {
+    fn sample(&mut self, measured: u64) {
         let estimate = match *self.estimate {
             None => Estimate {
                 smoothed: measured,
@@ -73,12 +74,14 @@ impl RoundTrip {
 
     #[cfg(feature = "options")]
     pub(super) fn smoothed(&self) -> Option<Duration> {
-        self.estimate.map(|estimate| estimate.smoothed)
+        self.estimate
+            .map(|estimate| Duration::from_micros(estimate.smoothed))
     }
 
     #[cfg(feature = "options")]
     pub(super) fn variation(&self) -> Option<Duration> {
-        self.estimate.map(|estimate| estimate.variation)
+        self.estimate
+            .map(|estimate| Duration::from_micros(estimate.variation))
     }
 }
 

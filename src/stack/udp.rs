@@ -461,7 +461,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         for buffer in buffers {
             let rest = payload.get(len..).unwrap_or_default();
             let fits = rest.len().min(buffer.len());
-            buffer[..fits].copy_from_slice(&rest[..fits]);
+            if let (Some(place), Some(octets)) = (buffer.get_mut(..fits), rest.get(..fits)) {
+                place.copy_from_slice(octets);
+            }
             len += fits;
         }
         Ok(Received {

@@ -201,7 +201,7 @@ impl phy::Device for Lan9118 {
         }
         let length = self.take()?;
         let received = Received {
-            frame: self.received.get(..length).unwrap_or_default(),
+            frame: self.received.get_mut(..length).unwrap_or_default(),
         };
         let room = Room {
             registers: &self.registers,
@@ -227,7 +227,8 @@ impl phy::Device for Lan9118 {
 
 /// A frame that was received.
 pub struct Received<'a> {
-    frame: &'a [u8],
+    /// From the destination's address on, without the check sequence.
+    pub frame: &'a mut [u8],
 }
 
 impl phy::RxToken for Received<'_> {
@@ -246,12 +247,14 @@ impl phy::TxToken for Room<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
         // The stack knows the MTU, and keeps to it.
         let length = length.min(MTU);
-        let result = write(&mut self.frame[..length]);
-        self.registers.write(TX_DATA_FIFO, FIRST_AND_LAST | length as u32);
+        let result = write(self.frame.get_mut(..length).unwrap_or_default());
+        self.registers
+            .write(TX_DATA_FIFO, FIRST_AND_LAST | length as u32);
         self.registers.write(TX_DATA_FIFO, length as u32);
         let (words, _) = self.frame.as_chunks();
         for word in words.iter().take(length.div_ceil(4)) {
-            self.registers.write(TX_DATA_FIFO, u32::from_le_bytes(*word));
+            self.registers
+                .write(TX_DATA_FIFO, u32::from_le_bytes(*word));
         }
         result
     }

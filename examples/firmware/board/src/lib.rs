@@ -13,11 +13,11 @@ mod registers;
 mod uart;
 
 use cortex_m::{interrupt, peripheral::NVIC};
-use smoltcp::time::Instant;
 
 pub use clock::Clock;
 pub use cortex_m_rt::entry;
 pub use lan9118::{Drops, Lan9118};
+pub use smoltcp::time::Instant;
 pub use uart::Uart;
 
 /// Interrupt lines of the AN385 image (ARM DAI 0385, "Interrupt map").

@@ -8,19 +8,23 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use board::{Board, ETHERNET_ADDRESS, entry};
 use glasstack::stack::{Domain, Route, Storage, Type};
 use glasstack::{Error, Fd, Result, Stack};
-use static_cell::ConstStaticCell;
+use static_cell::{ConstStaticCell, StaticCell};
 
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = if cfg!(feature = "fifth-connection") {
+    5
+} else {
+    4
+};
 const BUFFER: usize = 2048;
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9999);
 
 static STORAGE: ConstStaticCell<Storage<'static, { CONNECTIONS + 2 }, CONNECTIONS, 1, BUFFER>> =
     ConstStaticCell::new(Storage::new());
-static BOARD: ConstStaticCell<Board> = ConstStaticCell::new(unsafe { Board::new() });
+static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
-    let board = BOARD.take();
+    let board = BOARD.init_with(|| unsafe { Board::new() });
     board.start();
     let mut stack = Stack::new(STORAGE.take(), [7; 16], ());
     let _ = serve(&mut stack, board);

@@ -7,9 +7,13 @@ use board::{Board, ETHERNET_ADDRESS, entry};
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
-use static_cell::ConstStaticCell;
+use static_cell::{ConstStaticCell, StaticCell};
 
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = if cfg!(feature = "fifth-connection") {
+    5
+} else {
+    4
+};
 const BUFFER: usize = 2048;
 const PORT: u16 = 9999;
 
@@ -18,13 +22,12 @@ static BUFFERS: ConstStaticCell<[[[u8; BUFFER]; 2]; CONNECTIONS]> =
 static DATAGRAMS: ConstStaticCell<[[u8; BUFFER]; 2]> = ConstStaticCell::new([[0; BUFFER]; 2]);
 static ROWS: ConstStaticCell<[[udp::PacketMetadata; 4]; 2]> =
     ConstStaticCell::new([[udp::PacketMetadata::EMPTY; 4]; 2]);
-static SOCKETS: ConstStaticCell<[SocketStorage<'static>; CONNECTIONS + 1]> =
-    ConstStaticCell::new([SocketStorage::EMPTY; CONNECTIONS + 1]);
-static BOARD: ConstStaticCell<Board> = ConstStaticCell::new(unsafe { Board::new() });
+static SOCKETS: StaticCell<[SocketStorage<'static>; CONNECTIONS + 1]> = StaticCell::new();
+static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
-    let board = BOARD.take();
+    let board = BOARD.init_with(|| unsafe { Board::new() });
     board.start();
     let mut config = Config::new(EthernetAddress(ETHERNET_ADDRESS).into());
     config.random_seed = 7;
@@ -36,7 +39,8 @@ fn main() -> ! {
     let _ = interface
         .routes_mut()
         .add_default_ipv4_route(Ipv4Address::new(10, 0, 2, 2));
-    let mut sockets = SocketSet::new(&mut SOCKETS.take()[..]);
+    let sockets = SOCKETS.init_with(|| [SocketStorage::EMPTY; CONNECTIONS + 1]);
+    let mut sockets = SocketSet::new(&mut sockets[..]);
     let connections = BUFFERS.take().each_mut().map(|[receive, send]| {
         let receive = tcp::SocketBuffer::new(&mut receive[..]);
         let send = tcp::SocketBuffer::new(&mut send[..]);

@@ -1,0 +1,126 @@
+//! Where a program could panic: the calls of `core`'s panicking functions that the linker left in it.
+
+use std::collections::BTreeSet;
+
+use crate::program::{Program, Symbol};
+use crate::source::{Place, Source};
+
+/// The places whose code calls a function that panics. Those within `core` are their callers'.
+pub(crate) fn places(program: &Program) -> Vec<Place> {
+    let source = Source::of(program);
+    let functions = program.functions();
+    let branches = branches(program);
+    let mut panicking: Vec<Symbol> = functions
+        .iter()
+        .filter(|function| function.name.starts_with("core::panicking::"))
+        .cloned()
+        .collect();
+    let mut seen = BTreeSet::new();
+    let mut places = Vec::new();
+    let mut next = 0;
+    while let Some(function) = panicking.get(next).cloned() {
+        next += 1;
+        for (from, _) in branches.iter().filter(|(_, to)| function.has(*to)) {
+            if panicking.iter().any(|function| function.has(*from)) || !seen.insert(*from) {
+                continue;
+            }
+            match source.author(*from) {
+                Some(place) => places.push(place),
+                None => panicking.extend(functions.iter().find(|other| other.has(*from)).cloned()),
+            }
+        }
+    }
+    places.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    places
+}
+
+/// From where to where the machine code goes: its calls and jumps to addresses that are part of the instruction.
+fn branches(program: &Program) -> Vec<(u64, u64)> {
+    let (start, text) = program.text();
+    let end = start + text.len() as u64;
+    let half = |address: u64| {
+        let at = (address - start) as usize;
+        text.get(at..at + 2)
+            .map(|octets| u32::from(octets[0]) | u32::from(octets[1]) << 8)
+    };
+    let mut branches = Vec::new();
+    let marks = program.code();
+    let ends = marks
+        .iter()
+        .skip(1)
+        .map(|(address, _)| *address)
+        .chain([end]);
+    for ((from, is_code), to) in marks.iter().zip(ends) {
+        if !is_code || *from < start {
+            continue;
+        }
+        let mut address = *from;
+        while let Some(first) = half(address).filter(|_| address < to) {
+            // "ARMv7-M Architecture Reference Manual", A5.1: which instructions have 32 bits.
+            let is_long = first >> 11 >= 0b11101;
+            let second = if is_long {
+                half(address + 2).unwrap_or(0)
+            } else {
+                0
+            };
+            if let Some(offset) = if is_long {
+                long(first, second)
+            } else {
+                short(first)
+            } {
+                branches.push((
+                    address,
+                    address.wrapping_add(4).wrapping_add_signed(offset.into()),
+                ));
+            }
+            address += if is_long { 4 } else { 2 };
+        }
+    }
+    branches
+}
+
+/// `value` has so many bits, the highest is its sign.
+fn signed(value: u32, bits: u32) -> i32 {
+    (value << (32 - bits)) as i32 >> (32 - bits)
+}
+
+/// How far a branch of 16 bits goes (A7.7.12 B, A7.7.21 CBZ).
+fn short(first: u32) -> Option<i32> {
+    match first >> 12 {
+        0b1101 if first >> 9 & 0b111 != 0b111 => Some(signed(first & 0xff, 8) << 1),
+        0b1110 if first >> 11 & 1 == 0 => Some(signed(first & 0x7ff, 11) << 1),
+        0b1011 if first & 0x0500 == 0x0100 => {
+            Some(((first >> 3 & 0x1f) << 1 | (first >> 9 & 1) << 6) as i32)
+        }
+        _ => None,
+    }
+}
+
+/// How far a branch of 32 bits goes (A7.7.12 B, A7.7.18 BL).
+fn long(first: u32, second: u32) -> Option<i32> {
+    if first >> 11 != 0b11110 || second >> 15 != 1 {
+        return None;
+    }
+    let (sign, j1, j2) = (first >> 10 & 1, second >> 13 & 1, second >> 11 & 1);
+    if second >> 12 & 1 == 1 {
+        let (i1, i2) = (!(j1 ^ sign) & 1, !(j2 ^ sign) & 1);
+        let offset =
+            sign << 24 | i1 << 23 | i2 << 22 | (first & 0x3ff) << 12 | (second & 0x7ff) << 1;
+        return Some(signed(offset, 25));
+    }
+    // Under a condition; the others of this shape are no branches.
+    let is_condition = second >> 14 & 1 == 0 && first >> 7 & 0b111 != 0b111;
+    let offset = sign << 20 | j2 << 19 | j1 << 18 | (first & 0x3f) << 12 | (second & 0x7ff) << 1;
+    is_condition.then(|| signed(offset, 21))
+}
+
+#[test]
+fn branches_are_told_from_the_rest() {
+    // As llvm-objdump has them: b, beq, cbz, movs, push; bl, sub.w, mul.
+    assert_eq!(short(0xe7fe), Some(-4));
+    assert_eq!(short(0xd007), Some(14));
+    assert_eq!(short(0xb15a), Some(22));
+    assert_eq!([short(0x2000), short(0xb580)], [None; 2]);
+    assert_eq!(long(0xf7ff, 0xffd9), Some(-78));
+    assert_eq!([long(0xf5ad, 0x4d39), long(0xfb00, 0xf001)], [None; 2]);
+}
