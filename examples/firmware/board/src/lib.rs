@@ -11,6 +11,7 @@ mod clock;
 mod lan9118;
 mod registers;
 mod uart;
+mod watchdog;
 
 use cortex_m::{interrupt, peripheral::NVIC};
 use smoltcp::time::Instant;
@@ -18,6 +19,7 @@ use smoltcp::time::Instant;
 pub use clock::Clock;
 pub use lan9118::{Drops, Lan9118};
 pub use uart::Uart;
+pub use watchdog::Watchdog;
 
 /// Interrupt lines of the AN385 image (ARM DAI 0385, "Interrupt map").
 #[derive(Clone, Copy)]
@@ -43,6 +45,7 @@ pub struct Board {
     pub ethernet: Lan9118,
     pub clock: Clock,
     pub uart: Uart,
+    pub watchdog: Watchdog,
 }
 
 impl Board {
@@ -55,6 +58,7 @@ impl Board {
                 ethernet: Lan9118::at(0x4020_0000),
                 clock: Clock::at(0x4000_2000),
                 uart: Uart::at(0x4000_4000),
+                watchdog: Watchdog::at(0x4000_8000),
             }
         }
     }
@@ -65,20 +69,47 @@ impl Board {
         self.uart.start();
         self.clock.start();
         self.ethernet.start(ETHERNET_ADDRESS);
-        for line in [Line::Uart0, Line::DualTimer, Line::Ethernet] {
+        for line in LINES {
             // SAFETY: PRIMASK is set and stays so: no handler runs, no critical section is broken.
             unsafe { NVIC::unmask(line) };
         }
     }
 }
 
+/// The lines that wake.
+const LINES: [Line; 3] = [Line::Uart0, Line::DualTimer, Line::Ethernet];
+
 /// Sleeps until an interrupt, at `until` at the latest; not at all if one came since the last sleep.
 pub fn sleep(clock: &mut Clock, until: Option<Instant>) {
     if clock.set_alarm(until) {
         cortex_m::asm::wfi();
     }
-    for line in [Line::Uart0, Line::DualTimer, Line::Ethernet] {
+    for line in LINES {
         // What is still to be done asks again: the lines are levels.
         NVIC::unpend(line);
+    }
+}
+
+/// How often the processor was woken, and by what; two at once count for both.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wakeups {
+    pub all: u32,
+    pub uart: u32,
+    pub timer: u32,
+    pub ethernet: u32,
+}
+
+impl Wakeups {
+    /// [`sleep`], counted.
+    pub fn sleep(&mut self, clock: &mut Clock, until: Option<Instant>) {
+        if clock.set_alarm(until) {
+            cortex_m::asm::wfi();
+            self.all = self.all.wrapping_add(1);
+        }
+        let counts = [&mut self.uart, &mut self.timer, &mut self.ethernet];
+        for (line, count) in LINES.into_iter().zip(counts) {
+            *count = count.wrapping_add(u32::from(NVIC::is_pending(line)));
+            NVIC::unpend(line);
+        }
     }
 }

@@ -34,7 +34,9 @@ fn main() -> ! {
     interface.update_ip_addrs(|addresses| {
         let _ = addresses.push(IpCidr::new(Ipv4Address::new(10, 0, 2, 15).into(), 24));
     });
-    let _ = interface.routes_mut().add_default_ipv4_route(Ipv4Address::new(10, 0, 2, 2));
+    let _ = interface
+        .routes_mut()
+        .add_default_ipv4_route(Ipv4Address::new(10, 0, 2, 2));
     let mut sockets = SocketSet::new(&mut SOCKETS.take()[..]);
     let connections = BUFFERS.take().each_mut().map(|[receive, send]| {
         let receive = tcp::SocketBuffer::new(&mut receive[..]);
