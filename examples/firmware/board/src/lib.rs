@@ -79,15 +79,17 @@ impl Board {
 /// The lines that wake.
 const LINES: [Line; 3] = [Line::Uart0, Line::DualTimer, Line::Ethernet];
 
-/// Sleeps until an interrupt, at `until` at the latest; not at all if one came since the last sleep.
-pub fn sleep(clock: &mut Clock, until: Option<Instant>) {
-    if clock.set_alarm(until) {
+/// Sleeps until an interrupt, at `until` at the latest; not at all if one came since the last sleep. Whether it slept.
+pub fn sleep(clock: &mut Clock, until: Option<Instant>) -> bool {
+    let sleeps = clock.set_alarm(until);
+    if sleeps {
+        for line in LINES {
+            // What was seen to does not ask any more; what is still to be done asks again: the lines are levels.
+            NVIC::unpend(line);
+        }
         cortex_m::asm::wfi();
     }
-    for line in LINES {
-        // What is still to be done asks again: the lines are levels.
-        NVIC::unpend(line);
-    }
+    sleeps
 }
 
 /// How often the processor was woken, and by what; two at once count for both.
@@ -102,14 +104,13 @@ pub struct Wakeups {
 impl Wakeups {
     /// [`sleep`], counted.
     pub fn sleep(&mut self, clock: &mut Clock, until: Option<Instant>) {
-        if clock.set_alarm(until) {
-            cortex_m::asm::wfi();
-            self.all = self.all.wrapping_add(1);
+        if !sleep(clock, until) {
+            return;
         }
+        self.all = self.all.wrapping_add(1);
         let counts = [&mut self.uart, &mut self.timer, &mut self.ethernet];
         for (line, count) in LINES.into_iter().zip(counts) {
             *count = count.wrapping_add(u32::from(NVIC::is_pending(line)));
-            NVIC::unpend(line);
         }
     }
 }
