@@ -28,14 +28,14 @@ pub(crate) fn a_fault_is_told_after_the_reset(mut lab: Lab) {
             "this board",
             "bind([::]:9999)",
             "UDP",
-            "recvfrom() = 5 from 10.0.2.2:",
+            "recvfrom() = 5 from [::ffff:10.0.2",
             "sendto(",
         ] {
             assert!(told.contains(step), "no {step:?} in {told}");
         }
         assert_eq!(counter(&told, "starts since power-on"), starts, "{told}");
         assert!(counter(&told, "frames in") >= 3, "{told}");
-        assert!(counter(&told, "wake-ups by Ethernet") >= 3, "{told}");
+        assert!(counter(&told, "wake-ups by Ethernet") >= 1, "{told}");
     }
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn a_thousand_connections_leave_no_slot_behind(mut lab: Lab) {
 fn visit(number: u32) -> std::io::Result<()> {
     let mut stream = TcpStream::connect((STACK_V4, 9999))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut hear = |stream: &mut TcpStream, text: &str| {
+    let hear = |stream: &mut TcpStream, text: &str| {
         let mut heard = vec![0; text.len()];
         stream.read_exact(&mut heard)?;
         assert_eq!(String::from_utf8_lossy(&heard), text);
@@ -92,7 +92,7 @@ pub(crate) fn a_flood_of_nonsense_is_counted_and_survived(mut lab: Lab) {
         &[TAP, &host, STATION, &FLOOD.to_string(), &seed],
     );
     let after = board.command("counters");
-    let more = |name| counter(&after, name) - counter(&before, name);
+    let more = |name: &str| counter(&after, name) - counter(&before, name);
     // All have arrived: in the stack or, being too long, at the driver.
     let too_long = more("frames lost: too long");
     assert!(

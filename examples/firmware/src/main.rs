@@ -78,10 +78,10 @@ fn run(board: Board, kept: &'static Kept) -> Result<core::convert::Infallible> {
         watchdog,
     } = board;
     let terminal = &Terminal::new(uart);
+    // First of all: what it may come to is a reset, too.
+    let key = seed::seed(kept);
     tell_the_past(kept, terminal);
     kept.clear();
-
-    let key = seed::seed(kept);
     if key.is_none() {
         terminal.say(format_args!("No random key: nothing on this board is, and no debugger gave one. Sequence numbers can be guessed."));
     }

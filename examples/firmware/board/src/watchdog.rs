@@ -1,4 +1,7 @@
-//! The CMSDK's watchdog: who does not stop it, or start it again, is interrupted, and then reset.
+//! The CMSDK's watchdog: who does not stop it, or start it again, is interrupted by the NMI.
+//!
+//! It could also reset at its second zero (`RESEN`). The NMI's handler is left to do so: QEMU up to 7.2 goes on counting while
+//! the watchdog is stopped, and would reset who slept well.
 
 use core::time::Duration;
 
@@ -10,8 +13,8 @@ const CONTROL: usize = 0x08;
 const INTCLR: usize = 0x0c;
 const LOCK: usize = 0xc00;
 
-/// `CONTROL`: counts, with an interrupt at zero and a reset at the next.
-const INTEN_RESEN: u32 = 1 | 1 << 1;
+/// `CONTROL`: counts, with an interrupt at zero.
+const INTEN: u32 = 1;
 /// `LOCK`: the registers may be written.
 const UNLOCKED: u32 = 0x1acc_e551;
 
@@ -20,7 +23,7 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// How long it waits. Its interrupt is the processor's NMI; as long after it comes the reset.
+    /// How long it waits.
     pub const PATIENCE: Duration = Duration::from_secs(4);
 
     /// # Safety
@@ -37,13 +40,14 @@ impl Watchdog {
         let counts = Self::PATIENCE.as_secs() as u32 * 25_000_000;
         self.registers.write(LOCK, UNLOCKED);
         self.registers.write(LOAD, counts);
-        self.registers.write(CONTROL, INTEN_RESEN);
+        // Of a zero while it was stopped.
+        self.registers.write(INTCLR, 0);
+        self.registers.write(CONTROL, INTEN);
     }
 
-    /// Does not count.
+    /// Does not count any more.
     pub fn stop(&mut self) {
         self.registers.write(LOCK, UNLOCKED);
         self.registers.write(CONTROL, 0);
-        self.registers.write(INTCLR, 0);
     }
 }
