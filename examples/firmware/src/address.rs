@@ -1,6 +1,7 @@
 //! How the board gets its addresses: by itself, or as it is told.
 
 use core::{
+    fmt,
     net::{IpAddr, Ipv4Addr},
     time::Duration,
 };
@@ -19,7 +20,11 @@ pub const FALL_BACK_GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 2, 2));
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An IPv4 address by DHCP or, where no server answers, the fall-back's; IPv6 addresses as the routers of the link say.
-pub async fn find<N: Network>(network: &N, link: InterfaceId) -> Result<()> {
+pub async fn find<N: Network>(
+    network: &N,
+    link: InterfaceId,
+    say: impl Fn(fmt::Arguments<'_>),
+) -> Result<()> {
     network.call(|stack| {
         stack.autoconfigure(link, Some(InterfaceIdentifier::Opaque))?;
         stack.start_dhcp(link)
@@ -34,6 +39,10 @@ pub async fn find<N: Network>(network: &N, link: InterfaceId) -> Result<()> {
     if has_address {
         return Ok(());
     }
+    let (address, prefix_len) = FALL_BACK;
+    say(format_args!(
+        "No DHCP server: {address}/{prefix_len}, then."
+    ));
     give(network, link, FALL_BACK, Some(FALL_BACK_GATEWAY))
 }
 

@@ -72,7 +72,7 @@ async fn obey<'t, N: Network<Observer = Glass<'t>> + Clone>(
             let address = with_prefix(address).ok_or(Error::InvalidArgument)?;
             address::give(network, link, address, gateway)?;
         }
-        ("dhcp", _) => address::find(network, link).await?,
+        ("dhcp", _) => address::find(network, link, say).await?,
         ("get", [Some(url), _]) => {
             let mut out = terminal;
             let get = http::get(network.clone(), url, say, |octets: &[u8]| {

@@ -120,7 +120,7 @@ fn run(board: Board, kept: &'static Kept) -> Result<core::convert::Infallible> {
         say(format_args!("The servers end: {error}"));
     };
     let addresses = async {
-        if let Err(error) = address::find(network, link).await {
+        if let Err(error) = address::find(network, link, say).await {
             say(format_args!("No address: {error}"));
         }
     };

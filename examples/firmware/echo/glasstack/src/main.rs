@@ -49,39 +49,47 @@ fn serve(stack: &mut Stack<'static>, board: &mut Board) -> Result<()> {
 
     let mut connections = [None; CONNECTIONS];
     loop {
-        stack.set_now(board.clock.now());
+        let until = stack.poll(link, board.clock.now(), &mut board.ethernet);
+        let mut is_idle = true;
         for place in &mut connections {
             if place.is_none() {
                 *place = stack.accept(listener).ok().map(|(fd, _)| fd);
             }
-            if let Some(fd) = *place
-                && let Err(error) = echo(stack, fd)
-                && error != Error::WouldBlock
-            {
-                let _ = stack.close(fd);
-                *place = None;
+            if let Some(fd) = *place {
+                let mut echoed = echo(stack, fd);
+                while echoed.is_ok() {
+                    is_idle = false;
+                    echoed = echo(stack, fd);
+                }
+                if echoed != Err(Error::WouldBlock) {
+                    is_idle = false;
+                    let _ = stack.close(fd);
+                    *place = None;
+                }
             }
         }
         let mut buffer = [0; 512];
         while let Ok(datagram) = stack.recvfrom(datagrams, &mut buffer) {
+            is_idle = false;
             let _ = stack.sendto(datagrams, &buffer[..datagram.len], datagram.from);
         }
-        let until = stack.poll(link, board.clock.now(), &mut board.ethernet);
-        board::sleep(&mut board.clock, until);
+        // What was done may have something to send, and the time that `poll` said was before it.
+        if is_idle {
+            board::sleep(&mut board.clock, until);
+        }
     }
 }
 
-/// Sends back what came, as far as there is room for it.
+/// Sends back some of what came, if there is room for it.
 fn echo(stack: &mut Stack<'_>, fd: Fd) -> Result<()> {
     let mut buffer = [0; 512];
-    loop {
-        let length = stack.peek(fd, &mut buffer)?;
-        if length == 0 {
-            return Err(Error::NotConnected);
-        }
-        let length = stack.send(fd, &buffer[..length])?;
-        stack.recv(fd, &mut buffer[..length])?;
+    let length = stack.peek(fd, &mut buffer)?;
+    if length == 0 {
+        return Err(Error::NotConnected);
     }
+    let length = stack.send(fd, &buffer[..length])?;
+    stack.recv(fd, &mut buffer[..length])?;
+    Ok(())
 }
 
 #[panic_handler]
