@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// The programs, and where they are built.
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/firmware");
 const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/../firmware");
-const CARGO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/cargo-thumbv7m");
+const CARGO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/cargo-for");
 
 /// A firmware by its package's name.
 pub(crate) const FIRMWARE: &str = "firmware";
@@ -39,16 +39,16 @@ pub(crate) enum Network {
 /// Builds the programs.
 pub(crate) fn build() {
     let mut cargo = Command::new(CARGO);
+    cargo.args(["thumbv7m-none-eabi", "build", "--quiet", "--release"]);
     cargo.args([
-        "build",
-        "--quiet",
-        "--release",
+        "--target-dir",
+        TARGET,
         "--package",
         FIRMWARE,
         "--package",
         ECHO,
     ]);
-    let cargo = cargo.current_dir(WORKSPACE).env("CARGO_TARGET_DIR", TARGET);
+    let cargo = cargo.current_dir(WORKSPACE);
     let status = cargo.status().expect("a shell");
     assert!(status.success(), "the firmware does not build");
 }

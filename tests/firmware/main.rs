@@ -24,8 +24,8 @@ fn main() -> ExitCode {
         Need::Program("python3", "python3"),
         Need::Program("qemu-system-arm", "qemu-system-arm"),
         Need::Command(
-            ".ci/cargo-thumbv7m version",
-            "rustup target add thumbv7m-none-eabi, or (Debian) apt-get install rustc-web rust-web-src",
+            ".ci/cargo-for thumbv7m-none-eabi",
+            "a compiler for a Cortex-M3",
         ),
     ];
     let is_first = !env::args().any(|argument| argument == "--inside" || argument == "--lab");
