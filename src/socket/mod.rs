@@ -120,12 +120,15 @@ mod configured;
 pub mod embassy;
 mod flag;
 mod handle;
+#[cfg(feature = "dns")]
 mod happy_eyeballs;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 mod locked;
+#[cfg(feature = "dns")]
 mod name;
 mod network;
 mod poll;
+#[cfg(feature = "raw")]
 mod raw_socket;
 mod runner;
 #[allow(
@@ -151,9 +154,11 @@ pub use configured::configured;
 pub(crate) use happy_eyeballs::connect as connect_by_name;
 #[cfg(any(feature = "std", feature = "critical-section"))]
 pub use locked::Locked;
+#[cfg(feature = "dns")]
 pub use name::resolve;
 pub use network::{Clock, Local, Network};
 pub use poll::{Polling, poll};
+#[cfg(feature = "raw")]
 pub use raw_socket::RawSocket;
 pub use runner::{Runner, Wait};
 pub use socket::Socket;

@@ -1,11 +1,15 @@
 //! A raw socket.
 
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+#[cfg(feature = "multicast")]
+use core::net::IpAddr;
+use core::net::SocketAddr;
 
 use super::{Network, call, handle::Handle};
+#[cfg(feature = "multicast")]
+use crate::stack::InterfaceId;
 use crate::stack::option::{SettableOption, SocketOption};
-use crate::stack::{Domain, InterfaceId, Message, Protocol, Received, Type};
+use crate::stack::{Domain, Message, Protocol, Received, Type};
 use crate::{Error, Fd, Result};
 
 /// A raw socket (`raw(7)`): sends IP packets of one protocol, and receives a copy of each that comes in. It closes when it is
@@ -75,6 +79,7 @@ impl<N: Network> RawSocket<N> {
     /// # Errors
     /// [`AddrInUse`](Error::AddrInUse) where the socket is in it already, [`InvalidArgument`](Error::InvalidArgument) for what is
     /// no group, [`NoDevice`](Error::NoDevice) without such a link, [`Exhausted`](Error::Exhausted).
+    #[cfg(feature = "multicast")]
     pub fn join_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
         self.0
             .call(|stack, fd| stack.join_group(fd, group, interface))
@@ -85,6 +90,7 @@ impl<N: Network> RawSocket<N> {
     /// # Errors
     /// [`AddrNotAvailable`](Error::AddrNotAvailable) where the socket is not in it, [`NoDevice`](Error::NoDevice) without such a
     /// link.
+    #[cfg(feature = "multicast")]
     pub fn leave_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
         self.0
             .call(|stack, fd| stack.leave_group(fd, group, interface))

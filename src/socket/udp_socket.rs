@@ -163,6 +163,7 @@ impl<N: Network> UdpSocket<N> {
     /// # Errors
     /// [`InvalidArgument`](Error::InvalidArgument) where it is no group, [`AddrInUse`](Error::AddrInUse) where the socket is in
     /// it already, [`NoDevice`](Error::NoDevice) without such a link or a route, [`Exhausted`](Error::Exhausted).
+    #[cfg(feature = "multicast")]
     pub fn join_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
         self.0
             .call(|stack, fd| stack.join_group(fd, group, interface))
@@ -173,6 +174,7 @@ impl<N: Network> UdpSocket<N> {
     /// # Errors
     /// [`AddrNotAvailable`](Error::AddrNotAvailable) where the socket is not in it, [`NoDevice`](Error::NoDevice) without such a
     /// link.
+    #[cfg(feature = "multicast")]
     pub fn leave_multicast(&self, group: IpAddr, interface: Option<InterfaceId>) -> Result<()> {
         self.0
             .call(|stack, fd| stack.leave_group(fd, group, interface))

@@ -3,9 +3,6 @@
 //! What changes is told by [`AddressTable::next_change`], one change at a time, so that whoever drives the table sees
 //! each, whatever caused it.
 
-use core::net::IpAddr;
-#[cfg(feature = "ipv6")]
-use core::net::Ipv6Addr;
 use core::time::Duration;
 
 use heapless::Vec;
@@ -15,6 +12,10 @@ use smoltcp::time::Instant;
 use super::autoconfiguration::Detection;
 use super::countdown::left;
 use super::egress::earlier;
+use super::ip::IpAddr;
+#[cfg(feature = "ipv6")]
+use super::ip::Ipv6Addr;
+use super::lifetime::Lifetimes;
 use super::policy::{Candidate, common_prefix_len};
 use crate::{Error, Limit, Result};
 
@@ -64,7 +65,7 @@ pub enum AddressChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InterfaceAddress {
     /// The address.
-    pub address: IpAddr,
+    pub address: core::net::IpAddr,
     /// How many of its bits are the prefix.
     pub prefix_len: u8,
     /// Whether it may be used.
@@ -75,20 +76,6 @@ pub struct InterfaceAddress {
     pub preferred: Option<Duration>,
     /// How long it stays at all; `None`: for ever.
     pub valid: Option<Duration>,
-}
-
-/// Until when an address is preferred and until when it is valid; `None`: for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lifetimes {
-    pub(super) preferred_until: Option<Instant>,
-    pub(super) valid_until: Option<Instant>,
-}
-
-impl Lifetimes {
-    pub(super) const FOREVER: Lifetimes = Lifetimes {
-        preferred_until: None,
-        valid_until: None,
-    };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +128,7 @@ impl Row {
         }
     }
 
+    #[cfg(feature = "_learned")]
     pub(super) fn with_lifetimes(self, lifetimes: Lifetimes) -> Row {
         Row { lifetimes, ..self }
     }
@@ -216,7 +204,7 @@ impl Row {
     /// Does what is due by `now`.
     pub(super) fn expire(&mut self, now: Instant) {
         let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if is_past(self.lifetimes.valid_until) {
+        if is_past(self.lifetimes.valid_until.at()) {
             self.condition = Condition::Removed;
             return;
         }
@@ -229,15 +217,15 @@ impl Row {
             _ => {}
         }
         self.condition = Condition::Assigned {
-            is_deprecated: is_past(self.lifetimes.preferred_until),
+            is_deprecated: is_past(self.lifetimes.preferred_until.at()),
         };
     }
 
     fn expires_at(&self) -> Option<Instant> {
-        let preferred_until = self.lifetimes.preferred_until;
+        let preferred_until = self.lifetimes.preferred_until.at();
         earlier(
             preferred_until.filter(|_| self.condition == Condition::PREFERRED),
-            self.lifetimes.valid_until,
+            self.lifetimes.valid_until.at(),
         )
     }
 }
@@ -269,7 +257,7 @@ impl AddressTable {
     }
 
     /// Gives the address of the row another prefix and other lifetimes, if it is there from the same origin, or else adds it.
-    #[cfg(feature = "ipv4")]
+    #[cfg(all(feature = "dhcp", feature = "ipv4"))]
     pub(super) fn renew(&mut self, row: Row) -> Result<()> {
         match self.find_mut(row.addr) {
             Some(known) if known.origin == row.origin => {
@@ -359,12 +347,12 @@ impl AddressTable {
     pub(super) fn list(&self, now: Instant) -> impl Iterator<Item = InterfaceAddress> {
         self.rows.iter().filter_map(move |row| {
             Some(InterfaceAddress {
-                address: row.addr,
+                address: super::ip::outward(row.addr),
                 prefix_len: row.prefix_len,
                 state: row.state()?,
                 origin: row.origin,
-                preferred: row.lifetimes.preferred_until.map(|at| left(at, now)),
-                valid: row.lifetimes.valid_until.map(|at| left(at, now)),
+                preferred: row.lifetimes.preferred_until.at().map(|at| left(at, now)),
+                valid: row.lifetimes.valid_until.at().map(|at| left(at, now)),
             })
         })
     }

@@ -1,18 +1,15 @@
 //! The calls about addresses, routes and links, and what follows when one of them changes: who is told, who is woken, and
 //! which sockets have lost their address.
 
-use core::net::{IpAddr, Ipv4Addr};
-
-use heapless::Vec;
-use smoltcp::phy::Device;
+use core::net::{self, Ipv4Addr};
 
 use super::address::{AddressChange, InterfaceAddress, Origin, Row};
 use super::connection::{Connection, Role};
-use super::dns::MAX_SERVERS;
 use super::egress::earlier;
 use super::fd::Socket;
 use super::flow::to_smoltcp;
-use super::interface::LOOPBACK;
+use super::ip::{self, IpAddr};
+use super::link::Transmit;
 use super::neighbor::Neighbors;
 use super::route::{InterfaceRoute, Route};
 use super::waiting::Subject;
@@ -33,8 +30,7 @@ use crate::{Error, Result};
 impl<O: Observer> Stack<'_, O> {
     /// The interfaces, but for the loopback.
     pub fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
-        let rows = (0..).zip(self.interfaces.iter());
-        let links = rows.filter(|(index, row)| *index != LOOPBACK && row.is_some());
+        let links = self.interfaces.links();
         links.map(|(index, _)| InterfaceId(index))
     }
 
@@ -48,9 +44,10 @@ impl<O: Observer> Stack<'_, O> {
     pub fn add_address(
         &mut self,
         interface: InterfaceId,
-        addr: IpAddr,
+        addr: net::IpAddr,
         prefix_len: u8,
     ) -> Result<()> {
+        let addr = ip::inward(addr)?;
         let row = Row::new(addr, prefix_len, Origin::Static);
         #[cfg(feature = "ipv6")]
         let row = match self.interface_mut(interface)?.detects_duplicates && addr.is_ipv6() {
@@ -96,7 +93,8 @@ impl<O: Observer> Stack<'_, O> {
     ///
     /// # Errors
     /// [`Error::AddrNotAvailable`] if the interface does not have it.
-    pub fn remove_address(&mut self, interface: InterfaceId, addr: IpAddr) -> Result<()> {
+    pub fn remove_address(&mut self, interface: InterfaceId, addr: net::IpAddr) -> Result<()> {
+        let addr = ip::inward(addr)?;
         let is_removed = self.interface_mut(interface)?.addresses.remove(addr);
         self.settle_configuration(interface.0, Cause::Call);
         is_removed.then_some(()).ok_or(Error::AddrNotAvailable)
@@ -104,8 +102,8 @@ impl<O: Observer> Stack<'_, O> {
 
     /// The addresses of an interface, those that are not used yet or no more among them.
     pub fn addresses(&self, interface: InterfaceId) -> impl Iterator<Item = InterfaceAddress> {
-        let row = self.interfaces.get(usize::from(interface.0));
-        let row = row.and_then(Option::as_ref).into_iter();
+        let row = self.interfaces.get(interface.0);
+        let row = row.into_iter();
         row.flat_map(|row| row.addresses.list(self.now))
     }
 
@@ -114,7 +112,7 @@ impl<O: Observer> Stack<'_, O> {
     ///
     /// # Errors
     /// As [`add_route`](Stack::add_route).
-    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> {
+    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: net::IpAddr) -> Result<()> {
         self.check_gateway(interface, gateway)?;
         let routes = &mut self.interface_mut(interface)?.routes;
         routes.remove_all(Origin::Static, |route| {
@@ -168,7 +166,8 @@ impl<O: Observer> Stack<'_, O> {
         Ok(())
     }
 
-    fn check_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<()> {
+    fn check_gateway(&mut self, interface: InterfaceId, gateway: net::IpAddr) -> Result<()> {
+        let gateway = ip::inward(gateway)?;
         to_smoltcp(gateway).ok_or(Error::AddressFamilyNotSupported)?;
         let is_host = !gateway.is_multicast() && !gateway.is_unspecified();
         let is_link_local = match gateway {
@@ -192,8 +191,8 @@ impl<O: Observer> Stack<'_, O> {
 
     /// The routes of an interface. Its own addresses' networks are on its link without one.
     pub fn routes(&self, interface: InterfaceId) -> impl Iterator<Item = InterfaceRoute> {
-        let row = self.interfaces.get(usize::from(interface.0));
-        let row = row.and_then(Option::as_ref).into_iter();
+        let row = self.interfaces.get(interface.0);
+        let row = row.into_iter();
         row.flat_map(|row| row.routes.list(self.now))
     }
 
@@ -218,12 +217,11 @@ impl<O: Observer> Stack<'_, O> {
             place.memberships.announce(false, now);
         }
         self.tell_of_interface(interface.0, Happening::Link { is_up });
-        #[cfg(feature = "ipv4")]
         if is_up {
             self.relink_client(interface.0);
         }
         #[cfg(feature = "ipv6")]
-        if is_up && let Some(Some(place)) = self.interfaces.get_mut(usize::from(interface.0)) {
+        if is_up && let Some(place) = self.interfaces.get_mut(interface.0) {
             let (is_for_all, secret) = (place.detects_duplicates, &mut self.secret);
             place.addresses.detect_again(|row| {
                 let is_detected = match row.origin {
@@ -244,27 +242,23 @@ impl<O: Observer> Stack<'_, O> {
 
     /// Whether an interface's link [carries frames](Stack::set_link).
     pub fn is_link_up(&self, interface: InterfaceId) -> bool {
-        let row = self.interfaces.get(usize::from(interface.0));
-        row.and_then(Option::as_ref).is_some_and(|row| row.is_up)
+        let row = self.interfaces.get(interface.0);
+        row.is_some_and(|row| row.is_up)
     }
 
     /// Whether every interface that is to get its address by itself has one: by [DHCP](Stack::start_dhcp), or by
     /// [autoconfiguration](Stack::autoconfigure).
     pub fn is_configured(&self) -> bool {
-        #[cfg(feature = "ipv4")]
-        let has_all_leases = self.has_all_leases();
-        #[cfg(not(feature = "ipv4"))]
-        let has_all_leases = true;
-        has_all_leases && self.is_autoconfigured()
+        self.has_all_leases() && self.is_autoconfigured()
     }
 
     /// Does what is due of addresses and routes.
     pub(super) fn expire_configuration(&mut self) {
-        for index in 0..self.interfaces.len() {
-            let Some(row) = &mut self.interfaces[index] else {
+        for index in self.interfaces.numbers() {
+            let Some(row) = self.interfaces.get_mut(index) else {
                 continue;
             };
-            if row.configuration_at.is_none_or(|at| self.now < at) {
+            if row.configuration_at.at().is_none_or(|at| self.now < at) {
                 continue;
             }
             row.addresses.expire(self.now);
@@ -275,13 +269,13 @@ impl<O: Observer> Stack<'_, O> {
             if let Some(autoconfiguration) = &mut row.autoconfiguration {
                 autoconfiguration.expire(self.now);
             }
-            self.settle_configuration(index as u8, Cause::Timer);
+            self.settle_configuration(index, Cause::Timer);
         }
     }
 
     /// Tells of what has changed, and does what follows from it.
     pub(super) fn settle_configuration(&mut self, index: u8, cause: Cause) {
-        while let Some(Some(row)) = self.interfaces.get_mut(usize::from(index))
+        while let Some(row) = self.interfaces.get_mut(index)
             && let Some(changed) = row.addresses.next_change()
         {
             #[cfg(feature = "ipv6")]
@@ -292,7 +286,7 @@ impl<O: Observer> Stack<'_, O> {
             let no_news = (AddressChange::Preferred, Origin::Static, Cause::Call);
             if (changed.change, changed.row.origin, cause) != no_news {
                 let happening = Happening::Address {
-                    address: changed.row.addr,
+                    address: ip::outward(changed.row.addr),
                     prefix_len: changed.row.prefix_len,
                     change: changed.change,
                     origin: changed.row.origin,
@@ -306,7 +300,7 @@ impl<O: Observer> Stack<'_, O> {
             }
             self.wakers.wake(Subject::Configured);
         }
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+        if let Some(row) = self.interfaces.get_mut(index) {
             #[cfg(feature = "ipv6")]
             row.settle_solicited_nodes(self.now);
             let tables = earlier(row.addresses.expires_at(), row.routes.expires_at());
@@ -319,31 +313,14 @@ impl<O: Observer> Stack<'_, O> {
                 let asks_at = earlier(row.addresses.detects_at(), asks_at).filter(|_| row.is_up);
                 earlier(earlier(tables, expires_at), asks_at)
             };
-            row.configuration_at = tables;
+            row.configuration_at = tables.into();
         }
         self.learn_name_servers(index);
     }
 
-    /// The name servers that a link's DHCP server and its routers name.
-    fn learn_name_servers(&mut self, index: u8) {
-        let mut servers: Vec<IpAddr, MAX_SERVERS> = Vec::new();
-        let interface = InterfaceId(index);
-        #[cfg(feature = "ipv4")]
-        if let Some(lease) = self.lease(interface) {
-            for server in &lease.name_servers {
-                let _ = servers.push(IpAddr::V4(*server));
-            }
-        }
-        #[cfg(feature = "ipv6")]
-        for server in self.advertised_name_servers(interface) {
-            let _ = servers.push(server);
-        }
-        self.set_learned_name_servers(interface, &servers);
-    }
-
     /// A gateway of no network that the interface still has an address of is out of reach.
     fn drop_stray_routes(&mut self, index: u8) {
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+        if let Some(row) = self.interfaces.get_mut(index) {
             let addresses = &row.addresses;
             row.routes.remove_stray(|gateway| match gateway {
                 IpAddr::V6(v6) if v6.is_unicast_link_local() => true,
@@ -435,7 +412,7 @@ impl<O: Observer> Stack<'_, O> {
     ) -> Result<()> {
         self.interface_mut(interface)?;
         let now = self.now;
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface.0)) else {
+        let Some(row) = self.interfaces.get_mut(interface.0) else {
             return Err(Error::InvalidArgument);
         };
         if let Some(former) = row.autoconfiguration.take() {
@@ -443,10 +420,8 @@ impl<O: Observer> Stack<'_, O> {
             row.fit_mtu();
         }
         self.settle_configuration(interface.0, Cause::Call);
-        let (Some(identifier), Some(Some(row))) = (
-            identifier,
-            self.interfaces.get_mut(usize::from(interface.0)),
-        ) else {
+        let (Some(identifier), Some(row)) = (identifier, self.interfaces.get_mut(interface.0))
+        else {
             return Ok(());
         };
         if !row.carries(false) {
@@ -472,17 +447,20 @@ impl<O: Observer> Stack<'_, O> {
     }
 
     /// The name servers that routers of an interface's link advertise (RFC 8106).
-    pub fn advertised_name_servers(&self, interface: InterfaceId) -> impl Iterator<Item = IpAddr> {
-        let row = self.interfaces.get(usize::from(interface.0));
-        let row = row.and_then(Option::as_ref).into_iter();
+    pub fn advertised_name_servers(
+        &self,
+        interface: InterfaceId,
+    ) -> impl Iterator<Item = net::IpAddr> {
+        let row = self.interfaces.get(interface.0);
+        let row = row.into_iter();
         row.filter_map(|row| row.autoconfiguration.as_ref())
             .flat_map(|it| it.servers())
-            .map(IpAddr::from)
+            .map(net::IpAddr::from)
     }
 
     /// Whether each interface that is to form an address of what routers advertise has done so.
     fn is_autoconfigured(&self) -> bool {
-        let rows = self.interfaces.iter().flatten();
+        let rows = self.interfaces.links().map(|(_, row)| row);
         let mut rows = rows.filter(|row| row.autoconfiguration.is_some());
         rows.all(|row| {
             let mut assigned = row.addresses.assigned();
@@ -497,7 +475,7 @@ impl<O: Observer> Stack<'_, O> {
             return;
         };
         let index = incoming.interface;
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+        let Some(row) = self.interfaces.get_mut(index) else {
             return;
         };
         let mtu = row.link_mtu() as u32;
@@ -522,17 +500,13 @@ impl<O: Observer> Stack<'_, O> {
     }
 
     /// Asks who else has an address, and where routers are, as far as it is due; says whether the device refused a frame.
-    pub(super) fn egress_solicitations<D: Device + ?Sized>(
-        &mut self,
-        index: u8,
-        device: &mut D,
-    ) -> bool {
+    pub(super) fn egress_solicitations(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         let mut is_refused = false;
         let mut has_sent = false;
-        while let Some(Some(row)) = self.interfaces.get_mut(usize::from(index))
+        while let Some(row) = self.interfaces.get_mut(index)
             && row.is_up
-            && row.configuration_at.is_some_and(|at| at <= now)
+            && row.configuration_at.at().is_some_and(|at| at <= now)
         {
             let mtu = row.link_mtu() as u32;
             let link = Link {
@@ -558,7 +532,7 @@ impl<O: Observer> Stack<'_, O> {
                 is_refused = true;
                 break;
             }
-            if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+            if let Some(row) = self.interfaces.get_mut(index) {
                 let mtu = row.link_mtu() as u32;
                 let mut link = Link {
                     addresses: &mut row.addresses,
@@ -574,8 +548,8 @@ impl<O: Observer> Stack<'_, O> {
         if has_sent {
             self.settle_configuration(index, Cause::Timer);
         }
-        if is_refused && let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
-            row.configuration_at = Some(now + DEVICE_RETRY);
+        if is_refused && let Some(row) = self.interfaces.get_mut(index) {
+            row.configuration_at = Some(now + DEVICE_RETRY).into();
         }
         is_refused
     }
@@ -588,7 +562,7 @@ impl<O: Observer> Stack<'_, O> {
     }
 
     /// IPv4 has none.
-    pub(super) fn egress_solicitations<D: Device + ?Sized>(&mut self, _: u8, _: &mut D) -> bool {
+    pub(super) fn egress_solicitations(&mut self, _: u8, _: &mut dyn Transmit) -> bool {
         false
     }
 }

@@ -9,14 +9,14 @@
 //! | repeats an acknowledgment, with a window for less than a segment | sends a whole one again, beyond the window | it is not heard |
 //! | repeats an acknowledgment, where the FIN alone is under way | stops the FIN's timer at the third | it is not heard |
 
-use smoltcp::phy::{ChecksumCapabilities, Device, PacketMeta};
+use smoltcp::phy::{ChecksumCapabilities, PacketMeta};
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::wire::{IpProtocol, IpRepr, TcpControl, TcpOption, TcpPacket, TcpRepr, TcpSeqNumber};
 
 use super::Stack;
 use super::challenge::{Verdict, receive_next};
 use super::connection::Connection;
-use super::door::{DoorIn, Sent, Void, VoidToken, Watch};
+use super::door::{Door, Sent, Void, Watch};
 use super::flow::Flow;
 use super::frame::{Packet, Segment, before};
 use super::ingress::Incoming;
@@ -289,11 +289,10 @@ impl Slot<'_> {
             stamp: None,
             observer: &mut (),
         };
-        let mut door = DoorIn {
+        let mut door = Door {
             packet: len.and_then(|len| buffer.get(..len)),
             meta: PacketMeta::default(),
-            token: Some(VoidToken),
-            capabilities: &Void.capabilities(),
+            device: &mut Void,
             watch: &mut watch,
         };
         if let Some(set) = &mut self.set {

@@ -1,18 +1,14 @@
 //! What the host says unasked by any application: echo replies, and errors for what it cannot take.
 
-use core::net::IpAddr;
-
-use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::Instant;
 
 use super::Stack;
-use super::datagram::{Way, next_fragment};
-use super::fragment::Complete;
 use super::frame::{ICMP, ICMPV6, Packet, is_link_unicast};
-use super::header::{Header, IPV6_HEADER, Part};
+use super::header::{Header, Part};
 use super::ingress::Incoming;
-use super::link::{self, Link};
-use super::outgoing::{Outgoing, seal_icmp};
+use super::ip::IpAddr;
+use super::link::{Link, Transmit};
+use super::outgoing::Outgoing;
 use crate::trace::Observer;
 
 /// Echo replies in a second, and at once.
@@ -68,25 +64,19 @@ impl RateLimit {
 /// RFC 4861 §4.5.
 const REDIRECT: u8 = 137;
 
-/// Octets of a packet that no way is too narrow for (see `path.rs`).
-const SHORT: usize = 552;
-
-/// How long an error about a reply may be on its way.
-const ROUND_TRIP: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(5);
-
 impl<'a, O: Observer> Stack<'a, O> {
     /// Answers an echo request (RFC 792, RFC 4443 §4.2). Nobody answers one to a broadcast address or, in IPv4, to a group
     /// (RFC 1122 §3.2.2.6).
-    pub(super) fn answer_echo<T: TxToken>(
+    pub(super) fn answer_echo(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let index = incoming.interface;
         let is_own = self.is_local_to(index, packet.destination);
         let is_to_group = packet.destination.is_multicast() && packet.destination.is_ipv6();
-        let Some(interface) = &self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get(index) else {
             return;
         };
         let source = match (is_own, is_to_group) {
@@ -112,7 +102,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             hop_limit: 64,
             traffic_class: packet.traffic_class,
             router_alert: false,
-            part: Part::Whole,
+            part: self.paths.whole(&mut self.secret),
         };
         let outgoing = Outgoing {
             link,
@@ -120,87 +110,18 @@ impl<'a, O: Observer> Stack<'a, O> {
             payload_len: packet.transport.len(),
         };
         let len = header.len() + packet.transport.len();
-        if !incoming.is_reassembled && len > incoming.capabilities.ip_mtu() {
+        let is_long = incoming.is_reassembled && len > mtu;
+        if !is_long && len > incoming.capabilities.ip_mtu() {
             return; // the device takes in longer packets than it sends
         }
-        if len > SHORT {
-            self.answered = Some((packet.source, self.now));
-        }
-        let has_options = packet.source.is_ipv6() && packet.header.len() > IPV6_HEADER;
-        if incoming.is_reassembled && len > mtu && has_options {
-            return; // options within fragments, where nobody puts them (RFC 8200 §4.5), would go back as data
-        }
-        if incoming.is_reassembled && len > mtu {
-            // It came in fragments, and so will the answer, out of the memory that the request was put together in.
-            self.echo = Some(Way {
-                interface: index,
-                link,
-                header,
-                identification: self.secret.random_u64() as u32,
-            });
-            return;
+        self.paths.note_answer(packet.source, len, self.now);
+        if is_long {
+            return self.answer_in_fragments(index, packet, link, header);
         }
         self.answer(incoming, token, &outgoing, |payload| {
             payload.copy_from_slice(packet.transport);
             turn_to_reply(payload);
         });
-    }
-
-    /// Puts the memory of a packet that came in fragments back to use: for the answer, if it has one that is as long.
-    pub(super) fn put_back(&mut self, mut complete: Complete<'a>) {
-        let Some(way) = self.echo.take() else {
-            return self.reassemblies.restore(complete);
-        };
-        let message = complete.payload_mut();
-        turn_to_reply(message);
-        seal_icmp(message, way.header.source, way.header.destination);
-        self.reassemblies.send(complete, way);
-    }
-
-    /// Whether somebody has just been sent a long echo reply, for which a way may be too narrow.
-    pub(super) fn has_answered(&self, destination: IpAddr) -> bool {
-        let is_it = |(to, at): (IpAddr, _)| to == destination && self.now < at + ROUND_TRIP;
-        self.answered.is_some_and(is_it)
-    }
-
-    /// Sends answers that are longer than a packet; says whether the device refused a frame.
-    pub(super) fn egress_answers<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
-        let pane = self.pane_of(index, None);
-        let now = self.now;
-        let Some(Some(interface)) = self.interfaces.get(usize::from(index)) else {
-            return false;
-        };
-        if !interface.is_up {
-            self.reassemblies.drop_answers(index);
-            return false;
-        }
-        let (mtu, checksums) = (interface.mtu, &interface.checksums);
-        while let Some((way, message, sent)) = self.reassemblies.leaving(index) {
-            let path = self.paths.get(way.header.destination, now);
-            let mtu = path.map_or(mtu, |(path, _)| mtu.min(path.into()));
-            let (part, len) =
-                next_fragment(&way.header, mtu, message.len(), way.identification, sent);
-            let outgoing = Outgoing {
-                link: way.link,
-                header: Header { part, ..way.header },
-                payload_len: len,
-            };
-            let frame_len = outgoing.frame_len();
-            let octets = message.get(sent..sent + len).unwrap_or_default();
-            let observer = &mut self.observer;
-            let is_sent = link::transmit(device, now, frame_len, pane, observer, |frame| {
-                outgoing.write(frame, checksums, |place| {
-                    for (place, octet) in place.iter_mut().zip(octets) {
-                        *place = *octet;
-                    }
-                });
-            });
-            if !is_sent {
-                return true;
-            }
-            self.reassemblies.left(index, len);
-        }
-        false
     }
 
     /// Whether an answer to somebody goes to one host.
@@ -209,10 +130,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// "Port unreachable" (RFC 1122 §4.1.3.1, RFC 4443 §3.1).
-    pub(super) fn refuse_port<T: TxToken>(
+    pub(super) fn refuse_port(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let message = match packet.source {
@@ -223,10 +144,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// "Protocol unreachable" (RFC 1122 §3.2.2.1), "unrecognized next header" (RFC 4443 §3.4).
-    pub(super) fn refuse_protocol<T: TxToken>(
+    pub(super) fn refuse_protocol(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         match packet.source {
@@ -240,10 +161,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// An option that must be known and is not (RFC 8200 §4.2).
-    pub(super) fn refuse_option<T: TxToken>(
+    pub(super) fn refuse_option(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
         (pointer, kind): (usize, u8),
     ) {
@@ -253,10 +174,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends an error about a packet to its sender, if the packet was for this host alone (RFC 1122 §3.2.2, RFC 4443 §2.4, e).
-    fn refuse<T: TxToken>(
+    fn refuse(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
         (kind, code): (u8, u8),
         word: u32,
@@ -266,7 +187,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !is_for_us_alone || !self.is_answerable(packet.source) || is_error(packet) {
             return;
         }
-        let Some(interface) = &self.interfaces[usize::from(incoming.interface)] else {
+        let Some(interface) = self.interfaces.get(incoming.interface) else {
             return;
         };
         let Some(link) = Link::back(interface.hardware, incoming.link()) else {
@@ -316,7 +237,7 @@ fn is_error(packet: &Packet<'_>) -> bool {
 }
 
 /// Makes an echo request the reply to it, but for its checksum.
-fn turn_to_reply(message: &mut [u8]) {
+pub(super) fn turn_to_reply(message: &mut [u8]) {
     if let Some(kind) = message.first_mut() {
         *kind = match *kind {
             8 => 0,

@@ -11,6 +11,7 @@ use super::fd::Socket;
 use super::flow::{Endpoint, Scope, unspecified};
 use super::glass;
 use super::option::{SettableOption, SocketOption};
+use super::raw::RawProtocol;
 use super::slot::Kind;
 use super::{Domain, Fd, Protocol, Readiness, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
@@ -20,7 +21,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// `socket(2)`: makes a socket. A datagram or raw socket takes its buffers here, a stream socket when it connects.
     ///
     /// [`Error::Exhausted`] where descriptors or datagram sockets are used up, [`Error::AddressFamilyNotSupported`] for a
-    /// family that this build does not have, [`Error::InvalidArgument`] for a raw socket of protocol 0, which is none.
+    /// family that this build does not have, [`Error::InvalidArgument`] for a raw socket of protocol 0, which is none,
+    /// [`Error::NotSupported`] for any raw socket where feature `raw` is left out.
     pub fn socket(&mut self, domain: Domain, kind: Type) -> Result<Fd> {
         self.begin_call();
         let result = self.socket_untold(domain, kind);
@@ -40,8 +42,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let protocol = match kind {
             Type::Stream => return self.descriptors.open(domain, Socket::Idle),
             Type::Datagram => None,
-            Type::Raw(Protocol(0)) => return Err(Error::InvalidArgument),
-            Type::Raw(protocol) => Some(protocol),
+            Type::Raw(protocol) => Some(RawProtocol::of(protocol)?),
         };
         if self.descriptors.is_full() {
             return Err(Error::Exhausted(Limit::Sockets));
@@ -58,8 +59,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             datagrams.belong_to(Owner::Descriptor(fd.index));
         }
         if let Some(protocol) = protocol {
-            self.raw_sockets += 1;
-            self.descriptors.row(fd.index).options.header_included = protocol == Protocol::RAW;
+            self.open_raw_socket(fd.index, protocol);
         }
         Ok(fd)
     }
@@ -88,7 +88,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Domain::Inet => address.is_ipv4(),
             Domain::Inet6 => address.is_ipv6(),
         };
-        let endpoint = Endpoint::from_socket_addr(address);
+        let endpoint = Endpoint::from_socket_addr(address)?;
         let is_mapped = address.is_ipv6() && endpoint.addr.is_ipv4();
         if !domain_fits || is_mapped && !cfg!(feature = "ipv4") {
             return Err(Error::AddressFamilyNotSupported);
@@ -215,7 +215,9 @@ impl<'a, O: Observer> Stack<'a, O> {
                 self.close_connection(slot, lingers == Some(Duration::ZERO));
             }
             Socket::Datagram { slot, protocol, .. } => {
-                self.raw_sockets -= u16::from(protocol.is_some());
+                if let Some(protocol) = protocol {
+                    self.close_raw_socket(protocol);
+                }
                 self.close_datagrams(slot);
             }
         }
@@ -459,10 +461,14 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The same for one connection, from one end to the other.
     #[cfg(feature = "std")]
     pub(crate) fn is_sending(&self, local: SocketAddr, remote: SocketAddr) -> bool {
-        let flow = super::flow::Flow {
-            local: Endpoint::from_socket_addr(local),
-            remote: Endpoint::from_socket_addr(remote),
+        let ends = (
+            Endpoint::from_socket_addr(local),
+            Endpoint::from_socket_addr(remote),
+        );
+        let (Ok(local), Ok(remote)) = ends else {
+            return false;
         };
+        let flow = super::flow::Flow { local, remote };
         let slot = self
             .find_flow(&flow)
             .map(|slot| &self.slots[usize::from(slot)]);

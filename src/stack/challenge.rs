@@ -5,7 +5,7 @@
 //! smoltcp takes any reset in the window, and says nothing to a SYN, with which a peer that has restarted would try in
 //! vain (RFC 9293 §3.5.1). What it does answer, once a second at most, is an empty segment from before its window.
 
-use smoltcp::phy::{ChecksumCapabilities, TxToken};
+use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::wire::TcpPacket;
 
@@ -14,6 +14,7 @@ use super::amend::Acknowledgment;
 use super::connection::Connection;
 use super::frame::{ETHERNET_HEADER, Packet, Segment};
 use super::ingress::Incoming;
+use super::link::Transmit;
 use crate::trace::Observer;
 
 /// The question's frame: an Ethernet, an IPv6 and a TCP header.
@@ -83,10 +84,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Has smoltcp send an ACK to the sender of a segment that may be forged.
-    pub(super) fn challenge<T: TxToken>(
+    pub(super) fn challenge(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         link: &[u8],
         packet: &Packet<'_>,
         slot: u16,

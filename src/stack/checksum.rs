@@ -26,12 +26,12 @@ impl Sum {
 
     /// The pseudo-header of RFC 9293 §3.1 and RFC 8200 §8.1. (The length's width makes no difference to the sum.)
     pub(crate) fn pseudo_header(
-        source: IpAddr,
-        destination: IpAddr,
+        source: impl Into<IpAddr>,
+        destination: impl Into<IpAddr>,
         protocol: u8,
         len: u32,
     ) -> Sum {
-        let sum = match (source, destination) {
+        let sum = match (source.into(), destination.into()) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 Sum::ZERO.add(&source.octets()).add(&destination.octets())
             }

@@ -11,8 +11,10 @@ use super::countdown::Countdown;
 use super::flow::{Flow, UNSPECIFIED};
 use super::frame::{Segment, before};
 use super::glass::Glimpse;
+use super::ip::IpAddr;
 use super::keep_alive::KeepAlive;
 use super::option::{Options, on_clock};
+use super::path::Narrow;
 use super::round_trip::RoundTrip;
 use super::stamp::of_stream;
 use crate::Error;
@@ -96,17 +98,10 @@ pub(super) struct Connection {
     pub(super) window_scale: Option<u8>,
     /// The largest IP packet that it sends.
     pub(super) mtu: u16,
-    /// The largest that the way to the peer is known to take.
-    pub(super) path_mtu: u16,
-    /// Octets of payload that the peer takes in a segment (RFC 9293 §3.7.1), and that the application asked for.
+    /// What is shorter for the way's or the application's sake.
+    pub(super) narrow: Narrow,
+    /// Octets of payload that the peer takes in a segment (RFC 9293 §3.7.1).
     pub(super) peer_segment_size: u16,
-    pub(super) maximum_segment_size: Option<u16>,
-    /// That is less than what its link takes.
-    pub(super) is_narrow: bool,
-    /// Until when a router is believed that the way takes no more.
-    pub(super) narrow_until: Option<Instant>,
-    /// What is under way is too long for it, and is to be sent again.
-    pub(super) resend: bool,
     /// What ICMP said of the way, since the peer was heard.
     pub(super) soft_error: Option<Error>,
     /// When a silent peer is probed; how many probes it has not answered, and when the last was sent.
@@ -165,12 +160,8 @@ impl Connection {
         window_ack: None,
         window_scale: None,
         mtu: 0,
-        path_mtu: 0,
+        narrow: Narrow::NOT,
         peer_segment_size: DEFAULT_SEGMENT_SIZE,
-        maximum_segment_size: None,
-        is_narrow: false,
-        narrow_until: None,
-        resend: false,
         soft_error: None,
         keep_alive: None,
         probes: 0,
@@ -195,7 +186,7 @@ impl Connection {
             flow,
             opened: now,
             heard: now,
-            maximum_segment_size: options.maximum_segment_size,
+            narrow: Narrow::of(options),
             keep_alive: KeepAlive::of(options),
             ..Connection::FREE
         };
@@ -213,6 +204,20 @@ impl Connection {
         }
         self.traffic_class = of_stream(options.type_of_service);
         self.cork.set(options.cork);
+    }
+
+    /// The headers of a segment of this connection.
+    pub(super) fn headers(&self) -> u16 {
+        match self.flow.remote.addr {
+            IpAddr::V4(_) => 20 + 20,
+            IpAddr::V6(_) => 40 + 20,
+        }
+    }
+
+    /// Octets of a full segment's payload.
+    pub(super) fn segment_size(&self) -> u16 {
+        self.peer_segment_size
+            .min(self.mtu.saturating_sub(self.headers()))
     }
 
     /// Established, with an application at this end.
@@ -256,8 +261,7 @@ impl Connection {
     /// Whether there is more to it than smoltcp and its timers know: most connections need not be asked one by one.
     #[inline]
     pub(super) fn wants_care(&self) -> bool {
-        self.is_narrow
-            || self.resend
+        self.narrow.wants_care()
             || self.keep_alive.is_some()
             || self.receive_limit.is_some()
             || self.cork.is_in()

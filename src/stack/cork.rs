@@ -1,7 +1,6 @@
 //! `TCP_CORK`: what does not fill a segment is held back. Nagle's algorithm, which smoltcp has, does that while something is
 //! under way; where nothing is, smoltcp is not asked, and what it would send beside data the heart sends itself.
 
-use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use super::challenge::receive_next;
 use super::connection::Connection;
 use super::countdown::ACK_DELAY;
 use super::egress::earlier;
+use super::link::Transmit;
 use crate::trace::Observer;
 
 /// The longest that something is held back (tcp(7)).
@@ -65,18 +65,13 @@ impl Connection {
 impl<'a, O: Observer> Stack<'a, O> {
     /// Before a slot is polled: whether it is not to be, for what it would send is held back.
     #[inline]
-    pub(super) fn is_held_back<D: Device + ?Sized>(
-        &mut self,
-        index: u8,
-        slot: u16,
-        device: &mut D,
-    ) -> bool {
+    pub(super) fn is_held_back(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> bool {
         let connection = self.slots[usize::from(slot)].connection();
         connection.is_some_and(|connection| connection.cork.is_in)
             && self.hold_back(index, slot, device)
     }
 
-    fn hold_back<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
+    fn hold_back(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         // What has been acknowledged meanwhile frees room.
         self.settle(slot, None);

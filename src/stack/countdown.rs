@@ -61,6 +61,7 @@ impl Countdown {
     }
 
     /// When it expires.
+    #[cfg(feature = "path-mtu")]
     pub(super) fn at(&self) -> Option<Instant> {
         self.at
     }

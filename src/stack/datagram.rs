@@ -3,23 +3,23 @@
 //! A datagram longer than its way takes leaves as fragments (RFC 791 §3.2, RFC 8200 §4.5), each of them cut from the queue
 //! when the device has room for it.
 
-use core::net::IpAddr;
-
-use smoltcp::phy::Device;
 use smoltcp::storage::{PacketBuffer, PacketMetadata};
 use smoltcp::time::{Duration, Instant};
 
 use super::checksum::Sum;
 use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Flow, UNSPECIFIED};
+use super::fragment::Fragmentation;
 use super::frame::UDP;
 use super::header::{Header, Part};
 use super::interface::LOOPBACK;
-use super::link::{self, Link};
+use super::ip::IpAddr;
+use super::link::{self, Transmit};
 use super::outgoing::Outgoing;
+use super::raw::Raw;
 use super::slot::Kind;
 use super::waiting::Subject;
-use super::{Protocol, Readiness, Stack};
+use super::{Readiness, Stack};
 use crate::Error;
 use crate::trace::Observer;
 
@@ -50,13 +50,22 @@ pub(super) struct Envelope {
 pub(super) enum Content {
     /// A UDP and an IP header.
     Udp,
-    /// An IP header. The stack writes the checksum, if it is told where.
-    Raw {
-        protocol: Protocol,
-        checksum_at: Option<u16>,
-    },
-    /// It begins with its IP header.
-    Packet,
+    /// What a raw socket says.
+    #[cfg_attr(
+        not(feature = "raw"),
+        expect(dead_code, reason = "there are no raw sockets")
+    )]
+    Raw(Raw),
+}
+
+impl Content {
+    /// Whether it begins with its IP header.
+    pub(super) fn has_header(self) -> bool {
+        match self {
+            Content::Udp => false,
+            Content::Raw(raw) => raw.has_header(),
+        }
+    }
 }
 
 /// The memory of a queue: a row for each datagram.
@@ -76,14 +85,6 @@ pub(super) enum Owner {
     Orphan,
 }
 
-/// A datagram that leaves as fragments.
-#[derive(Clone, Copy)]
-struct Fragments {
-    identification: u32,
-    /// Octets behind the IP header that have left.
-    sent: usize,
-}
-
 /// What a datagram socket has at the wire's end.
 pub(super) struct Datagrams<'a> {
     pub(super) owner: Owner,
@@ -91,7 +92,8 @@ pub(super) struct Datagrams<'a> {
     pub(super) sending: Queue<'a>,
     /// The last `sendto` did not fit.
     pub(super) refused: bool,
-    fragments: Option<Fragments>,
+    /// How far the first of them has left.
+    fragmentation: Fragmentation,
     /// Where the socket was bound that is closed by now.
     pub(super) bound: Endpoint,
 }
@@ -123,7 +125,7 @@ impl<'a> Datagrams<'a> {
             received,
             sending,
             refused: false,
-            fragments: None,
+            fragmentation: Fragmentation::NONE,
             bound: UNSPECIFIED,
         }
     }
@@ -132,7 +134,7 @@ impl<'a> Datagrams<'a> {
     pub(super) fn belong_to(&mut self, owner: Owner) {
         self.owner = owner;
         self.refused = false;
-        self.fragments = None;
+        self.fragmentation = Fragmentation::NONE;
         while self.received.dequeue().is_ok() {}
         while self.sending.dequeue().is_ok() {}
     }
@@ -147,7 +149,7 @@ impl<'a> Datagrams<'a> {
 
     /// Forgets the first datagram that waits to be sent.
     fn drop_first(&mut self) {
-        self.fragments = None;
+        self.fragmentation = Fragmentation::NONE;
         let _ = self.sending.dequeue();
     }
 }
@@ -169,8 +171,7 @@ impl Envelope {
             destination: self.to.addr,
             protocol: match self.content {
                 Content::Udp => UDP,
-                Content::Raw { protocol, .. } => protocol.0,
-                Content::Packet => Protocol::RAW.0,
+                Content::Raw(raw) => raw.protocol().0,
             },
             hop_limit: self.hop_limit,
             traffic_class: self.traffic_class,
@@ -257,12 +258,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Gives what a socket sends to a group, or to all, to the sockets of this host that listen there, too (RFC 1112 §6.1).
     pub(super) fn loop_back(&mut self, envelope: &Envelope, parts: &[&[u8]]) {
-        let interface = self.interfaces[usize::from(envelope.interface)].as_ref();
+        let interface = self.interfaces.get(envelope.interface);
         let to = envelope.to.addr;
         let is_heard = interface.is_some_and(|row| row.is_member(to) || row.is_broadcast(to));
         match envelope.content {
             Content::Udp if is_heard => drop(self.post(envelope, parts)),
-            Content::Raw { protocol, .. } if is_heard => self.copy_own(envelope, protocol, parts),
+            Content::Raw(raw) if is_heard => self.copy_own(envelope, raw, parts),
             _ => {}
         }
     }
@@ -311,11 +312,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends what a datagram slot has queued; says whether the device refused a frame.
-    pub(super) fn egress_datagrams<D: Device + ?Sized>(
+    pub(super) fn egress_datagrams(
         &mut self,
         index: u8,
         slot: u16,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let mut has_sent = false;
         let mut step = Step::Sent;
@@ -347,11 +348,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Asks for the neighbor that a slot waits for: since when it does, and until when it keeps quiet.
-    pub(super) fn block<D: Device + ?Sized>(
+    pub(super) fn block(
         &mut self,
         index: u8,
         slot: u16,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> (Instant, Instant) {
         let until = self.now + DISCOVERY_INTERVAL;
         let ends = self.ends_of(slot);
@@ -380,13 +381,13 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends the first datagram of a slot's queue, or its next fragment.
-    fn send_first<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> Step {
+    fn send_first(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> Step {
         let pane = self.pane_of(index, Some(slot));
         let now = self.now;
         let Kind::Datagram(datagrams) = &mut self.slots[usize::from(slot)].kind else {
             return Step::Empty;
         };
-        let Some(interface) = &mut self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get_mut(index) else {
             return Step::Empty;
         };
         let Ok((envelope, payload)) = datagrams.sending.peek() else {
@@ -401,47 +402,31 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Step::Unresolved;
         };
         let (checksums, observer) = (&interface.checksums, &mut self.observer);
-        if envelope.content == Content::Packet {
+        if envelope.content.has_header() {
             let len = link.header_len() + payload.len();
-            let is_sent = link::transmit(device, now, len, pane, observer, |frame| {
+            let is_sent = link::transmit(device, now, len, pane, observer, &mut |frame| {
                 if let Some(packet) = frame.get_mut(link.header_len()..) {
                     packet.copy_from_slice(payload);
                 }
                 link.write_around_packet(frame);
             });
-            return datagrams.after(is_sent, None);
+            return datagrams.after(is_sent, Fragmentation::NONE);
         }
         let transport_len = envelope.transport_len(payload);
-        let whole = envelope.header(Part::Whole);
+        let whole = envelope.header(self.paths.whole(&mut self.secret));
         let path = self.paths.get(envelope.to.addr, now);
         let mtu = path.map_or(interface.mtu, |(mtu, _)| interface.mtu.min(mtu.into()));
-        let fits = whole.len() + transport_len <= mtu;
-        let (header, from, len, next) = match datagrams.fragments {
-            None if fits => (whole, 0, transport_len, None),
-            fragments => {
-                let Fragments {
-                    identification,
-                    sent,
-                } = fragments.unwrap_or_else(|| Fragments {
-                    identification: self.secret.random_u64() as u32,
-                    sent: 0,
-                });
-                let (part, len) = next_fragment(&whole, mtu, transport_len, identification, sent);
-                let next = Fragments {
-                    identification,
-                    sent: sent + len,
-                };
-                let more = next.sent < transport_len;
-                (envelope.header(part), sent, len, more.then_some(next))
-            }
-        };
+        let (part, from, len, next) =
+            datagrams
+                .fragmentation
+                .next(&whole, mtu, transport_len, &mut self.secret);
         let outgoing = Outgoing {
             link,
-            header,
+            header: Header { part, ..whole },
             payload_len: len,
         };
         let frame_len = outgoing.frame_len();
-        let is_sent = link::transmit(device, now, frame_len, pane, observer, |frame| {
+        let is_sent = link::transmit(device, now, frame_len, pane, observer, &mut |frame| {
             outgoing.write(frame, checksums, |place| {
                 envelope.write(place, payload, from, checksums.udp.tx());
             });
@@ -507,12 +492,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 
 impl Datagrams<'_> {
     /// After an attempt to send the first datagram, or a fragment of it behind which there are more.
-    fn after(&mut self, is_sent: bool, more: Option<Fragments>) -> Step {
+    fn after(&mut self, is_sent: bool, fragmentation: Fragmentation) -> Step {
         if !is_sent {
             return Step::NoRoom;
         }
-        self.fragments = more;
-        if more.is_none() {
+        self.fragmentation = fragmentation;
+        if !fragmentation.is_under_way() {
             let _ = self.sending.dequeue();
         }
         Step::Sent
@@ -553,38 +538,4 @@ fn fit(row: &Descriptor, flow: &Flow) -> Option<(u8, u16)> {
         && peer.is_none_or(|peer| peer == flow.remote);
     let fit = row.scope().precision() + if peer.is_some() { 4 } else { 0 };
     is_for_it.then_some((fit, slot))
-}
-
-/// The part of a packet that is sent next, and its length, where `sent` octets behind the header have left.
-pub(super) fn next_fragment(
-    whole: &Header,
-    mtu: usize,
-    transport_len: usize,
-    identification: u32,
-    sent: usize,
-) -> (Part, usize) {
-    let fragment = |more| Part::Fragment {
-        identification,
-        offset: sent as u16,
-        more,
-    };
-    let header = Header {
-        part: fragment(true),
-        ..*whole
-    };
-    let longest = mtu.saturating_sub(header.len()) / 8 * 8;
-    let left = transport_len.saturating_sub(sent);
-    match left > longest {
-        true => (fragment(true), longest.max(8)),
-        false => (fragment(false), left),
-    }
-}
-
-/// The way back over which an answer leaves in fragments, too.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
-    pub(super) interface: u8,
-    pub(super) link: Link,
-    pub(super) header: Header,
-    pub(super) identification: u32,
 }

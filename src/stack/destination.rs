@@ -1,9 +1,12 @@
 //! In which order a name's addresses are tried (RFC 6724 §6).
 
 use core::cmp::Ordering;
-use core::net::IpAddr;
 
+use super::Stack;
+use super::flow::UNSPECIFIED;
+use super::ip::IpAddr;
 use super::policy::{Candidate, common_prefix_len, policy, scope};
+use crate::trace::Observer;
 
 /// An address of a name, and what it would be spoken to from; `None` where there is no way to it.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +38,23 @@ impl Destination {
                 true => shared(b, there).cmp(&shared(a, here)),
                 false => Ordering::Equal,
             })
+    }
+}
+
+impl<O: Observer> Stack<'_, O> {
+    /// What an address would be spoken to from, if there is a way to it.
+    pub(super) fn candidate_for(&self, addr: IpAddr) -> Option<Candidate> {
+        let route = self.route(UNSPECIFIED.addr, addr).ok()?;
+        let row = self.interfaces.get(route.interface)?;
+        let mut own = row.addresses.candidates(row.next_hop(addr));
+        let known = own.find(|candidate| candidate.addr == route.source);
+        Some(known.unwrap_or(Candidate {
+            addr: route.source,
+            prefix_len: 128,
+            is_deprecated: false,
+            is_outgoing: true,
+            is_of_next_hop: false,
+        }))
     }
 }
 

@@ -5,7 +5,7 @@ use smoltcp::time::Instant;
 
 use super::frame::{Segment, TCP, before};
 use super::glass::Pane;
-use super::link::Link;
+use super::link::{Link, Transmit};
 use super::stamp::Stamp;
 use crate::trace::Observer;
 
@@ -68,42 +68,56 @@ pub(super) struct Watch<'o, O> {
     pub(super) observer: &'o mut O,
 }
 
-/// A transmit token that puts the link's header before the packet, and looks at the finished frame. smoltcp passes tokens by
-/// value, often: a small one is a fast one.
-pub(super) struct Watched<'w, 'o, T, O> {
-    token: T,
+/// A transmit token that puts the link's header before the packet, and looks at the finished frame.
+pub(super) struct Watched<'w, 'o, O> {
+    device: &'w mut dyn Transmit,
+    now: Instant,
+    meta: PacketMeta,
     watch: &'w mut Watch<'o, O>,
 }
 
-impl<'w, 'o, T, O> Watched<'w, 'o, T, O> {
-    pub(super) fn new(token: T, watch: &'w mut Watch<'o, O>) -> Self {
-        Watched { token, watch }
-    }
-}
-
-impl<T: TxToken, O: Observer> TxToken for Watched<'_, '_, T, O> {
+impl<O: Observer> TxToken for Watched<'_, '_, O> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let link = self.watch.link.unwrap_or(Link::Ip);
+        let Watched {
+            device,
+            now,
+            meta,
+            watch,
+        } = self;
+        let link = watch.link.unwrap_or(Link::Ip);
         let header_len = link.header_len();
-        self.token.consume(header_len + len, |frame| {
-            let Some(packet) = frame.get_mut(header_len..) else {
-                return f(&mut []);
+        let (mut f, mut result) = (Some(f), None);
+        device.transmit(now, header_len + len, meta, &mut |frame| {
+            let Some(f) = f.take() else {
+                return;
             };
-            let result = f(packet);
-            if let Some(stamp) = &self.watch.stamp {
+            let Some(packet) = frame.get_mut(header_len..) else {
+                result = Some(f(&mut []));
+                return;
+            };
+            result = Some(f(packet));
+            if let Some(stamp) = &watch.stamp {
                 stamp.press(packet);
             }
-            self.watch.sent.note(packet);
+            watch.sent.note(packet);
             link.write_around_packet(frame);
-            if let Some(pane) = &mut self.watch.pane {
-                pane.tell_out(self.watch.observer, frame);
+            if let Some(pane) = &mut watch.pane {
+                pane.tell_out(watch.observer, frame);
             }
-            result
-        })
+        });
+        match (result, f) {
+            (Some(result), _) => result,
+            // It had room, and has none any more.
+            (None, Some(f)) => f(&mut []),
+            // Whoever takes `f` leaves a result.
+            (None, None) => loop {
+                core::hint::spin_loop();
+            },
+        }
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {
-        self.token.set_meta(meta);
+        self.meta = meta;
     }
 }
 
@@ -123,62 +137,52 @@ impl RxToken for Lent<'_> {
     }
 }
 
-/// Hands one packet in, with the device's own transmit token for the answer.
-pub(super) struct DoorIn<'f, 'o, T, O> {
+/// Hands a packet in, if there is one, and lets frames out.
+pub(super) struct Door<'f, 'o, O> {
     pub(super) packet: Option<&'f [u8]>,
     pub(super) meta: PacketMeta,
-    pub(super) token: Option<T>,
-    pub(super) capabilities: &'f DeviceCapabilities,
+    pub(super) device: &'f mut dyn Transmit,
     pub(super) watch: &'f mut Watch<'o, O>,
 }
 
-impl<'f, 'o, T: TxToken, O: Observer> Device for DoorIn<'f, 'o, T, O> {
+impl<'f, 'o, O: Observer> Door<'f, 'o, O> {
+    /// Lets frames out, and hands none in.
+    pub(super) fn out(device: &'f mut dyn Transmit, watch: &'f mut Watch<'o, O>) -> Self {
+        Door {
+            packet: None,
+            meta: PacketMeta::default(),
+            device,
+            watch,
+        }
+    }
+
+    fn token(&mut self, now: Instant) -> Watched<'_, 'o, O> {
+        Watched {
+            device: self.device,
+            now,
+            meta: PacketMeta::default(),
+            watch: self.watch,
+        }
+    }
+}
+
+impl<'f, 'o, O: Observer> Device for Door<'f, 'o, O> {
     type RxToken<'a>
         = Lent<'f>
     where
         Self: 'a;
     type TxToken<'a>
-        = Watched<'a, 'o, T, O>
+        = Watched<'a, 'o, O>
     where
         Self: 'a;
 
-    fn receive(&mut self, _: Instant) -> Option<(Lent<'f>, Self::TxToken<'_>)> {
+    fn receive(&mut self, now: Instant) -> Option<(Lent<'f>, Self::TxToken<'_>)> {
         let frame = self.packet.take()?;
-        let token = self.token.take()?;
         let lent = Lent {
             frame,
             meta: self.meta,
         };
-        Some((lent, Watched::new(token, self.watch)))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Self::TxToken<'_>> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.capabilities.clone()
-    }
-}
-
-/// Lets frames out to the device, and none in.
-pub(super) struct DoorOut<'d, 'o, D: ?Sized, O> {
-    pub(super) device: &'d mut D,
-    pub(super) watch: &'d mut Watch<'o, O>,
-}
-
-impl<'o, D: Device + ?Sized, O: Observer> Device for DoorOut<'_, 'o, D, O> {
-    type RxToken<'a>
-        = Lent<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = Watched<'a, 'o, D::TxToken<'a>, O>
-    where
-        Self: 'a;
-
-    fn receive(&mut self, _: Instant) -> Option<(Lent<'_>, Self::TxToken<'_>)> {
-        None
+        Some((lent, self.token(now)))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
@@ -186,15 +190,16 @@ impl<'o, D: Device + ?Sized, O: Observer> Device for DoorOut<'_, 'o, D, O> {
             self.watch.sent.unresolved = true;
             return None;
         }
-        let Some(token) = self.device.transmit(now) else {
+        if !self.device.has_room(now) {
             self.watch.sent.exhausted = true;
             return None;
-        };
-        Some(Watched::new(token, self.watch))
+        }
+        Some(self.token(now))
     }
 
+    /// Nobody asks: an `Interface` knows its device's since it was made.
     fn capabilities(&self) -> DeviceCapabilities {
-        self.device.capabilities()
+        DeviceCapabilities::default()
     }
 }
 
@@ -229,13 +234,13 @@ impl Packets {
 
 impl Device for Packets {
     type RxToken<'a> = Lent<'a>;
-    type TxToken<'a> = VoidToken;
+    type TxToken<'a> = Never;
 
-    fn receive(&mut self, _: Instant) -> Option<(Lent<'_>, VoidToken)> {
+    fn receive(&mut self, _: Instant) -> Option<(Lent<'_>, Never)> {
         None
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<VoidToken> {
+    fn transmit(&mut self, _: Instant) -> Option<Never> {
         None
     }
 
@@ -244,39 +249,35 @@ impl Device for Packets {
     }
 }
 
-/// Swallows every frame: for what smoltcp is told without an answer that counts.
-pub(super) struct Void;
+/// The token of a device that gives none.
+pub(super) enum Never {}
 
-/// A transmit token to nowhere; the octets are written to a buffer of one MTU at most, then forgotten.
-pub(super) struct VoidToken;
-
-impl TxToken for VoidToken {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let mut frame = [0; VOID_MTU];
-        let len = len.min(frame.len());
-        f(&mut frame[..len])
+impl TxToken for Never {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, _: usize, _: F) -> R {
+        match self {}
     }
 }
 
-/// Larger packets than this are dropped by smoltcp itself, before they reach the token.
+/// Swallows every frame: for what smoltcp is told without an answer that counts.
+pub(super) struct Void;
+
+/// Octets of a longest frame of smoltcp's own making, which the interfaces that are thrown away keep to.
 const VOID_MTU: usize = 128;
 
-impl Device for Void {
-    type RxToken<'a> = Lent<'a>;
-    type TxToken<'a> = VoidToken;
-
-    fn receive(&mut self, _: Instant) -> Option<(Lent<'_>, VoidToken)> {
-        None
+impl Transmit for Void {
+    fn has_room(&mut self, _: Instant) -> bool {
+        true
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<VoidToken> {
-        Some(VoidToken)
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ip;
-        capabilities.max_transmission_unit = VOID_MTU;
-        capabilities
+    fn transmit(
+        &mut self,
+        _: Instant,
+        len: usize,
+        _: PacketMeta,
+        write: &mut dyn FnMut(&mut [u8]),
+    ) -> bool {
+        let mut frame = [0; VOID_MTU];
+        write(&mut frame[..len.min(VOID_MTU)]);
+        true
     }
 }

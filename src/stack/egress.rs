@@ -1,14 +1,14 @@
 //! What goes out: slots that were touched, or whose deadline came, are polled; no others.
 
-use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
 use super::connection::{Connection, Role};
 use super::datagram::DISCOVERY_TIMEOUT;
-use super::door::{DoorOut, Sent, Watch};
+use super::door::{Door, Sent, Watch};
 use super::interface::{LOOPBACK, NetworkInterface};
+use super::link::Transmit;
 use super::slot::{Agenda, Kind};
 use crate::Error;
 use crate::trace::{Cause, Observer};
@@ -30,7 +30,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     fn put_on_agenda(&mut self, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
-        let Some(interface) = &mut self.interfaces[usize::from(place.interface)] else {
+        let Some(interface) = self.interfaces.get_mut(place.interface) else {
             return;
         };
         match place.agenda {
@@ -46,7 +46,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn unschedule(&mut self, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
         place.blocked = None;
-        if let Some(interface) = &mut self.interfaces[usize::from(place.interface)] {
+        if let Some(interface) = self.interfaces.get_mut(place.interface) {
             match place.agenda {
                 Agenda::Due => {
                     interface.due.remove(&mut self.agenda, slot);
@@ -63,13 +63,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// A neighbor may have answered: who waits for one tries again.
     pub(super) fn unblock(&mut self, interface: u8) {
         loop {
-            let row = self.interfaces[usize::from(interface)].as_ref();
+            let row = self.interfaces.get(interface);
             match row.and_then(|row| row.blocked.front()) {
                 Some(slot) => self.make_due(slot),
                 None => break,
             }
         }
-        #[cfg(feature = "ipv4")]
         self.unblock_client(interface);
     }
 
@@ -88,21 +87,21 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Polls the slots that have work on an interface, each once, until the device refuses a frame.
-    pub(super) fn egress<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) {
-        let count = match self.interfaces.get(usize::from(interface)) {
-            Some(Some(interface)) => interface.due.len(),
+    pub(super) fn egress(&mut self, interface: u8, device: &mut dyn Transmit) {
+        let count = match self.interfaces.get(interface) {
+            Some(interface) => interface.due.len(),
             // Another stack's interface, for all that can be known.
             _ => 0,
         };
         let refused = self.egress_own(interface, device);
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
+        if let Some(row) = self.interfaces.get_mut(interface) {
             row.refused = refused;
         }
         if refused {
             return;
         }
         for _ in 0..count {
-            let Some(row) = &mut self.interfaces[usize::from(interface)] else {
+            let Some(row) = self.interfaces.get_mut(interface) else {
                 return;
             };
             let Some(slot) = row.due.pop_front(&mut self.agenda) else {
@@ -111,7 +110,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.slots[usize::from(slot)].agenda = Agenda::Idle;
             self.due -= 1;
             if self.egress_slot(interface, slot, device) {
-                if let Some(row) = &mut self.interfaces[usize::from(interface)] {
+                if let Some(row) = self.interfaces.get_mut(interface) {
                     row.refused = true;
                 }
                 return;
@@ -120,22 +119,19 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends what the host says of itself; says whether the device refused a frame.
-    fn egress_own<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
-        if self.reassemblies.has_answers() && self.egress_answers(interface, device)
+    fn egress_own(&mut self, interface: u8, device: &mut dyn Transmit) -> bool {
+        if self.egress_answers(interface, device)
             || self.egress_solicitations(interface, device)
             || self.egress_queries(interface, device)
+            || self.egress_client(interface, device)
         {
-            return true;
-        }
-        #[cfg(feature = "ipv4")]
-        if self.egress_client(interface, device) {
             return true;
         }
         self.egress_memberships(interface, device)
     }
 
     /// Polls one slot; says whether the device refused a frame.
-    fn egress_slot<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) -> bool {
+    fn egress_slot(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> bool {
         self.cause = Cause::Timer;
         if self.is_to_be_read(slot) {
             return false;
@@ -159,7 +155,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             self.probe(slot);
             self.forget_path(slot);
-            narrow = self.narrowed(index, slot, device);
+            narrow = self.narrowed(index, slot);
             resends_at = self.resends_at(slot);
         }
         let connection = self.slots[usize::from(slot)].connection();
@@ -168,9 +164,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let place = &mut self.slots[usize::from(slot)];
         let stamp = place.stamp();
         let horizon = place.connection().and_then(Connection::horizon);
-        let (Some(interface), Some(set)) =
-            (&mut self.interfaces[usize::from(index)], &mut place.set)
-        else {
+        let (Some(interface), Some(set)) = (self.interfaces.get_mut(index), &mut place.set) else {
             return false;
         };
         let mut sent = Sent {
@@ -184,10 +178,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp,
             observer: &mut self.observer,
         };
-        let mut door = DoorOut {
-            device: &mut *device,
-            watch: &mut watch,
-        };
+        let mut door = Door::out(device, &mut watch);
         let inner = narrow.as_mut().unwrap_or(&mut interface.inner);
         let mut more = true;
         for _ in 0..BURST {
@@ -252,9 +243,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Puts a slot on the list of those that wait for a neighbor's hardware address.
     pub(super) fn wait_for_neighbor(&mut self, index: u8, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
-        if let (Agenda::Idle, Some(interface)) =
-            (place.agenda, &mut self.interfaces[usize::from(index)])
-        {
+        if let (Agenda::Idle, Some(interface)) = (place.agenda, self.interfaces.get_mut(index)) {
             place.agenda = Agenda::Blocked;
             interface.blocked.push_back(&mut self.agenda, slot);
         }
@@ -262,7 +251,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// When smoltcp wants a slot to be polled.
     pub(super) fn poll_at(&mut self, interface: u8, slot: u16) -> Option<Instant> {
-        let interface = self.interfaces[usize::from(interface)].as_mut()?;
+        let interface = self.interfaces.get_mut(interface)?;
         let set = self.slots[usize::from(slot)].set.as_ref()?;
         interface.inner.poll_at(self.now, set)
     }
@@ -358,10 +347,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let now = self.now;
         let destination = self.ends_of(slot).map(|(_, to)| to);
         let place = &mut self.slots[usize::from(slot)];
-        let (Some(interface), Some(destination)) = (
-            &mut self.interfaces[usize::from(place.interface)],
-            destination,
-        ) else {
+        let (Some(interface), Some(destination)) =
+            (self.interfaces.get_mut(place.interface), destination)
+        else {
             return false;
         };
         let is_other = interface.is_up && interface.fail_over(destination, now);
@@ -378,11 +366,8 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// The same for who polls one interface, and with it the loopback: what waits on the others is for those who poll them.
     pub(super) fn next_deadline_on(&self, interface: u8) -> Option<Instant> {
-        let row = self.interfaces.get(usize::from(interface));
-        if row
-            .and_then(Option::as_ref)
-            .is_some_and(|row| row.has_unread)
-        {
+        let row = self.interfaces.get(interface);
+        if row.is_some_and(|row| row.has_unread) {
             return Some(self.now);
         }
         self.next_deadline_among(|index| index == interface || index == LOOPBACK)
@@ -397,14 +382,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
         let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
-        if self.reassemblies.has_answers() {
-            let mut indices = (0..).zip(self.interfaces.iter()).map(|(index, _)| index);
-            if indices.any(|index| is_meant(index) && self.reassemblies.leaving(index).is_some()) {
-                at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
-            }
+        if self.reassemblies.has_answer(&is_meant) {
+            at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));
         }
-        for (index, row) in (0..).zip(self.interfaces.iter()) {
-            if let Some(row) = row.as_ref().filter(|_| is_meant(index))
+        for (index, row) in self.interfaces.iter() {
+            if is_meant(index)
                 && let Some(at) = earlier(row.due_at(self.now), self.resolver.sends_at(index))
             {
                 at_once = earlier(at_once, Some(at.max(self.now + row.pause())));
@@ -422,13 +404,10 @@ impl NetworkInterface {
         if !self.due.is_empty() {
             return Some(now);
         }
-        let own = earlier(self.reports_at(), self.configuration_at);
-        #[cfg(feature = "ipv4")]
-        let own = {
-            let client = self.client.as_ref();
-            earlier(own, client.and_then(|client| client.poll_at(self.is_up)))
-        };
-        own
+        let client = self.client.as_ref();
+        let client_at = client.and_then(|client| client.poll_at(self.is_up));
+        let own = earlier(self.reports_at(), self.configuration_at.at());
+        earlier(own, client_at)
     }
 
     /// How long what is due waits: a full device is no reason to call at once, and no reason to let the other links wait.

@@ -1,14 +1,14 @@
 //! Descriptors: what an application holds. A descriptor is small and copyable; a stale one is an error and never
 //! another socket, because its row's generation has moved on.
 
-use core::net::IpAddr;
-
 use managed::ManagedSlice;
 
 use super::flow::{Endpoint, Scope, UNSPECIFIED, unspecified};
+use super::ip::IpAddr;
 use super::list::{List, NONE};
 use super::option::Options;
-use super::{Domain, Protocol, Type};
+use super::raw::RawProtocol;
+use super::{Domain, Type};
 use crate::{Error, Limit, Result};
 
 /// A socket descriptor, valid until [`close`](super::Stack::close).
@@ -46,7 +46,7 @@ pub(super) enum Socket {
     Datagram {
         slot: u16,
         peer: Option<Endpoint>,
-        protocol: Option<Protocol>,
+        protocol: Option<RawProtocol>,
     },
 }
 
@@ -91,7 +91,7 @@ impl Descriptor {
             Socket::Datagram {
                 protocol: Some(protocol),
                 ..
-            } => Type::Raw(protocol),
+            } => Type::Raw(protocol.number()),
             Socket::Datagram { .. } => Type::Datagram,
             _ => Type::Stream,
         }

@@ -1,10 +1,12 @@
 //! Who talks to whom: endpoints, flows, and how IPv4 looks to an IPv6 socket.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{self, Ipv4Addr, SocketAddr};
 
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use super::Domain;
+use super::ip::{self, IpAddr};
+use crate::Result;
 
 /// An address and a port. An unspecified address means "any of this host's".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,18 +29,24 @@ pub(crate) const UNSPECIFIED: Endpoint = Endpoint {
 
 impl Endpoint {
     /// The endpoint that an application named; an IPv4-mapped address is IPv4 (RFC 4291 §2.5.5.2).
-    pub(crate) fn from_socket_addr(address: SocketAddr) -> Endpoint {
-        Endpoint {
-            addr: address.ip().to_canonical(),
+    ///
+    /// [`Error::AddressFamilyNotSupported`] where this build has not the family; "any address" of IPv6 is IPv4's there.
+    pub(crate) fn from_socket_addr(address: SocketAddr) -> Result<Endpoint> {
+        let addr = match ip::inward(address.ip().to_canonical()) {
+            Err(_) if address.ip().is_unspecified() => UNSPECIFIED.addr,
+            addr => addr?,
+        };
+        Ok(Endpoint {
+            addr,
             port: address.port(),
-        }
+        })
     }
 
     /// This endpoint as a socket of `domain` shows it: IPv4 is mapped for an IPv6 socket (RFC 3493 §3.7).
     pub(crate) fn to_socket_addr(self, domain: Domain) -> SocketAddr {
         let addr = match (domain, self.addr) {
-            (Domain::Inet6, IpAddr::V4(v4)) => IpAddr::V6(v4.to_ipv6_mapped()),
-            (_, addr) => addr,
+            (Domain::Inet6, IpAddr::V4(v4)) => net::IpAddr::V6(v4.to_ipv6_mapped()),
+            (_, addr) => ip::outward(addr),
         };
         SocketAddr::new(addr, self.port)
     }
@@ -47,11 +55,17 @@ impl Endpoint {
     pub(crate) fn to_socket_addr_on(self, domain: Domain, interface: u8) -> SocketAddr {
         let mut address = self.to_socket_addr(domain);
         if let SocketAddr::V6(v6) = &mut address
-            && is_link_local(IpAddr::V6(*v6.ip()))
+            && self.addr.is_ipv6()
+            && is_link_local(self.addr)
         {
             v6.set_scope_id(interface.into());
         }
         address
+    }
+
+    /// The endpoint as it is, whatever socket it is of.
+    pub(crate) fn shown(self) -> SocketAddr {
+        SocketAddr::new(ip::outward(self.addr), self.port)
     }
 
     pub(crate) fn pair(self) -> (IpAddr, u16) {
@@ -160,19 +174,21 @@ pub(crate) fn is_link_local(addr: IpAddr) -> bool {
 
 /// "Any address" of the domain.
 pub(crate) fn unspecified(domain: Domain) -> IpAddr {
-    match domain {
-        Domain::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Domain::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    }
+    let v6 = match domain {
+        Domain::Inet => None,
+        Domain::Inet6 => ip::v6([0; 16]),
+    };
+    v6.map_or(UNSPECIFIED.addr, IpAddr::V6)
 }
 
 /// Linux takes "connect to the unspecified address" as "to this host".
 pub(crate) fn loopback_if_unspecified(addr: IpAddr) -> IpAddr {
-    match addr {
-        IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        addr => addr,
-    }
+    let localhost = match addr {
+        _ if !addr.is_unspecified() => None,
+        IpAddr::V4(_) => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        IpAddr::V6(_) => ip::v6(net::Ipv6Addr::LOCALHOST.octets()).map(IpAddr::V6),
+    };
+    localhost.unwrap_or(addr)
 }
 
 #[cfg(test)]
@@ -187,7 +203,7 @@ mod tests {
         };
         let shown = endpoint.to_socket_addr(Domain::Inet6);
         assert_eq!(std::format!("{shown}"), "[::ffff:10.0.0.1]:7");
-        assert_eq!(Endpoint::from_socket_addr(shown), endpoint);
+        assert_eq!(Endpoint::from_socket_addr(shown), Ok(endpoint));
         assert_eq!(
             std::format!("{}", endpoint.to_socket_addr(Domain::Inet)),
             "10.0.0.1:7"
@@ -197,7 +213,7 @@ mod tests {
     #[test]
     #[cfg(feature = "ipv4")]
     fn the_ipv6_wildcard_overlaps_ipv4_unless_v6_only() {
-        let v6 = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        let v6 = IpAddr::V6(net::Ipv6Addr::UNSPECIFIED);
         let v4 = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let dual = Scope::of(Domain::Inet6, v6, false);
         let only = Scope::of(Domain::Inet6, v6, true);

@@ -23,11 +23,17 @@ use managed::ManagedSlice;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpProtocol;
 
-use super::datagram::Way;
-
-mod packet;
-pub(crate) use packet::is_fragment;
+use super::place::Place;
+use crate::trace::DropReason;
+use answer::Way;
 use packet::{Fragment, Key, rewrite};
+
+mod answer;
+mod arrival;
+mod packet;
+mod piece;
+
+pub(super) use piece::{Fragmentation, Piece};
 
 #[cfg(all(test, feature = "alloc"))]
 mod tests;
@@ -95,6 +101,17 @@ pub(crate) enum Reason {
     Refused,
 }
 
+impl From<Reason> for DropReason {
+    fn from(reason: Reason) -> DropReason {
+        match reason {
+            Reason::Malformed => DropReason::Malformed,
+            #[cfg(feature = "ipv4")]
+            Reason::Checksum => DropReason::Checksum,
+            _ => DropReason::Fragment,
+        }
+    }
+}
+
 /// A datagram under way: what its fragments have said so far.
 struct Datagram {
     key: Key,
@@ -152,15 +169,7 @@ pub(crate) struct Reassembly<'a> {
 }
 
 impl<'a> Reassembly<'a> {
-    /// [`storage_for`] tells how many bytes it takes; with fewer, larger datagrams are refused.
-    /// Without storage: every fragment is refused.
-    pub(crate) const fn empty() -> Reassembly<'a> {
-        Reassembly {
-            storage: ManagedSlice::Borrowed(&mut []),
-            state: State::Free,
-        }
-    }
-
+    /// [`storage_for`] tells how many bytes it takes; with fewer, larger datagrams are refused. Without storage: every fragment.
     pub(crate) fn new(storage: impl Into<ManagedSlice<'a, u8>>) -> Self {
         Reassembly {
             storage: storage.into(),
@@ -282,6 +291,25 @@ impl Complete<'_> {
     }
 }
 
+/// Memory for one datagram, in the caller's.
+pub(super) struct Memory<'a, const OCTETS: usize> {
+    octets: [u8; OCTETS],
+    slot: Place<Reassembly<'a>>,
+}
+
+impl<'a, const OCTETS: usize> Memory<'a, OCTETS> {
+    pub(super) const fn new() -> Self {
+        Memory {
+            octets: [0; OCTETS],
+            slot: Place::Empty,
+        }
+    }
+
+    pub(super) fn reassemblies(&'a mut self) -> Reassemblies<'a> {
+        Reassemblies::new(self.slot.fill(Reassembly::new(&mut self.octets[..])))
+    }
+}
+
 /// The datagrams under way.
 pub(crate) struct Reassemblies<'a> {
     slots: ManagedSlice<'a, Reassembly<'a>>,
@@ -289,6 +317,8 @@ pub(crate) struct Reassemblies<'a> {
     pub(crate) abandoned: u32,
     /// When the first of them is given up: every `poll` asks, and there is hardly ever one.
     earliest: Option<Instant>,
+    /// The way of the answer to the packet that has just been put together.
+    reply: Option<Way>,
     /// How many answers wait to leave.
     leaving: usize,
 }
@@ -300,8 +330,16 @@ impl<'a> Reassemblies<'a> {
             slots: slots.into(),
             abandoned: 0,
             earliest: None,
+            reply: None,
             leaving: 0,
         }
+    }
+
+    /// The same, each of the longest there is.
+    #[cfg(feature = "alloc")]
+    pub(super) fn on_the_heap(slots: usize) -> Reassemblies<'static> {
+        let slot = |_| Reassembly::new(alloc::vec![0; storage_for(LENGTH_MAX)]);
+        Reassemblies::new((0..slots).map(slot).collect::<alloc::vec::Vec<_>>())
     }
 
     /// Takes one fragment as it came on this interface. `link_header` is empty on a device without one;
@@ -378,7 +416,7 @@ impl<'a> Reassemblies<'a> {
     }
 
     /// Keeps the storage of a datagram whose payload is an answer by now, until that has left.
-    pub(super) fn send(&mut self, complete: Complete<'a>, way: Way) {
+    fn send(&mut self, complete: Complete<'a>, way: Way) {
         if let Some(reassembly) = self.slots.get_mut(complete.slot) {
             reassembly.storage = complete.storage;
             reassembly.state = State::Leaving {
@@ -390,14 +428,18 @@ impl<'a> Reassemblies<'a> {
         }
     }
 
-    /// Whether an answer waits to leave.
+    /// Whether an answer waits to leave by one of these interfaces.
     #[inline]
-    pub(super) fn has_answers(&self) -> bool {
+    pub(super) fn has_answer(&self, is_meant: impl Fn(u8) -> bool) -> bool {
         self.leaving > 0
+            && self.slots.iter().any(|slot| match &slot.state {
+                State::Leaving { way, .. } => is_meant(way.interface),
+                _ => false,
+            })
     }
 
     /// The answer that leaves next by an interface, and how much of it has left.
-    pub(super) fn leaving(&self, interface: u8) -> Option<(Way, &[u8], usize)> {
+    fn leaving(&self, interface: u8) -> Option<(Way, &[u8], usize)> {
         self.slots.iter().find_map(|slot| match &slot.state {
             State::Leaving { way, message, sent } if way.interface == interface => {
                 Some((*way, slot.storage.get(message.clone())?, *sent))
@@ -407,7 +449,7 @@ impl<'a> Reassemblies<'a> {
     }
 
     /// So many octets more of it have left.
-    pub(super) fn left(&mut self, interface: u8, octets: usize) {
+    fn left(&mut self, interface: u8, octets: usize) {
         for slot in self.slots.iter_mut() {
             if let State::Leaving { way, message, sent } = &mut slot.state
                 && way.interface == interface
@@ -423,7 +465,7 @@ impl<'a> Reassemblies<'a> {
     }
 
     /// Forgets the answers that were to leave by an interface.
-    pub(super) fn drop_answers(&mut self, interface: u8) {
+    fn drop_answers(&mut self, interface: u8) {
         while let Some((_, message, sent)) = self.leaving(interface) {
             self.left(interface, message.len() - sent);
         }

@@ -3,11 +3,16 @@
 //! Nothing here trusts a length; a header that does not fit is "not IP" and smoltcp, which checks everything
 //! (checksums included), gets the frame without a socket and drops it.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::Ipv4Addr;
 
 use smoltcp::phy::Medium;
+#[cfg(feature = "ipv4")]
+use smoltcp::wire::Ipv4Packet;
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{IpProtocol, Ipv6Packet};
 
 use super::flow::{Endpoint, Flow};
+use super::ip::{self, IpAddr};
 
 /// Octets of an Ethernet header.
 pub(crate) const ETHERNET_HEADER: usize = 14;
@@ -50,6 +55,43 @@ impl<'f> Frame<'f> {
 /// Whether a frame that is not IP is ARP.
 pub(crate) fn is_arp(frame: &[u8]) -> bool {
     frame.get(12..ETHERNET_HEADER) == Some(&[0x08, 0x06])
+}
+
+/// Is this IP packet a fragment? An IPv6 packet with a Fragment header is one even if it is whole (RFC 6946).
+pub(crate) fn is_fragment(ip_packet: &[u8]) -> bool {
+    match ip_packet.first().map(|byte| byte >> 4) {
+        #[cfg(feature = "ipv4")]
+        Some(4) => Ipv4Packet::new_checked(ip_packet)
+            .is_ok_and(|packet| packet.more_frags() || packet.frag_offset() != 0),
+        #[cfg(feature = "ipv6")]
+        Some(6) => Ipv6Packet::new_checked(ip_packet)
+            .is_ok_and(|packet| fragment_header(&packet).is_some()),
+        _ => false,
+    }
+}
+
+/// The packet from its Fragment header on.
+#[cfg(feature = "ipv6")]
+pub(super) fn fragment_header<'p>(packet: &Ipv6Packet<&'p [u8]>) -> Option<&'p [u8]> {
+    let (next_header, rest) = skip_options(packet.next_header(), packet.payload())?;
+    (next_header == IpProtocol::Ipv6Frag).then_some(rest)
+}
+
+/// Walks over the extension headers that may stand before a Fragment or transport header (RFC 8200 §4.1).
+#[cfg(feature = "ipv6")]
+pub(super) fn skip_options(
+    mut next_header: IpProtocol,
+    mut rest: &[u8],
+) -> Option<(IpProtocol, &[u8])> {
+    use IpProtocol::{HopByHop, Ipv6Opts, Ipv6Route};
+    while matches!(next_header, HopByHop | Ipv6Route | Ipv6Opts) {
+        let &[following, length, ..] = rest else {
+            return None;
+        };
+        next_header = following.into();
+        rest = rest.get(8 + 8 * usize::from(length)..)?;
+    }
+    Some((next_header, rest))
 }
 
 /// Whether an Ethernet header is addressed to one station (RFC 1122 §4.2.3.10: TCP is never broadcast).
@@ -193,8 +235,7 @@ fn ipv4(octets: &[u8]) -> Option<IpAddr> {
 }
 
 fn ipv6(octets: &[u8]) -> Option<IpAddr> {
-    let octets: [u8; 16] = octets.try_into().ok()?;
-    Some(IpAddr::V6(Ipv6Addr::from(octets)))
+    ip::v6(octets.try_into().ok()?).map(IpAddr::V6)
 }
 
 /// The fields of a TCP header that the heart follows.

@@ -19,10 +19,10 @@ use super::flow::to_smoltcp;
 use super::frame::ICMP;
 #[cfg(feature = "ipv6")]
 use super::frame::ICMPV6;
-use super::frame::{Frame, Packet, Segment, TCP, UDP, before};
+use super::frame::{Frame, Packet, Segment, TCP, UDP, before, is_fragment};
 use super::ingress::Incoming;
 use super::slot::Kind;
-use super::{Fd, Stack, flow, fragment};
+use super::{Fd, Stack, flow};
 use crate::Result;
 use crate::trace::{
     Call, Cause, Direction, DropReason, Event, Flow, Happening, Observer, Outcome, Protocol,
@@ -191,7 +191,7 @@ pub(super) fn flow_of(direction: Direction, medium: Medium, frame: &[u8]) -> Opt
     let Frame::Ip { packet, .. } = Frame::parse(medium, frame) else {
         return None;
     };
-    if fragment::is_fragment(packet) {
+    if is_fragment(packet) {
         return None; // of most the ports are in another frame
     }
     let packet = Packet::parse(packet)?;
@@ -201,7 +201,7 @@ pub(super) fn flow_of(direction: Direction, medium: Medium, frame: &[u8]) -> Opt
         _ => return None,
     };
     let flow = packet.flow()?;
-    let (destination, source) = (flow.local.pair().into(), flow.remote.pair().into());
+    let (destination, source) = (flow.local.shown(), flow.remote.shown());
     let (local, remote) = match direction {
         Direction::In => (destination, source),
         Direction::Out => (source, destination),
@@ -298,7 +298,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.observer.is_listening() {
             return None;
         }
-        let row = self.interfaces.get(usize::from(interface))?.as_ref()?;
+        let row = self.interfaces.get(interface)?;
         self.pane(interface, row.medium, slot)
     }
 
@@ -342,8 +342,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The descriptor that a conversation's frames are for.
     fn socket_of(&self, flow: &Flow) -> Option<u16> {
         let inner = flow::Flow {
-            local: flow::Endpoint::from_socket_addr(flow.local),
-            remote: flow::Endpoint::from_socket_addr(flow.remote),
+            local: flow::Endpoint::from_socket_addr(flow.local).ok()?,
+            remote: flow::Endpoint::from_socket_addr(flow.remote).ok()?,
         };
         let slot = match flow.protocol {
             Protocol::Tcp => self.find_flow(&inner),
@@ -378,9 +378,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         }
         let interface = self.slots[usize::from(slot)].interface;
-        let medium = self.interfaces[usize::from(interface)]
-            .as_ref()
-            .map(|i| i.medium);
+        let medium = self.interfaces.get(interface).map(|i| i.medium);
         let event = Event {
             time: self.now,
             interface: Some(interface),
@@ -549,8 +547,8 @@ impl<'a, O: Observer> Stack<'a, O> {
 fn public(protocol: Protocol, flow: &flow::Flow) -> Flow {
     Flow {
         protocol,
-        local: flow.local.pair().into(),
-        remote: flow.remote.pair().into(),
+        local: flow.local.shown(),
+        remote: flow.remote.shown(),
     }
 }
 
@@ -608,16 +606,5 @@ pub(super) fn is_checksum_right(incoming: &Incoming<'_>, packet: &Packet<'_>) ->
             pseudo.add(transport).is_right()
         }
         _ => true,
-    }
-}
-
-impl From<fragment::Reason> for DropReason {
-    fn from(reason: fragment::Reason) -> DropReason {
-        match reason {
-            fragment::Reason::Malformed => DropReason::Malformed,
-            #[cfg(feature = "ipv4")]
-            fragment::Reason::Checksum => DropReason::Checksum,
-            _ => DropReason::Fragment,
-        }
     }
 }

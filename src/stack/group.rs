@@ -1,11 +1,8 @@
 //! The groups of the sockets: who joined which on which link, and how the link's routers hear of it.
 
-#[cfg(feature = "ipv6")]
-use core::net::Ipv6Addr;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{self, Ipv4Addr};
 
 use heapless::Vec;
-use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 #[cfg(feature = "ipv6")]
@@ -16,7 +13,10 @@ use super::frame::{ICMPV6, IGMP, Packet};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
 use super::interface::{LOOPBACK, NetworkInterface};
-use super::link;
+#[cfg(feature = "ipv6")]
+use super::ip::Ipv6Addr;
+use super::ip::{self, IpAddr};
+use super::link::{self, Transmit};
 use super::multicast::{self, Heard};
 #[cfg(feature = "ipv6")]
 use super::neighbor::solicited_node;
@@ -24,6 +24,8 @@ use super::outgoing::Outgoing;
 use super::{Domain, Fd, InterfaceId, Stack, glass};
 use crate::trace::{Call, Cause, Observer};
 use crate::{Error, Limit, Result};
+
+pub(super) use super::multicast::Memberships;
 
 /// Memberships of all sockets of a stack.
 const MEMBERSHIPS: usize = if cfg!(feature = "std") { 128 } else { 8 };
@@ -50,7 +52,7 @@ pub(super) struct Membership {
 pub(super) type Joined = Vec<Membership, MEMBERSHIPS>;
 
 impl<'a, O: Observer> Stack<'a, O> {
-    /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP`: a datagram or raw socket joins a group on a link; without one, on that which
+    /// `IP_ADD_MEMBERSHIP`, `IPV6_JOIN_GROUP` (feature `multicast`): a datagram or raw socket joins a group on a link; without one, on that which
     /// the route to the group takes. The first membership of a link is reported to its routers (IGMPv2, MLDv2), and taken
     /// back when the last socket has left or closed. An IPv6 socket may join groups of both families, as on Linux.
     ///
@@ -62,7 +64,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// groups of a link (8 and 6 without feature `std`), [`Error::NotSupported`] for a stream.
     ///
     /// ```
-    /// # use core::net::Ipv4Addr;
+    /// # use core::net::{self, Ipv4Addr};
     /// # use glasstack::{Error, Stack, device::Wire, smoltcp::phy::Medium, stack::{Capacity, Domain, Type}};
     /// # fn main() -> glasstack::Result<()> {
     /// # let (mut wire, _) = Wire::pair(Medium::Ethernet, 1514);
@@ -82,11 +84,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn join_group(
         &mut self,
         fd: Fd,
-        group: IpAddr,
+        group: net::IpAddr,
         interface: Option<InterfaceId>,
     ) -> Result<()> {
         self.begin_call();
-        let result = self.join_group_untold(fd, group, interface);
+        let result =
+            ip::inward(group).and_then(|group| self.join_group_untold(fd, group, interface));
         self.told(Some(fd), Call::JoinGroup(group), result, glass::done)
     }
 
@@ -123,11 +126,12 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub fn leave_group(
         &mut self,
         fd: Fd,
-        group: IpAddr,
+        group: net::IpAddr,
         interface: Option<InterfaceId>,
     ) -> Result<()> {
         self.begin_call();
-        let result = self.leave_group_untold(fd, group, interface);
+        let result =
+            ip::inward(group).and_then(|group| self.leave_group_untold(fd, group, interface));
         self.told(Some(fd), Call::LeaveGroup(group), result, glass::done)
     }
 
@@ -153,17 +157,19 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// The groups that a link is in, besides those of all hosts, and how many sockets (or addresses, of their solicited-node
     /// groups: RFC 4291 §2.7.1) joined each, as `ip maddress` lists them.
-    pub fn groups(&self, interface: InterfaceId) -> impl Iterator<Item = (IpAddr, u16)> {
-        let row = self.interfaces.get(usize::from(interface.0));
-        let row = row.and_then(Option::as_ref);
-        row.into_iter().flat_map(|row| row.memberships.groups())
+    pub fn groups(&self, interface: InterfaceId) -> impl Iterator<Item = (net::IpAddr, u16)> {
+        let row = self.interfaces.get(interface.0);
+        row.into_iter()
+            .flat_map(|row| row.memberships.groups())
+            .map(|(group, count)| (ip::outward(group), count))
     }
 
     /// The interface that has an address of this host's: how `IP_ADD_MEMBERSHIP` names one. [`Error::NoDevice`] where none
     /// has it.
-    pub fn interface_of(&self, address: IpAddr) -> Result<InterfaceId> {
-        let mut rows = (0..).zip(self.interfaces.iter());
-        let found = rows.find(|(_, row)| row.as_ref().is_some_and(|row| row.has(address)));
+    pub fn interface_of(&self, address: net::IpAddr) -> Result<InterfaceId> {
+        let address = ip::inward(address).map_err(|_| Error::NoDevice)?;
+        let mut rows = self.interfaces.iter();
+        let found = rows.find(|(_, row)| row.has(address));
         let found = found.map(|(index, _)| InterfaceId(index));
         found.ok_or(Error::NoDevice)
     }
@@ -195,8 +201,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// A link: what stays within the host has no groups.
     fn link_row(&mut self, index: u8) -> Result<&mut NetworkInterface> {
         self.interfaces
-            .get_mut(usize::from(index))
-            .and_then(Option::as_mut)
+            .get_mut(index)
             .filter(|_| index != LOOPBACK)
             .ok_or(Error::NoDevice)
     }
@@ -221,7 +226,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn hear_membership(&mut self, incoming: &Incoming<'_>, packet: &Packet<'_>) {
         let now = self.now;
         let secret = &mut self.secret;
-        if let Some(row) = &mut self.interfaces[usize::from(incoming.interface)] {
+        if let Some(row) = self.interfaces.get_mut(incoming.interface) {
             let heard = Heard {
                 source: packet.source,
                 #[cfg(feature = "ipv6")]
@@ -236,35 +241,29 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Tells the routers of a link what they are to know of its groups; says whether the device refused a frame.
-    pub(super) fn egress_memberships<D: Device + ?Sized>(
-        &mut self,
-        index: u8,
-        device: &mut D,
-    ) -> bool {
+    pub(super) fn egress_memberships(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         self.is_report_due(index) && self.send_reports(index, device)
     }
 
     fn is_report_due(&self, index: u8) -> bool {
-        let row = self.interfaces.get(usize::from(index));
-        let at = row
-            .and_then(Option::as_ref)
-            .and_then(NetworkInterface::reports_at);
+        let row = self.interfaces.get(index);
+        let at = row.and_then(NetworkInterface::reports_at);
         at.is_some_and(|at| at <= self.now)
     }
 
     #[inline(never)] // its buffer is for rare occasions
-    fn send_reports<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    fn send_reports(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         let mut message = [0; REPORT];
         self.cause = Cause::Timer;
         while self.is_report_due(index) {
             let pane = self.pane_of(index, None);
-            let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+            let Some(row) = self.interfaces.get_mut(index) else {
                 return false;
             };
-            let Some(token) = device.transmit(now) else {
+            if !device.has_room(now) {
                 return true;
-            };
+            }
             let secret = &mut self.secret;
             let random = &mut || secret.random_u64();
             let Some(told) = row.memberships.emit(&mut message, now, random) else {
@@ -281,7 +280,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             };
             let checksums = &row.checksums;
             let len = outgoing.frame_len();
-            link::fill(token, len, pane, &mut self.observer, |frame| {
+            link::transmit(device, now, len, pane, &mut self.observer, &mut |frame| {
                 outgoing.write(frame, checksums, |payload| {
                     payload.copy_from_slice(octets);
                     outgoing.seal(payload);

@@ -1,10 +1,10 @@
 //! The IP headers that the heart writes itself: of all packets but TCP's segments.
 
-use core::net::IpAddr;
-
 use smoltcp::phy::ChecksumCapabilities;
 
 use super::checksum::Sum;
+use super::fragment::Piece;
+use super::ip::IpAddr;
 
 pub(super) const IPV4_HEADER: usize = 20;
 pub(super) const IPV6_HEADER: usize = 40;
@@ -20,12 +20,15 @@ const FRAGMENT: u8 = 44;
 pub(super) enum Part {
     /// All of it, and nobody may cut it (RFC 6864 §4.1).
     Whole,
-    /// Some octets of its payload: `offset` is a multiple of eight, and where more follow, the part's length is, too.
-    Fragment {
-        identification: u32,
-        offset: u16,
-        more: bool,
-    },
+    /// All of it, with an identification for the pieces if a router cuts it. IPv6's do not.
+    #[cfg(not(feature = "path-mtu"))]
+    Fragmentable(u16),
+    /// Some octets of its payload.
+    #[cfg_attr(
+        not(feature = "fragments"),
+        expect(dead_code, reason = "there are no pieces")
+    )]
+    Fragment(Piece),
 }
 
 /// An IP header, to be written.
@@ -44,7 +47,7 @@ pub(super) struct Header {
 impl Header {
     /// How many octets it takes.
     pub(super) fn len(&self) -> usize {
-        let is_fragment = self.part != Part::Whole;
+        let is_fragment = matches!(self.part, Part::Fragment(_));
         match self.source {
             IpAddr::V4(_) => IPV4_HEADER + if self.router_alert { 4 } else { 0 },
             IpAddr::V6(_) => {
@@ -88,14 +91,9 @@ impl Header {
         let total = (len + payload_len) as u16;
         let (identification, flags) = match self.part {
             Part::Whole => (0, 0x4000), // "don't fragment"
-            Part::Fragment {
-                identification,
-                offset,
-                more,
-            } => (
-                identification as u16,
-                (offset / 8) | if more { 0x2000 } else { 0 },
-            ),
+            #[cfg(not(feature = "path-mtu"))]
+            Part::Fragmentable(identification) => (identification, 0),
+            Part::Fragment(piece) => piece.ipv4_fields(),
         };
         header[0] = 0x40 | (len / 4) as u8;
         header[1] = self.traffic_class;
@@ -125,8 +123,8 @@ impl Header {
         };
         let payload_len = (len - IPV6_HEADER + payload_len) as u16;
         let after_options = match self.part {
-            Part::Whole => self.protocol,
-            Part::Fragment { .. } => FRAGMENT,
+            Part::Fragment(_) => FRAGMENT,
+            _ => self.protocol,
         };
         header[0] = 0x60 | self.traffic_class >> 4;
         header[1] = self.traffic_class << 4;
@@ -145,21 +143,15 @@ impl Header {
             options[2..].copy_from_slice(&IPV6_ROUTER_ALERT);
             extensions = rest;
         }
-        if let Part::Fragment {
-            identification,
-            offset,
-            more,
-        } = self.part
-            && let Some(fragment) = extensions.first_chunk_mut::<IPV6_EXTENSION>()
+        if let Part::Fragment(piece) = self.part
+            && let Some(place) = extensions.first_chunk_mut::<IPV6_EXTENSION>()
         {
-            let [o0, o1] = (offset | u16::from(more)).to_be_bytes();
-            let [i0, i1, i2, i3] = identification.to_be_bytes();
-            *fragment = [self.protocol, 0, o0, o1, i0, i1, i2, i3];
+            *place = piece.ipv6_header(self.protocol);
         }
     }
 }
 
-#[cfg(all(test, feature = "ipv4", feature = "ipv6"))]
+#[cfg(all(test, feature = "ipv4", feature = "ipv6", feature = "fragments"))]
 #[allow(clippy::unwrap_used)] // A test may fail.
 mod tests {
     use super::*;
@@ -185,11 +177,11 @@ mod tests {
     fn an_ipv4_header_reads_as_it_was_written() {
         let mut packet = [0xaa; 64];
         let header = Header {
-            part: Part::Fragment {
+            part: Part::Fragment(Piece {
                 identification: 0x1234,
                 offset: 1480,
                 more: true,
-            },
+            }),
             ..header("10.0.0.1", "10.0.0.2")
         };
         header.write(&mut packet, 44, &ChecksumCapabilities::default());
@@ -209,11 +201,11 @@ mod tests {
         let mut packet = [0xaa; 60];
         let header = Header {
             router_alert: true,
-            part: Part::Fragment {
+            part: Part::Fragment(Piece {
                 identification: 7,
                 offset: 8,
                 more: false,
-            },
+            }),
             ..header("fd00::1", "fd00::2")
         };
         assert_eq!(header.len(), 56);

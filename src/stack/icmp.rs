@@ -9,17 +9,18 @@
 //! | "fragmentation needed", "packet too big" | | shorter packets, and what was lost is sent again (RFC 1191, RFC 8201) | shorter packets, as of raw sockets and echo replies |
 //! | source quench (RFC 6633), redirect, parameter problem | | | |
 
-use smoltcp::phy::TxToken;
 use smoltcp::socket::tcp::State;
 
 use super::amend::unacknowledged;
 use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
-use super::frame::{ICMP, ICMPV6, Packet, TCP, UDP, before};
+use super::frame::{ICMP, Packet, TCP, UDP, before};
 use super::ingress::Incoming;
+use super::ip;
+use super::link::Transmit;
+#[cfg(feature = "ipv6")]
 use super::multicast;
 use super::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
-use super::path::mtu_of;
 use super::slot::Kind;
 use super::{Protocol, Stack};
 use crate::Error;
@@ -36,10 +37,10 @@ const FRAGMENT: u8 = 44;
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes an ICMP message in, whose checksum is right.
-    pub(super) fn ingress_icmp<T: TxToken>(
+    pub(super) fn ingress_icmp(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let is_v6 = packet.source.is_ipv6();
@@ -52,6 +53,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Some(&(NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT)) if is_v6 => {
                 self.hear_neighbor(incoming, token, packet);
             }
+            #[cfg(feature = "ipv6")]
             Some(kind) if is_v6 && multicast::is_mld(*kind) => {
                 self.hear_membership(incoming, packet);
             }
@@ -74,9 +76,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let error = match (message, quote.protocol) {
             (Message::TooBig { next_hop }, _) => {
-                if self.has_sent(interface, &quote) {
-                    self.hear_too_big(&quote, next_hop);
-                }
+                self.hear_too_big(interface, &quote, next_hop);
                 Error::MessageTooLong
             }
             (Message::Unreachable(error), TCP) => {
@@ -90,18 +90,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             (Message::Unreachable(error), _) => error,
         };
         self.raw_error(interface, Protocol(quote.protocol), &quote.flow, error);
-    }
-
-    /// Whether what is quoted may be something that this host has sent just now.
-    fn has_sent(&self, interface: u8, quote: &Quote) -> bool {
-        match quote.protocol {
-            TCP => self.find_sender(interface, quote).is_some(),
-            UDP => self.is_sent_from_socket(&quote.flow),
-            _ => {
-                self.has_raw_socket(Protocol(quote.protocol))
-                    || quote.is_echo_reply() && self.has_answered(quote.flow.remote.addr)
-            }
-        }
     }
 
     fn tcp_error(&mut self, interface: u8, quote: &Quote, error: Error) {
@@ -119,7 +107,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// The connection that has sent what is quoted, if that is still under way. A handshake from outside is nobody's yet, and
     /// goes on.
-    fn find_sender(&self, interface: u8, quote: &Quote) -> Option<u16> {
+    pub(super) fn find_sender(&self, interface: u8, quote: &Quote) -> Option<u16> {
         let slot = self.find_flow(&quote.flow)?;
         let place = &self.slots[usize::from(slot)];
         let (socket, connection) = place.tcp_ref()?;
@@ -130,27 +118,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             }),
         };
         (place.interface == interface && is_under_way).then_some(slot)
-    }
-
-    fn hear_too_big(&mut self, quote: &Quote, next_hop: u32) {
-        let destination = quote.flow.remote.addr;
-        if let Some(mtu) = mtu_of(destination, quote.len, next_hop) {
-            self.lower_path(destination, mtu);
-        }
-    }
-
-    /// Whether a datagram socket may have sent from one end of a flow to the other.
-    fn is_sent_from_socket(&self, flow: &Flow) -> bool {
-        let hash = self.secret.port_hash(false, flow.local.port);
-        self.ports.candidates(hash).any(|index| {
-            let row = self.descriptors.peek(index);
-            let Socket::Datagram { peer, .. } = row.socket else {
-                return false;
-            };
-            row.local.port == flow.local.port
-                && row.scope().contains(flow.local.addr)
-                && peer.is_none_or(|peer| peer == flow.remote)
-        })
     }
 
     /// Only a connected datagram socket hears of its peer's port (as Linux without `IP_RECVERR`).
@@ -214,21 +181,16 @@ impl Message {
 }
 
 /// The packet that an error quotes: one that this host sent.
-struct Quote {
+pub(super) struct Quote {
     /// Octets of the packet, of which the quote may be a part.
-    len: usize,
-    protocol: u8,
-    flow: Flow,
+    #[cfg_attr(not(feature = "path-mtu"), expect(dead_code, reason = "nobody asks"))]
+    pub(super) len: usize,
+    pub(super) protocol: u8,
+    pub(super) flow: Flow,
     seq: u32,
 }
 
 impl Quote {
-    /// Type and code stand where a port does.
-    fn is_echo_reply(&self) -> bool {
-        let start = (self.protocol, self.flow.local.port);
-        start == (ICMP, 0) || start == (ICMPV6, 129 << 8)
-    }
-
     /// Reads a quote, of which only eight octets behind the IP header are sure to be there (RFC 792).
     fn parse(quoted: &[u8]) -> Option<Quote> {
         let (header_len, len, protocol, source, destination) = match quoted.first()? >> 4 {
@@ -260,7 +222,13 @@ impl Quote {
                     }
                     protocol => (40, protocol),
                 };
-                (header_len, len, protocol, source.into(), destination.into())
+                (
+                    header_len,
+                    len,
+                    protocol,
+                    ip::v6(source)?.into(),
+                    ip::v6(destination)?.into(),
+                )
             }
             _ => return None,
         };

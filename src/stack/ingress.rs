@@ -1,9 +1,7 @@
 //! What comes in: each frame finds the one socket it is for and is handed to smoltcp with that socket alone.
 
-use core::net::IpAddr;
-
 use smoltcp::iface::SocketSet;
-use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta, TxToken};
+use smoltcp::phy::{DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::socket::tcp::State;
 
 use super::Stack;
@@ -11,18 +9,17 @@ use super::challenge::Verdict;
 use super::checksum::Sum;
 use super::connection::Role;
 use super::datagram::{Content, Envelope, Posted};
-use super::door::{DoorIn, Sent, Watch};
+use super::door::{Door, Sent, Watch};
 use super::flow::Flow;
-use super::fragment::{self, Outcome};
 use super::frame::is_link_unicast;
 use super::frame::{
     self, ETHERNET_HEADER, Frame, ICMP, ICMPV6, IGMP, NO_NEXT_HEADER, Packet, Segment, TCP, UDP,
 };
 use super::glass::is_checksum_right;
 use super::interface::LOOPBACK;
-use super::link::Link;
+use super::ip::IpAddr;
+use super::link::{Link, Transmit};
 use super::listen::{Arrival, Syn};
-use super::multicast::is_of_routers;
 use super::slot::{Kind, Slot};
 use crate::trace::{Cause, DropReason, Observer};
 
@@ -59,15 +56,15 @@ impl<'f> Incoming<'f> {
 impl<'a, O: Observer> Stack<'a, O> {
     /// Takes one frame in.
     #[inline]
-    pub(super) fn ingress<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
+    pub(super) fn ingress(&mut self, incoming: &Incoming<'_>, token: &mut dyn Transmit) {
         self.cause = Cause::Segment;
         self.tell_in(incoming);
-        let interface = self.interfaces[usize::from(incoming.interface)].as_ref();
+        let interface = self.interfaces.get(incoming.interface);
         if interface.is_some_and(|interface| !interface.is_up) {
             return self.tell_drop(incoming, DropReason::LinkDown);
         }
         match Frame::parse(incoming.capabilities.medium, incoming.frame) {
-            Frame::Ip { link, packet } if fragment::is_fragment(packet) => {
+            Frame::Ip { link, packet } if frame::is_fragment(packet) => {
                 self.ingress_fragment(incoming, token, link, packet);
             }
             Frame::Ip { link, packet } => self.ingress_packet(incoming, token, link, packet),
@@ -76,44 +73,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
     }
 
-    /// Takes in a fragment, and the packet that it makes whole.
-    fn ingress_fragment<T: TxToken>(
-        &mut self,
-        incoming: &Incoming<'_>,
-        token: T,
-        link: &[u8],
-        packet: &[u8],
-    ) {
-        if !self.is_for_us(incoming.interface, link) {
-            return;
-        }
-        match self
-            .reassemblies
-            .add(self.now, incoming.interface, link, packet)
-        {
-            Outcome::Incomplete => {}
-            Outcome::Complete(complete) => {
-                let whole = Incoming {
-                    frame: complete.frame(),
-                    is_reassembled: true,
-                    ..*incoming
-                };
-                let parts = Frame::parse(incoming.capabilities.medium, whole.frame);
-                if let Frame::Ip { link, packet } = parts {
-                    self.ingress_packet(&whole, token, link, packet);
-                }
-                self.put_back(complete);
-            }
-            Outcome::Dropped(reason) => self.tell_drop(incoming, reason.into()),
-        }
-    }
-
     /// Takes in a frame with a whole IP packet.
     #[inline]
-    fn ingress_packet<T: TxToken>(
+    pub(super) fn ingress_packet(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         link: &[u8],
         packet: &[u8],
     ) {
@@ -125,7 +90,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 // smoltcp drops it without a word.
                 self.tell_drop(incoming, DropReason::Checksum);
             }
-            if self.raw_sockets > 0
+            if self.raw_sockets.are_open()
                 && self.is_for_this_host(incoming, link, &packet)
                 && !self.is_martian(incoming, &packet)
                 && is_header_right(incoming, &packet)
@@ -134,7 +99,6 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return self.ingress_tcp(incoming, token, link, &packet);
         }
-        #[cfg(feature = "ipv4")]
         if self.is_answer(incoming, &packet)
             && is_header_right(incoming, &packet)
             && is_checksum_right(incoming, &packet)
@@ -161,7 +125,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return self.refuse_option(incoming, token, &packet, pointer);
         }
         // A raw socket sees checksums as they are, but for ICMPv6's, which the stack sees to (RFC 3542 §3.1).
-        let is_shown = self.raw_sockets > 0 && (is_right || packet.protocol != ICMPV6);
+        let is_shown = self.raw_sockets.are_open() && (is_right || packet.protocol != ICMPV6);
         let is_copied = is_shown && self.copy_to_raw_sockets(incoming, &packet);
         if !is_right {
             return self.tell_drop(incoming, DropReason::Checksum);
@@ -183,10 +147,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     #[inline]
-    fn ingress_tcp<T: TxToken>(
+    fn ingress_tcp(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         link: &[u8],
         packet: &Packet<'_>,
     ) {
@@ -247,7 +211,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(to) = link.first_chunk().filter(|_| is_link_unicast(link)) else {
             return true;
         };
-        let interface = self.interfaces[usize::from(interface)].as_ref();
+        let interface = self.interfaces.get(interface);
         interface.is_some_and(|interface| interface.hardware.is_none_or(|own| own == *to))
     }
 
@@ -257,8 +221,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let to = packet.destination;
         self.is_for_us(incoming.interface, link)
             && (self.is_local_to(incoming.interface, to)
-                || self.interfaces[usize::from(incoming.interface)]
-                    .as_ref()
+                || self
+                    .interfaces
+                    .get(incoming.interface)
                     .is_some_and(|interface| interface.is_broadcast(to) || interface.is_member(to)))
     }
 
@@ -297,7 +262,12 @@ impl<'a, O: Observer> Stack<'a, O> {
             })
     }
 
-    fn ingress_udp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T, packet: &Packet<'_>) {
+    fn ingress_udp(
+        &mut self,
+        incoming: &Incoming<'_>,
+        token: &mut dyn Transmit,
+        packet: &Packet<'_>,
+    ) {
         let Some((flow, payload)) = packet.datagram() else {
             return self.tell_drop(incoming, DropReason::Malformed);
         };
@@ -314,7 +284,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         match self.post(&envelope, &[payload]) {
             Posted::Delivered => {}
-            #[cfg(feature = "ipv4")]
             Posted::Unknown if self.is_for_client(incoming.interface, &flow) => {}
             Posted::Full => self.tell_drop(incoming, DropReason::ReceiveQueueFull),
             Posted::Unknown => {
@@ -348,15 +317,15 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hands a frame to smoltcp, with the socket it is for or with none.
-    pub(super) fn deliver<T: TxToken>(
+    pub(super) fn deliver(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         to: Option<(u16, Option<Segment>)>,
     ) {
         let pane = self.pane_of(incoming.interface, to.map(|(slot, _)| slot));
         let stamp = to.and_then(|(slot, _)| self.slots[usize::from(slot)].stamp());
-        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+        let Some(interface) = self.interfaces.get_mut(incoming.interface) else {
             return;
         };
         // smoltcp answers to where the frame came from.
@@ -371,11 +340,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp,
             observer: &mut self.observer,
         };
-        let mut door = DoorIn {
+        let mut door = Door {
             packet: Some(incoming.packet()),
             meta: incoming.meta,
-            token: Some(token),
-            capabilities: incoming.capabilities,
+            device: token,
             watch: &mut watch,
         };
         let Some((slot, segment)) = to else {
@@ -418,8 +386,9 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn is_local_to(&self, interface: u8, addr: IpAddr) -> bool {
         match interface {
             LOOPBACK => addr.is_loopback() || self.is_own(addr),
-            _ => self.interfaces[usize::from(interface)]
-                .as_ref()
+            _ => self
+                .interfaces
+                .get(interface)
                 .is_some_and(|interface| interface.has(addr)),
         }
     }
@@ -429,4 +398,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 fn is_header_right(incoming: &Incoming<'_>, packet: &Packet<'_>) -> bool {
     let is_checked = packet.source.is_ipv4() && incoming.capabilities.checksum.ipv4.rx();
     !is_checked || Sum::ZERO.add(packet.header).is_right()
+}
+
+/// Whether a group is that of routers: no host is in it, and misses nothing.
+fn is_of_routers(group: IpAddr) -> bool {
+    match group {
+        IpAddr::V4(v4) => matches!(v4.octets(), [224, 0, 0, 2 | 22]),
+        IpAddr::V6(v6) => matches!(v6.segments(), [0xff02, 0, 0, 0, 0, 0, 0, 2 | 0x16]),
+    }
 }

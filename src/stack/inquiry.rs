@@ -1,12 +1,11 @@
 //! What `getsockopt` tells that is no setting: what a socket is, what waits, and how a connection fares.
 
-use core::net::IpAddr;
-
 use smoltcp::socket::tcp::{self, State};
 
 use super::connection::{Connection, control_len};
 use super::countdown::left;
 use super::fd::Socket;
+use super::ip::IpAddr;
 use super::option::{Options, TcpInformation};
 use super::slot::Slot;
 use super::{Fd, Stack, Type};
@@ -94,25 +93,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         })
     }
 
-    pub(super) fn path_mtu_of(&mut self, fd: Fd) -> Result<u16> {
-        if let Some(connection) = self.connection_of(fd) {
-            return match connection.state {
-                State::Closed => Err(Error::NotConnected),
-                _ => Ok(connection.path_mtu),
-            };
-        }
-        let row = self.descriptors.get(fd)?;
-        let Socket::Datagram {
-            peer: Some(peer), ..
-        } = row.socket
-        else {
-            return Err(Error::NotConnected);
-        };
-        let link = self.route(row.local.addr, peer.addr)?.mtu;
-        let link = u16::try_from(link).unwrap_or(u16::MAX);
-        Ok(self.path_mtu(peer.addr).map_or(link, |mtu| mtu.min(link)))
-    }
-
     pub(super) fn tcp_information(&self, fd: Fd) -> Result<TcpInformation> {
         let row = self.descriptors.get(fd)?;
         let state = match row.socket {
@@ -164,7 +144,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             },
             receive_window: offered.max(0) as u32,
             segment_size: connection.segment_size(),
-            path_mtu: connection.path_mtu,
+            path_mtu: connection.path_mtu(),
             octets_written: connection.written,
             octets_acknowledged: connection.written.saturating_sub(queued),
             octets_received: received,

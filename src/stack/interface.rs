@@ -1,9 +1,9 @@
 //! Interfaces, their addresses, and which of them leads to a destination.
 
-use core::net::IpAddr;
+use core::net;
 
 use smoltcp::iface::{Config, Interface};
-use smoltcp::phy::{ChecksumCapabilities, Device, Medium};
+use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use smoltcp::wire::HardwareAddress;
 
@@ -13,15 +13,17 @@ use super::autoconfiguration::Autoconfiguration;
 use super::door::Packets;
 use super::flow::to_smoltcp;
 use super::frame::ETHERNET_HEADER;
+use super::group::Memberships;
 #[cfg(feature = "ipv6")]
 use super::group::SolicitedNodes;
-#[cfg(feature = "ipv4")]
+use super::ip::{self, IpAddr};
 use super::leasing::Client;
+use super::lifetime::Until;
 use super::link::{Hardware, is_unicast};
 use super::list::List;
-use super::multicast::Memberships;
-use super::neighbor::{Neighbors, solicited_node};
-use super::policy::Candidate;
+use super::neighbor::Neighbors;
+#[cfg(feature = "ipv6")]
+use super::neighbor::solicited_node;
 use super::policy::select_source;
 use super::route::{Rank, RouteTable};
 use super::{InterfaceId, Stack};
@@ -61,7 +63,7 @@ pub(super) struct NetworkInterface {
     #[cfg(feature = "ipv6")]
     pub(super) detects_duplicates: bool,
     /// When something of an address or a route is due.
-    pub(super) configuration_at: Option<Instant>,
+    pub(super) configuration_at: Until,
     /// The link carries frames.
     pub(super) is_up: bool,
     pub(super) neighbors: Neighbors,
@@ -70,12 +72,9 @@ pub(super) struct NetworkInterface {
     #[cfg(feature = "ipv6")]
     pub(super) solicited: SolicitedNodes,
     /// Gets it an IPv4 address.
-    #[cfg(feature = "ipv4")]
     pub(super) client: Option<Client>,
     /// The device, as smoltcp sees it.
-    packets: Packets,
-    /// The longest packets that a DHCP server allows.
-    pub(super) lent_mtu: Option<usize>,
+    pub(super) packets: Packets,
     pub(super) due: List,
     pub(super) blocked: List,
     /// The device had no room for a frame the last time.
@@ -85,16 +84,15 @@ pub(super) struct NetworkInterface {
 }
 
 impl NetworkInterface {
-    pub(super) fn new<D: Device>(
-        device: &mut D,
+    pub(super) fn new(
+        capabilities: &DeviceCapabilities,
         hardware: Option<Hardware>,
         random_seed: u64,
         now: Instant,
     ) -> NetworkInterface {
-        let capabilities = device.capabilities();
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = random_seed;
-        let mut packets = Packets::of(&capabilities);
+        let mut packets = Packets::of(capabilities);
         let mut inner = Interface::new(config, &mut packets, now);
         inner.set_any_ip(true);
         NetworkInterface {
@@ -102,23 +100,21 @@ impl NetworkInterface {
             medium: capabilities.medium,
             hardware,
             mtu: capabilities.ip_mtu(),
-            checksums: capabilities.checksum,
+            checksums: capabilities.checksum.clone(),
             addresses: AddressTable::new(),
             routes: RouteTable::new(),
             #[cfg(feature = "ipv6")]
             autoconfiguration: None,
             #[cfg(feature = "ipv6")]
             detects_duplicates: false,
-            configuration_at: None,
+            configuration_at: Until::NEVER,
             is_up: true,
             neighbors: Neighbors::new(),
             memberships: Memberships::new(),
             #[cfg(feature = "ipv6")]
             solicited: SolicitedNodes::new(),
-            #[cfg(feature = "ipv4")]
             client: None,
             packets,
-            lent_mtu: None,
             due: List::new(),
             blocked: List::new(),
             refused: false,
@@ -148,11 +144,16 @@ impl NetworkInterface {
 
     /// Whether packets for a group are for this interface, too.
     pub(super) fn is_member(&self, group: IpAddr) -> bool {
-        self.memberships.is_member(group) || self.is_solicited_node(group)
+        #[cfg(feature = "ipv6")]
+        if self.is_solicited_node(group) {
+            return true;
+        }
+        self.memberships.is_member(group)
     }
 
     /// Whether neighbors ask in this group for one of its addresses (RFC 4291 §2.7.1). Of those that are not used yet, too:
     /// whoever has one of them is to be heard (RFC 4862 §5.4.2).
+    #[cfg(feature = "ipv6")]
     fn is_solicited_node(&self, group: IpAddr) -> bool {
         self.addresses.rows().any(|row| match row.addr {
             IpAddr::V6(own) => group == IpAddr::V6(solicited_node(own)),
@@ -212,7 +213,8 @@ impl NetworkInterface {
             true => least_mtu(false),
             false => LEAST_LENT_MTU,
         };
-        let lent = self.lent_mtu.map_or(longest, |mtu| mtu.max(least));
+        let lent = self.client.as_ref().and_then(Client::lent_mtu);
+        let lent = lent.map_or(longest, |mtu| mtu.max(least));
         #[cfg(feature = "ipv6")]
         let lent = {
             let autoconfiguration = self.autoconfiguration.as_ref();
@@ -220,7 +222,8 @@ impl NetworkInterface {
             advertised.map_or(lent, |mtu| lent.min(mtu as usize))
         };
         let mtu = lent.min(longest);
-        if mtu != self.mtu {
+        // Where nobody is heard about it, it stays.
+        if cfg!(feature = "_learned") && mtu != self.mtu {
             self.mtu = mtu;
             // smoltcp asks a device but once.
             let config = Config::new(HardwareAddress::Ip);
@@ -337,22 +340,15 @@ impl<O: Observer> Stack<'_, O> {
         };
         let seed = self.secret.random_u64();
         let now = self.now;
-        let mut places = self.interfaces.iter_mut().enumerate();
-        let Some((index, place)) = places.find(|(_, place)| place.is_none()) else {
-            return Err(Error::Exhausted(Limit::Interfaces));
-        };
-        *place = Some(NetworkInterface::new(device, hardware_address, seed, now));
-        Ok(InterfaceId(index as u8))
+        let link = NetworkInterface::new(&capabilities, hardware_address, seed, now);
+        let added = self.interfaces.add(link);
+        added.ok_or(Error::Exhausted(Limit::Interfaces))
     }
 
     /// Takes an interface back that was added just now, and that nothing has been sent on.
     #[cfg(feature = "std")]
     pub(crate) fn take_back_interface(&mut self, interface: InterfaceId) {
-        if interface.0 != LOOPBACK
-            && let Some(place) = self.interfaces.get_mut(usize::from(interface.0))
-        {
-            *place = None;
-        }
+        self.interfaces.remove(interface.0);
     }
 
     pub(super) fn interface_mut(
@@ -360,8 +356,7 @@ impl<O: Observer> Stack<'_, O> {
         interface: InterfaceId,
     ) -> Result<&mut NetworkInterface> {
         self.interfaces
-            .get_mut(usize::from(interface.0))
-            .and_then(Option::as_mut)
+            .get_mut(interface.0)
             .filter(|_| interface.0 != LOOPBACK)
             .ok_or(Error::InvalidArgument)
     }
@@ -369,68 +364,58 @@ impl<O: Observer> Stack<'_, O> {
     /// Whether an address is one of this host's.
     pub(super) fn is_own(&self, addr: IpAddr) -> bool {
         addr.is_loopback() || {
-            let mut interfaces = self.interfaces.iter().skip(1).flatten();
-            interfaces.any(|interface| interface.has(addr))
+            let mut links = self.interfaces.links();
+            links.any(|(_, link)| link.has(addr))
         }
     }
 
     /// An address of this host's to be known by: of an interface, else the loopback's. Never a link-local one (RFC 4291
     /// §2.5.6), which would not do for those behind a router.
     #[cfg(feature = "embedded-nal")]
-    pub(crate) fn own_address(&self, is_v4: bool) -> Option<IpAddr> {
-        let loopback: IpAddr = match is_v4 {
+    pub(crate) fn own_address(&self, is_v4: bool) -> Option<net::IpAddr> {
+        let loopback: net::IpAddr = match is_v4 {
             true => core::net::Ipv4Addr::LOCALHOST.into(),
             false => core::net::Ipv6Addr::LOCALHOST.into(),
         };
-        let interfaces = self.interfaces.iter().skip(1).flatten();
-        interfaces
-            .flat_map(|interface| interface.addresses.assigned())
+        let links = self.interfaces.links();
+        links
+            .flat_map(|(_, link)| link.addresses.assigned())
             .map(|row| row.addr)
             .find(|address| match address {
                 IpAddr::V4(_) => is_v4,
                 IpAddr::V6(v6) => !is_v4 && !v6.is_unicast_link_local(),
             })
-            .or_else(|| to_smoltcp(loopback).map(|_| loopback))
+            .map(ip::outward)
+            .or_else(|| {
+                ip::inward(loopback)
+                    .ok()
+                    .and_then(to_smoltcp)
+                    .map(|_| loopback)
+            })
     }
 
     /// The address that a socket bound to none would speak to `destination` from (RFC 6724 §5); `None` if there is no way
     /// to it.
-    pub fn source_for(&self, destination: IpAddr) -> Option<IpAddr> {
+    pub fn source_for(&self, destination: net::IpAddr) -> Option<net::IpAddr> {
+        let destination = ip::inward(destination).ok()?;
         let route = self.route(super::flow::UNSPECIFIED.addr, destination);
-        route.ok().map(|route| route.source)
-    }
-
-    /// What an address would be spoken to from, if there is a way to it.
-    pub(super) fn candidate_for(&self, addr: IpAddr) -> Option<Candidate> {
-        let route = self.route(super::flow::UNSPECIFIED.addr, addr).ok()?;
-        let row = self
-            .interfaces
-            .get(usize::from(route.interface))?
-            .as_ref()?;
-        let mut own = row.addresses.candidates(row.next_hop(addr));
-        let known = own.find(|candidate| candidate.addr == route.source);
-        Some(known.unwrap_or(Candidate {
-            addr: route.source,
-            prefix_len: 128,
-            is_deprecated: false,
-            is_outgoing: true,
-            is_of_next_hop: false,
-        }))
+        route.ok().map(|route| ip::outward(route.source))
     }
 
     /// Whether there is a way to an address.
     #[cfg(feature = "embedded-nal")]
-    pub(crate) fn is_reachable(&self, address: IpAddr) -> bool {
-        self.route(super::flow::UNSPECIFIED.addr, address).is_ok()
+    pub(crate) fn is_reachable(&self, address: net::IpAddr) -> bool {
+        let way = |address| self.route(super::flow::UNSPECIFIED.addr, address);
+        ip::inward(address).and_then(way).is_ok()
     }
 
     /// Whether an address is a broadcast address of some link.
     pub(super) fn is_broadcast(&self, addr: IpAddr) -> bool {
-        let mut interfaces = self.interfaces.iter().flatten();
+        let mut interfaces = self.interfaces.iter();
         match addr {
             #[cfg(feature = "ipv4")]
             IpAddr::V4(LOOPBACK_BROADCAST | core::net::Ipv4Addr::BROADCAST) => true,
-            _ => interfaces.any(|interface| interface.is_broadcast(addr)),
+            _ => interfaces.any(|(_, interface)| interface.is_broadcast(addr)),
         }
     }
 
@@ -470,11 +455,8 @@ impl<O: Observer> Stack<'_, O> {
             return Err(Error::InvalidArgument); // as Linux: 127.0.0.1 never leaves the host
         }
         let mut best: Option<(Rank, Route)> = None;
-        for (index, interface) in self.interfaces.iter().enumerate().skip(1) {
-            let Some(interface) = interface.as_ref().filter(|row| row.is_up) else {
-                continue;
-            };
-            if on.is_some_and(|on| usize::from(on) != index) {
+        for (index, interface) in self.interfaces.links().filter(|(_, link)| link.is_up) {
+            if on.is_some_and(|on| on != index) {
                 continue;
             }
             if bound.is_some_and(|bound| !interface.has(bound)) {
@@ -492,7 +474,7 @@ impl<O: Observer> Stack<'_, O> {
             };
             if best.is_none_or(|(so_far, _)| reach > so_far) {
                 let route = Route {
-                    interface: index as u8,
+                    interface: index,
                     source: bound.unwrap_or(source),
                     mtu: interface.mtu,
                 };

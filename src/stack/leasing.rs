@@ -1,11 +1,10 @@
 //! DHCP on an interface: how the client's messages travel, what its lease gives the interface, and what goes away with it.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddrV4};
 
-use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
-use super::address::{Lifetimes, Origin, Row};
+use super::address::{Origin, Row};
 use super::conflict::{Arp, Detection, Finding};
 use super::datagram::{Content, DISCOVERY_INTERVAL, DISCOVERY_TIMEOUT, Envelope, UDP_HEADER};
 use super::dhcp::{CLIENT_PORT, Dhcp, Event, Lease, MESSAGE_LEN, SERVER_PORT};
@@ -15,7 +14,10 @@ use super::frame::{Packet, UDP};
 use super::header::Part;
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
-use super::link::{BROADCAST, Hardware, Link};
+use super::ip::IpAddr;
+use super::lifetime::Lifetimes;
+use super::link::{BROADCAST, Hardware, Link, Transmit};
+use super::neighbor::{self, ARP_REQUEST};
 use super::outgoing::Outgoing;
 use super::route::{LEARNED_METRIC, Route};
 use super::waiting::Subject;
@@ -36,6 +38,8 @@ pub(super) struct Client {
     detection: Option<Detection>,
     /// The address that the interface has been given.
     given: Option<Ipv4Addr>,
+    /// The longest packets that the server allows.
+    lent_mtu: Option<usize>,
     /// Since when a message waits for its server's hardware address, and until when it is left alone.
     blocked: Option<(Instant, Instant)>,
 }
@@ -46,8 +50,14 @@ impl Client {
             dhcp: Dhcp::new(hardware, mtu, seed, now),
             detection: None,
             given: None,
+            lent_mtu: None,
             blocked: None,
         }
+    }
+
+    /// The longest packets that its server allows.
+    pub(super) fn lent_mtu(&self) -> Option<usize> {
+        self.lent_mtu
     }
 
     /// When it is to be polled. Nobody is asked over a link that is down.
@@ -75,7 +85,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// takes some seconds.
     ///
     /// [`Error::InvalidArgument`] for what is not an Ethernet with packets of 576 octets. Where DHCP has been started,
-    /// nothing changes.
+    /// nothing changes. All this is feature `dhcp`.
     pub fn start_dhcp(&mut self, interface: InterfaceId) -> Result<()> {
         let seed = self.secret.random_u64();
         let now = self.now;
@@ -114,14 +124,21 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// The lease that an interface lives on.
     pub fn lease(&self, interface: InterfaceId) -> Option<&Lease> {
-        let row = self.interfaces.get(usize::from(interface.0))?.as_ref()?;
+        let row = self.interfaces.get(interface.0)?;
         let client = row.client.as_ref()?;
         client.dhcp.lease().filter(|_| client.given.is_some())
     }
 
+    /// The name servers that an interface's lease names.
+    #[cfg(feature = "dns")]
+    pub(super) fn leased_name_servers(&self, interface: InterfaceId) -> &[Ipv4Addr] {
+        self.lease(interface)
+            .map_or(&[], |lease| &lease.name_servers)
+    }
+
     /// Whether no interface waits for its address.
     pub(super) fn has_all_leases(&self) -> bool {
-        let clients = self.interfaces.iter().flatten();
+        let clients = self.interfaces.links().map(|(_, row)| row);
         let mut clients = clients.filter_map(|row| row.client.as_ref());
         clients.all(|client| client.given.is_some() || client.dhcp.is_stopping())
     }
@@ -129,8 +146,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Whether datagrams to a port are for the interface's client.
     pub(super) fn is_for_client(&self, interface: u8, flow: &Flow) -> bool {
         let is_meant = flow.local.port == CLIENT_PORT && flow.remote.port == SERVER_PORT;
-        let row = self.interfaces.get(usize::from(interface));
-        is_meant && row.is_some_and(|row| row.as_ref().is_some_and(|row| row.client.is_some()))
+        let row = self.interfaces.get(interface);
+        is_meant && row.is_some_and(|row| row.client.is_some())
     }
 
     /// Hears a packet that arrived on the link, if it is a server's answer: one may be addressed to what is not the host's
@@ -160,11 +177,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hears an ARP packet, which may say whose the client's address is.
-    pub(super) fn hear_claim(&mut self, interface: u8, arp: &Arp) {
+    pub(super) fn hear_claim(&mut self, interface: u8, arp: &neighbor::Arp) {
         let now = self.now;
         if let Some(client) = self.client_mut(interface)
             && let Some(detection) = &mut client.detection
-            && let Some(finding) = detection.hear(now, arp)
+            && let Some(finding) = detection.hear(now, &Arp::from(arp))
         {
             let address = detection.address();
             self.find(interface, address, finding);
@@ -191,8 +208,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn client_mut(&mut self, interface: u8) -> Option<&mut Client> {
-        let row = self.interfaces.get_mut(usize::from(interface))?;
-        row.as_mut()?.client.as_mut()
+        let row = self.interfaces.get_mut(interface)?;
+        row.client.as_mut()
     }
 
     /// Tells the client what has been found out of its address.
@@ -226,7 +243,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (random, now) = (self.secret.random_u64(), self.now);
         // Given to this host by somebody who did not ask the server.
         let is_own = self.is_own(address.into());
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
+        let Some(row) = self.interfaces.get_mut(interface) else {
             return;
         };
         if let (Some(client), Some(hardware)) = (&mut row.client, row.hardware) {
@@ -240,12 +257,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Gives the interface what the lease says.
     fn apply(&mut self, interface: u8, lease: Lease) {
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
+        let Some(row) = self.interfaces.get_mut(interface) else {
             return;
         };
         let lifetimes = Lifetimes {
-            preferred_until: lease.expiry(),
-            valid_until: lease.expiry(),
+            preferred_until: lease.expiry().into(),
+            valid_until: lease.expiry().into(),
         };
         let leased = Row::new(lease.address.into(), lease.prefix_len, Origin::Dhcp);
         let leased = leased.with_lifetimes(lifetimes);
@@ -256,7 +273,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return;
         }
-        row.lent_mtu = lease.mtu.map(usize::from);
+        if let Some(client) = &mut row.client {
+            client.given = Some(lease.address);
+            client.lent_mtu = lease.mtu.map(usize::from);
+        }
         row.fit_mtu();
         row.routes.remove_all(Origin::Dhcp, |_| true);
         if let Some(router) = lease.router {
@@ -267,16 +287,13 @@ impl<'a, O: Observer> Stack<'a, O> {
             };
             row.routes.learn(route, Origin::Dhcp, None);
         }
-        if let Some(client) = &mut row.client {
-            client.given = Some(lease.address);
-        }
         self.settle_configuration(interface, self.cause);
         self.wakers.wake(Subject::Configured);
     }
 
     /// Takes away what the lease gave.
     fn take_lease_away(&mut self, interface: u8) {
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) else {
+        let Some(row) = self.interfaces.get_mut(interface) else {
             return;
         };
         let Some(client) = &mut row.client else {
@@ -286,23 +303,23 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(address) = client.given.take() else {
             return;
         };
+        client.lent_mtu = None;
         row.routes.remove_all(Origin::Dhcp, |_| true);
-        row.lent_mtu = None;
         row.fit_mtu();
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface)) {
+        if let Some(row) = self.interfaces.get_mut(interface) {
             row.addresses.remove(address.into());
         }
         self.settle_configuration(interface, self.cause);
     }
 
     /// Does what is due on an interface; says whether the device refused a frame.
-    pub(super) fn egress_client<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    pub(super) fn egress_client(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         if self.client_mut(index).is_none() {
             return false;
         }
         self.cause = Cause::Timer;
-        let row = self.interfaces.get(usize::from(index));
-        let is_up = row.is_some_and(|row| row.as_ref().is_some_and(|row| row.is_up));
+        let row = self.interfaces.get(index);
+        let is_up = row.is_some_and(|row| row.is_up);
         self.advance_client(index, is_up);
         let is_refused =
             is_up && (self.send_claims(index, device) || self.send_request(index, device));
@@ -310,7 +327,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             // The server of a link that is down is not to be told.
             if client.dhcp.is_over() || (client.dhcp.is_stopping() && !is_up) {
                 self.take_lease_away(index);
-                if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+                if let Some(row) = self.interfaces.get_mut(index) {
                     row.client = None;
                 }
             }
@@ -342,7 +359,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends the probes and announcements that are due; says whether the device refused one.
-    fn send_claims<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    fn send_claims(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
         while let Some(client) = self.client_mut(index)
             && let Some(detection) = client.detection
@@ -360,30 +377,55 @@ impl<'a, O: Observer> Stack<'a, O> {
         false
     }
 
+    /// Asks all for an address that this host is about to take, or tells them that it has: which, the sender's address says
+    /// (RFC 5227 §1.1). Says whether the device had room for it.
+    fn send_claim(
+        &mut self,
+        index: u8,
+        sender: Ipv4Addr,
+        address: Ipv4Addr,
+        device: &mut dyn Transmit,
+    ) -> bool {
+        let interface = self.interfaces.get(index);
+        let Some(own) = interface.and_then(|interface| interface.hardware) else {
+            return true;
+        };
+        let arp = neighbor::Arp {
+            operation: ARP_REQUEST,
+            sender: (own, sender.octets()),
+            target: ([0; 6], address.octets()),
+        };
+        let link = Link::Ethernet {
+            from: own,
+            to: BROADCAST,
+        };
+        self.send_arp(index, device, link, &arp)
+    }
+
     /// Sends the message that is due, if it is known where to; says whether the device refused it.
-    fn send_request<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) -> bool {
+    fn send_request(&mut self, index: u8, device: &mut dyn Transmit) -> bool {
         let now = self.now;
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+        let Some(row) = self.interfaces.get_mut(index) else {
             return false;
         };
         let Some(mut client) = row.client.take() else {
             return false;
         };
         let is_refused = self.send_request_of(&mut client, index, now, device);
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) {
+        if let Some(row) = self.interfaces.get_mut(index) {
             row.client = Some(client);
         }
         is_refused
     }
 
-    fn send_request_of<D: Device + ?Sized>(
+    fn send_request_of(
         &mut self,
         client: &mut Client,
         index: u8,
         now: Instant,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
-        let Some(Some(row)) = self.interfaces.get_mut(usize::from(index)) else {
+        let Some(row) = self.interfaces.get_mut(index) else {
             return false;
         };
         let Some(route) = client.dhcp.due(now) else {
@@ -419,12 +461,12 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Asks for the server's hardware address, up to a time: then the message counts as sent and lost, for the server may come
     /// back, or the others be asked.
-    fn wait_for_server<D: Device + ?Sized>(
+    fn wait_for_server(
         &mut self,
         client: &mut Client,
         index: u8,
         server: Ipv4Addr,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let now = self.now;
         let (since, until) = client.blocked.unwrap_or((now, now));
@@ -448,6 +490,17 @@ impl NetworkInterface {
                 to: BROADCAST,
             }),
             _ => self.link_to(destination.into(), now),
+        }
+    }
+}
+
+impl From<&neighbor::Arp> for Arp {
+    fn from(arp: &neighbor::Arp) -> Arp {
+        Arp {
+            is_request: arp.operation == ARP_REQUEST,
+            sender_hardware: arp.sender.0,
+            sender: arp.sender.1.into(),
+            target: arp.target.1.into(),
         }
     }
 }

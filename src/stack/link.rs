@@ -1,12 +1,11 @@
 //! The link below IP: what stands before a packet on an Ethernet, and how a frame of the heart's own leaves.
 
-use core::net::IpAddr;
-
-use smoltcp::phy::{Device, TxToken};
+use smoltcp::phy::{Device, PacketMeta, TxToken};
 use smoltcp::time::Instant;
 
 use super::frame::ETHERNET_HEADER;
 use super::glass::Pane;
+use super::ip::IpAddr;
 use crate::trace::Observer;
 
 pub(super) const ETHERTYPE_ARP: u16 = 0x0806;
@@ -88,39 +87,82 @@ impl Link {
     }
 }
 
-/// Fills a frame, which its observer is then told of.
-pub(super) fn fill<T: TxToken, O: Observer>(
-    token: T,
+/// Where frames leave: a device, or the room that came with a received frame. It is asked through a table of functions, so that
+/// the heart is in the machine code once, over however many kinds of devices it runs.
+pub(super) trait Transmit {
+    /// Whether there is room for a frame.
+    fn has_room(&mut self, now: Instant) -> bool;
+
+    /// Sends a frame of so many octets, which `write` writes; says whether there was room for it.
+    fn transmit(
+        &mut self,
+        now: Instant,
+        len: usize,
+        meta: PacketMeta,
+        write: &mut dyn FnMut(&mut [u8]),
+    ) -> bool;
+}
+
+/// A device.
+pub(super) struct Port<'d, D: ?Sized>(pub(super) &'d mut D);
+
+impl<D: Device + ?Sized> Transmit for Port<'_, D> {
+    fn has_room(&mut self, now: Instant) -> bool {
+        self.0.transmit(now).is_some()
+    }
+
+    fn transmit(
+        &mut self,
+        now: Instant,
+        len: usize,
+        meta: PacketMeta,
+        write: &mut dyn FnMut(&mut [u8]),
+    ) -> bool {
+        let token = self.0.transmit(now);
+        Reply(token).transmit(now, len, meta, write)
+    }
+}
+
+/// The room that came with a frame, for one.
+pub(super) struct Reply<T>(pub(super) Option<T>);
+
+impl<T: TxToken> Transmit for Reply<T> {
+    fn has_room(&mut self, _: Instant) -> bool {
+        self.0.is_some()
+    }
+
+    fn transmit(
+        &mut self,
+        _: Instant,
+        len: usize,
+        meta: PacketMeta,
+        write: &mut dyn FnMut(&mut [u8]),
+    ) -> bool {
+        let Some(mut token) = self.0.take() else {
+            return false;
+        };
+        token.set_meta(meta);
+        token.consume(len, write);
+        true
+    }
+}
+
+/// Sends a frame, which its observer is then told of, if the device has room for one; says whether it had.
+pub(super) fn transmit<O: Observer>(
+    device: &mut dyn Transmit,
+    now: Instant,
     len: usize,
-    pane: Option<Pane>,
+    mut pane: Option<Pane>,
     observer: &mut O,
-    write: impl FnOnce(&mut [u8]),
-) {
-    token.consume(len, |frame| {
+    write: &mut dyn FnMut(&mut [u8]),
+) -> bool {
+    device.transmit(now, len, PacketMeta::default(), &mut |frame| {
         // Who has no room for the frame says so by an empty one.
         if frame.len() == len {
             write(frame);
-            if let Some(mut pane) = pane {
+            if let Some(pane) = &mut pane {
                 pane.tell_out(observer, frame);
             }
         }
-    });
-}
-
-/// Sends a frame, if the device has room for one; says whether it had.
-pub(super) fn transmit<D: Device + ?Sized, O: Observer>(
-    device: &mut D,
-    now: Instant,
-    len: usize,
-    pane: Option<Pane>,
-    observer: &mut O,
-    write: impl FnOnce(&mut [u8]),
-) -> bool {
-    match device.transmit(now) {
-        Some(token) => {
-            fill(token, len, pane, observer, write);
-            true
-        }
-        None => false,
-    }
+    })
 }

@@ -13,7 +13,7 @@ use smoltcp::wire::{
 
 use super::Stack;
 use super::connection::{Connection, HALF_OPEN_GRACE, Role};
-use super::door::{DoorIn, Sent, VoidToken, Watch};
+use super::door::{Door, Sent, Void, Watch};
 use super::fd::Socket;
 use super::flow::{Flow, to_smoltcp};
 use super::frame::Packet;
@@ -281,12 +281,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp: None,
             observer: &mut (),
         };
-        let capabilities = smoltcp::phy::Device::capabilities(&super::door::Void);
-        let mut door = DoorIn {
+        let mut door = Door {
             packet: syn.emit(&mut buffer),
             meta: PacketMeta::default(),
-            token: Some(VoidToken),
-            capabilities: &capabilities,
+            device: &mut Void,
             watch: &mut watch,
         };
         if let (Some((socket, connection)), Some(local)) = (place.tcp(), flow.local.to_smoltcp()) {

@@ -82,8 +82,8 @@
 //! | `fd`, `slot`, `storage` | descriptors, sockets, and whose memory they are in |
 //! | `pollfd`, `waiting` | many sockets at once; who is woken when |
 //! | `snapshot`, `countdown` | every socket on one screen, and how its timer is known |
-//! | `interface`, `neighbor`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
-//! | `addressing`, `address`, `route` | the host's addresses and routes, and what follows from a change |
+//! | `interface`, `interfaces`, `loopback`, `neighbor`, `ip`, `flow`, `frame`, `checksum`, `door` | links and addresses, and what the heart reads of a frame |
+//! | `addressing`, `address`, `lifetime`, `route` | the host's addresses and routes, and what follows from a change |
 //! | `autoconfiguration` | IPv6 addresses and routers found by listening; whether another host has an address |
 //! | `policy` | which of several addresses serves best |
 //! | `option`, `inquiry`, `reuse` | what a socket is told, and asked; sockets that share a port |
@@ -98,6 +98,7 @@
 //! | `sequence` | what must not be predictable: sequence numbers, ports |
 //! | `resolver`, `dns` | names: the lookups, and a question's way from server to server |
 //! | `destination` | which of a name's addresses comes first |
+//! | `place` | memory that is put to use later |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod address;
@@ -109,45 +110,62 @@ mod autoconfiguration;
 mod call;
 mod challenge;
 pub(crate) mod checksum;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod conflict;
 mod connection;
 mod cork;
 mod countdown;
 mod datagram;
 mod deadline;
+#[cfg(feature = "dns")]
 mod destination;
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 mod dhcp;
+#[cfg(feature = "dns")]
 mod dns;
 mod door;
 mod egress;
 mod fd;
 mod flow;
+#[cfg_attr(not(feature = "fragments"), path = "fragment/absent.rs")]
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+#[cfg_attr(not(feature = "multicast"), path = "group/absent.rs")]
 mod group;
 mod header;
 mod icmp;
 mod ingress;
 mod inquiry;
 mod interface;
+mod interfaces;
+pub(crate) mod ip;
 mod keep_alive;
-#[cfg(feature = "ipv4")]
+#[cfg_attr(
+    not(all(feature = "dhcp", feature = "ipv4")),
+    path = "leasing/absent.rs"
+)]
 mod leasing;
+mod lifetime;
 mod link;
 mod list;
 mod listen;
+#[cfg_attr(not(feature = "loopback"), path = "loopback/absent.rs")]
+mod loopback;
+#[cfg(feature = "multicast")]
 mod multicast;
 mod neighbor;
 pub mod option;
 mod outgoing;
+#[cfg_attr(not(feature = "path-mtu"), path = "path/absent.rs")]
 mod path;
 mod persist;
+mod place;
 mod policy;
 mod pollfd;
+#[cfg_attr(not(feature = "raw"), path = "raw/absent.rs")]
 mod raw;
+#[cfg_attr(not(feature = "dns"), path = "resolver/absent.rs")]
 mod resolver;
 mod reuse;
 mod round_trip;
@@ -164,8 +182,7 @@ mod udp;
 mod waiting;
 mod window;
 
-use core::mem;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use managed::ManagedSlice;
 use smoltcp::phy::{Device, RxToken};
@@ -178,11 +195,13 @@ pub use connection::{
     CLOSE_TIMEOUT, CONNECT_TIMEOUT, DATA_TIMEOUT, HANDSHAKE_TIMEOUT, KEEP_ALIVE_PROBES,
     ORPHAN_TIMEOUT,
 };
-#[cfg(feature = "ipv4")]
+#[cfg(all(feature = "dhcp", feature = "ipv4"))]
 pub use dhcp::{Lease, Terms};
 pub use fd::Fd;
+#[cfg(feature = "fragments")]
 pub use fragment::storage_for as reassembly_storage;
 pub use pollfd::{Events, PollFd};
+#[cfg(feature = "dns")]
 pub use resolver::{Addresses, Lookup};
 pub use route::{InterfaceRoute, Route};
 #[cfg(feature = "alloc")]
@@ -192,19 +211,21 @@ pub use udp::Message;
 pub use waiting::Waiting;
 pub(crate) use waiting::Woken;
 
-use crate::device::Loopback;
 use crate::trace::{Cause, Observer};
 use answer::RateLimit;
-use datagram::Way;
 use deadline::Deadlines;
 use fd::Descriptors;
 use fragment::Reassemblies;
 use group::Joined;
 use ingress::Incoming;
-use interface::{LOOPBACK, NetworkInterface};
+#[cfg(feature = "loopback")]
+use interface::NetworkInterface;
+use interfaces::Interfaces;
+use link::{Port, Reply};
 use list::{Link, List};
 use listen::Pending;
 use path::Paths;
+use raw::RawSockets;
 use resolver::Resolver;
 use sequence::Secret;
 use slot::Slot;
@@ -235,7 +256,7 @@ pub enum Type {
     Stream,
     /// UDP.
     Datagram,
-    /// IP packets of one protocol.
+    /// IP packets of one protocol (feature `raw`).
     Raw(Protocol),
 }
 
@@ -335,7 +356,7 @@ pub struct Usage {
     pub connections: usize,
     /// UDP and raw sockets, those of the background included.
     pub datagrams: usize,
-    /// Name lookups, under way or done and not yet asked for.
+    /// Name lookups, under way or done and not yet asked for: with feature `dns`.
     pub lookups: usize,
     /// Wakers that wait.
     pub wakers: usize,
@@ -394,20 +415,16 @@ pub struct Stack<'a, O: Observer = ()> {
     binds: u32,
     /// What is known of the ways to other hosts.
     paths: Paths,
-    /// Whom the last long echo reply was for, and when.
-    answered: Option<(IpAddr, Instant)>,
-    interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
-    loopback: Loopback<'a>,
+    interfaces: Interfaces<'a>,
+    loopback: loopback::Queue<'a>,
     pending: Pending<'a>,
     /// A waiting SYN may find room now.
     room: bool,
     reassemblies: Reassemblies<'a>,
-    /// The way of the answer to the packet that has just been put together.
-    echo: Option<Way>,
     echoes: RateLimit,
     errors: RateLimit,
     /// How many raw sockets are open.
-    raw_sockets: u16,
+    raw_sockets: RawSockets,
     /// The groups of the sockets.
     joined: Joined,
     resolver: Resolver<'a>,
@@ -460,22 +477,23 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn assemble(parts: Parts<'a>, key: [u8; 16], observer: O) -> Self {
+        #[cfg_attr(not(feature = "loopback"), allow(unused_mut))]
         let mut secret = Secret::new(key);
         let Parts {
-            mut loopback,
-            mut interfaces,
+            loopback,
+            interfaces: links,
             mut members,
             ..
         } = parts;
-        let seed = secret.random_u64();
-        if let Some(place) = interfaces.first_mut() {
-            *place = Some(NetworkInterface::new(
-                &mut loopback,
-                None,
-                seed,
-                Instant::ZERO,
-            ));
-        }
+        #[cfg(feature = "loopback")]
+        let interfaces = {
+            let capabilities = loopback.capabilities();
+            let seed = secret.random_u64();
+            let row = NetworkInterface::new(&capabilities, None, seed, Instant::ZERO);
+            Interfaces::new(row, links)
+        };
+        #[cfg(not(feature = "loopback"))]
+        let interfaces = Interfaces::new(links);
         let mut free_connections = List::new();
         let mut free_datagrams = List::new();
         for slot in 0..parts.connections {
@@ -502,16 +520,14 @@ impl<'a, O: Observer> Stack<'a, O> {
             ports: parts.ports,
             binds: 0,
             paths: Paths::new(),
-            answered: None,
             interfaces,
             loopback,
             pending: parts.pending,
             room: false,
             reassemblies: parts.reassemblies,
-            echo: None,
             echoes: RateLimit::ECHOES,
             errors: RateLimit::ERRORS,
-            raw_sockets: 0,
+            raw_sockets: RawSockets::NONE,
             joined: Joined::new(),
             resolver: parts.resolver,
             wakers: parts.wakers,
@@ -548,7 +564,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         self.set_now(now);
         self.expire();
         let has_unread = self.poll_interface(interface.0, device);
-        if let Some(Some(row)) = self.interfaces.get_mut(usize::from(interface.0)) {
+        if let Some(row) = self.interfaces.get_mut(interface.0) {
             row.has_unread = has_unread;
         }
         self.poll_own_loopback();
@@ -557,7 +573,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         self.poll_streams();
         // What came over the loopback may have an answer that goes over the link, and the other way round.
-        self.egress(interface.0, device);
+        self.egress(interface.0, &mut Port(device));
         self.poll_own_loopback();
         if has_unread {
             return Some(self.now);
@@ -582,11 +598,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Says whether the device may have more frames than one `poll` takes in.
     fn poll_interface<D: Device + ?Sized>(&mut self, interface: u8, device: &mut D) -> bool {
-        if self
-            .interfaces
-            .get(usize::from(interface))
-            .is_none_or(Option::is_none)
-        {
+        if self.interfaces.get(interface).is_none() {
             return false;
         }
         let capabilities = device.capabilities();
@@ -605,35 +617,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                     capabilities: &capabilities,
                     is_reassembled: false,
                 };
-                self.ingress(&incoming, token);
+                self.ingress(&incoming, &mut Reply(Some(token)));
             });
         }
-        self.egress(interface, device);
+        self.egress(interface, &mut Port(device));
         has_unread
-    }
-
-    /// Carries what the host sends to itself, if it does.
-    #[inline]
-    fn poll_own_loopback(&mut self) {
-        if self.due > 0 || !self.loopback.is_empty() || self.resolver.is_sending_over(LOOPBACK) {
-            self.poll_own_loopback_until_quiet();
-        }
-    }
-
-    fn poll_own_loopback_until_quiet(&mut self) {
-        let is_quiet = |stack: &Self, loopback: &Loopback<'_>| {
-            let interface = stack.interfaces.first().and_then(Option::as_ref);
-            loopback.is_empty()
-                && interface.is_none_or(|interface| interface.due.is_empty())
-                && !stack.resolver.is_sending_over(LOOPBACK)
-        };
-        let mut loopback = mem::replace(&mut self.loopback, Loopback::empty());
-        for _ in 0..INGRESS_BURST {
-            if is_quiet(self, &loopback) {
-                break;
-            }
-            self.poll_interface(LOOPBACK, &mut loopback);
-        }
-        self.loopback = loopback;
     }
 }

@@ -3,12 +3,7 @@
 //! Who has been silent for long is asked again while it is still spoken to (RFC 4861 §7.3), so that a conversation does not
 //! stop each minute. Any number of neighbors is asked for at once, each of them once a second.
 
-use core::net::IpAddr;
-#[cfg(feature = "ipv4")]
-use core::net::Ipv4Addr;
-
 use heapless::Vec;
-use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
@@ -16,7 +11,10 @@ use super::frame::{ETHERNET_HEADER, ICMPV6, Packet};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
 use super::interface::NetworkInterface;
-use super::link::{self, BROADCAST, ETHERTYPE_ARP, Hardware, Link, group_hardware, is_unicast};
+use super::ip::{self, IpAddr, Ipv6Addr};
+use super::link::{
+    self, BROADCAST, ETHERTYPE_ARP, Hardware, Link, Transmit, group_hardware, is_unicast,
+};
 use super::outgoing::Outgoing;
 use crate::trace::Observer;
 
@@ -41,7 +39,7 @@ const QUESTIONS: usize = if cfg!(feature = "std") { 64 } else { 4 };
 /// An ARP packet for IPv4 on Ethernet.
 const ARP_LEN: usize = 28;
 const ARP_KIND: [u8; 6] = [0, 1, 0x08, 0, 6, 4];
-const ARP_REQUEST: u8 = 1;
+pub(super) const ARP_REQUEST: u8 = 1;
 const ARP_REPLY: u8 = 2;
 
 pub(super) const NEIGHBOR_SOLICITATION: u8 = 135;
@@ -240,15 +238,15 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Asks for the neighbor that leads to a destination, unless it has just been asked for; from the address that the packet
     /// comes from, if that is known (RFC 4861 §7.2.2). Says whether it is being asked for: a neighbor that was not has had no
     /// chance to answer.
-    pub(super) fn solicit<D: Device + ?Sized>(
+    pub(super) fn solicit(
         &mut self,
         index: u8,
         source: Option<IpAddr>,
         destination: IpAddr,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let now = self.now;
-        let Some(interface) = &mut self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get_mut(index) else {
             return true;
         };
         if !interface.is_up {
@@ -267,9 +265,9 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Asks the neighbor that was spoken to and has been silent for long, if there is one.
     #[inline]
-    pub(super) fn probe_neighbor<D: Device + ?Sized>(&mut self, index: u8, device: &mut D) {
+    pub(super) fn probe_neighbor(&mut self, index: u8, device: &mut dyn Transmit) {
         let now = self.now;
-        if let Some(interface) = &mut self.interfaces[usize::from(index)]
+        if let Some(interface) = self.interfaces.get_mut(index)
             && interface.neighbors.silent.is_some()
             && let Some((address, hardware)) = interface.neighbors.probe(now)
         {
@@ -278,15 +276,15 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends an ARP request or a neighbor solicitation: to all, or to where the neighbor was last.
-    fn ask_for<D: Device + ?Sized>(
+    fn ask_for(
         &mut self,
         index: u8,
         source: Option<IpAddr>,
         address: IpAddr,
         at: Option<Hardware>,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) {
-        let Some(interface) = &self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get(index) else {
             return;
         };
         let source = source
@@ -306,6 +304,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 // Without room the question is asked again with the slot's next turn.
                 self.send_arp(index, device, Link::Ethernet { from: own, to }, &arp);
             }
+            #[cfg(feature = "ipv6")]
             (IpAddr::V6(_), IpAddr::V6(target)) => {
                 let group = solicited_node(target);
                 let to = at.unwrap_or(group_hardware(group.into()));
@@ -325,49 +324,30 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Says whether the device had room for it.
-    fn send_arp<D: Device + ?Sized>(
+    pub(super) fn send_arp(
         &mut self,
         index: u8,
-        device: &mut D,
+        device: &mut dyn Transmit,
         link: Link,
         arp: &Arp,
     ) -> bool {
         let pane = self.pane_of(index, None);
         let len = ETHERNET_HEADER + ARP_LEN;
-        link::transmit(device, self.now, len, pane, &mut self.observer, |frame| {
-            link.write(frame, ETHERTYPE_ARP);
-            arp.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
-        })
-    }
-
-    /// Asks all for an address that this host is about to take, or tells them that it has: which, the sender's address says
-    /// (RFC 5227 §1.1). Says whether the device had room for it.
-    #[cfg(feature = "ipv4")]
-    pub(super) fn send_claim<D: Device + ?Sized>(
-        &mut self,
-        index: u8,
-        sender: Ipv4Addr,
-        address: Ipv4Addr,
-        device: &mut D,
-    ) -> bool {
-        let interface = self.interfaces[usize::from(index)].as_ref();
-        let Some(own) = interface.and_then(|interface| interface.hardware) else {
-            return true;
-        };
-        let arp = Arp {
-            operation: ARP_REQUEST,
-            sender: (own, sender.octets()),
-            target: ([0; 6], address.octets()),
-        };
-        let link = Link::Ethernet {
-            from: own,
-            to: BROADCAST,
-        };
-        self.send_arp(index, device, link, &arp)
+        link::transmit(
+            device,
+            self.now,
+            len,
+            pane,
+            &mut self.observer,
+            &mut |frame| {
+                link.write(frame, ETHERTYPE_ARP);
+                arp.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
+            },
+        )
     }
 
     /// Hears an ARP packet: learns who sent it, and answers if it asks for an address of this interface.
-    pub(super) fn hear_arp<T: TxToken>(&mut self, incoming: &Incoming<'_>, token: T) {
+    pub(super) fn hear_arp(&mut self, incoming: &Incoming<'_>, token: &mut dyn Transmit) {
         let now = self.now;
         let Some((link, payload)) = incoming.frame.split_at_checked(ETHERNET_HEADER) else {
             return;
@@ -375,15 +355,14 @@ impl<'a, O: Observer> Stack<'a, O> {
         if !self.is_for_us(incoming.interface, link) {
             return;
         }
-        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+        let Some(interface) = self.interfaces.get_mut(incoming.interface) else {
             return;
         };
         let (Some(own), Some(arp)) = (interface.hardware, Arp::parse(payload)) else {
             return;
         };
-        #[cfg(feature = "ipv4")]
-        self.hear_claim(incoming.interface, &arp.claim());
-        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+        self.hear_claim(incoming.interface, &arp);
+        let Some(interface) = self.interfaces.get_mut(incoming.interface) else {
             return;
         };
         let (sender, target) = (IpAddr::from(arp.sender.1), IpAddr::from(arp.target.1));
@@ -403,7 +382,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             let link = Link::Ethernet { from: own, to };
             let pane = self.pane_of(incoming.interface, None);
             let len = ETHERNET_HEADER + ARP_LEN;
-            link::fill(token, len, pane, &mut self.observer, |frame| {
+            link::transmit(token, now, len, pane, &mut self.observer, &mut |frame| {
                 link.write(frame, ETHERTYPE_ARP);
                 reply.write(frame.get_mut(ETHERNET_HEADER..).unwrap_or_default());
             });
@@ -414,14 +393,14 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Hears a neighbor solicitation or advertisement (RFC 4861 §7.1), whose checksum is right.
-    pub(super) fn hear_neighbor<T: TxToken>(
+    pub(super) fn hear_neighbor(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         packet: &Packet<'_>,
     ) {
         let now = self.now;
-        let Some(interface) = &mut self.interfaces[usize::from(incoming.interface)] else {
+        let Some(interface) = self.interfaces.get_mut(incoming.interface) else {
             return;
         };
         let (Some(own), Some(message)) = (interface.hardware, Message::parse(packet)) else {
@@ -441,7 +420,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let hardware = message.source_hardware.filter(|_| !is_anonymous);
         let is_awaited =
             hardware.is_some_and(|hardware| interface.learn(packet.source, hardware, now, true));
-        let all_nodes = IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 1]);
+        let Some(all_nodes) = ip::v6(ALL_NODES).map(IpAddr::from) else {
+            return;
+        };
         let to_all = Link::Ethernet {
             from: own,
             to: group_hardware(all_nodes),
@@ -463,7 +444,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         self.answer(incoming, token, &outgoing, |payload| {
             let kind = NEIGHBOR_ADVERTISEMENT;
-            write_neighbor(payload, kind, flags, message.target, Some(own));
+            write_neighbor(payload, kind, flags, message.target.octets(), Some(own));
         });
         if is_awaited {
             self.unblock(incoming.interface);
@@ -485,7 +466,8 @@ pub(super) fn neighbor_discovery(source: IpAddr, destination: IpAddr) -> Header 
 }
 
 /// The group in which whoever has the address listens (RFC 4291 §2.7.1).
-pub(super) fn solicited_node(address: core::net::Ipv6Addr) -> core::net::Ipv6Addr {
+#[cfg(feature = "ipv6")]
+pub(super) fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let [.., high, low] = address.segments();
     [0xff02, 0, 0, 0, 0, 1, 0xff00 | high & 0xff, low].into()
 }
@@ -513,11 +495,14 @@ pub(super) fn write_neighbor(
     }
 }
 
+/// The group that every host is in (RFC 4291 §2.7.1).
+const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
 /// A neighbor solicitation or advertisement.
 struct Message {
     kind: u8,
     flags: u8,
-    target: [u8; 16],
+    target: Ipv6Addr,
     source_hardware: Option<Hardware>,
     target_hardware: Option<Hardware>,
 }
@@ -526,10 +511,10 @@ impl Message {
     /// Reads one, and refuses what RFC 4861 §7.1 refuses.
     fn parse(packet: &Packet<'_>) -> Option<Message> {
         let (fixed, mut options) = packet.transport.split_first_chunk::<TARGET_LEN>()?;
-        let target: [u8; 16] = *fixed.last_chunk()?;
+        let target = ip::v6(*fixed.last_chunk()?)?;
         let is_to_group = packet.destination.is_multicast();
         let is_anonymous = packet.source.is_unspecified();
-        if packet.hop_limit != 255 || fixed[1] != 0 || IpAddr::from(target).is_multicast() {
+        if packet.hop_limit != 255 || fixed[1] != 0 || target.is_multicast() {
             return None;
         }
         let mut message = Message {
@@ -560,10 +545,10 @@ impl Message {
 }
 
 /// An ARP packet for IPv4 on Ethernet: the operation, and who is who.
-struct Arp {
-    operation: u8,
-    sender: (Hardware, [u8; 4]),
-    target: (Hardware, [u8; 4]),
+pub(super) struct Arp {
+    pub(super) operation: u8,
+    pub(super) sender: (Hardware, [u8; 4]),
+    pub(super) target: (Hardware, [u8; 4]),
 }
 
 impl Arp {
@@ -580,17 +565,6 @@ impl Arp {
             sender: (*sender_hardware, *sender),
             target: (*target_hardware, *target),
         })
-    }
-
-    /// What it says of whose an address is.
-    #[cfg(feature = "ipv4")]
-    fn claim(&self) -> super::conflict::Arp {
-        super::conflict::Arp {
-            is_request: self.operation == ARP_REQUEST,
-            sender_hardware: self.sender.0,
-            sender: self.sender.1.into(),
-            target: self.target.1.into(),
-        }
     }
 
     fn write(&self, payload: &mut [u8]) {

@@ -1,15 +1,14 @@
 //! Packets of the heart's own: answers, errors, questions, datagrams. TCP's segments are smoltcp's.
 
-use core::net::IpAddr;
-
-use smoltcp::phy::{ChecksumCapabilities, Device, TxToken};
+use smoltcp::phy::ChecksumCapabilities;
 
 use super::Stack;
 use super::checksum::Sum;
 use super::frame::{ICMP, ICMPV6};
 use super::header::Header;
 use super::ingress::Incoming;
-use super::link::{self, Link};
+use super::ip::IpAddr;
+use super::link::{self, Link, Transmit};
 use crate::trace::Observer;
 
 /// A packet that is to be written.
@@ -61,20 +60,21 @@ pub(super) fn seal_icmp(message: &mut [u8], source: IpAddr, destination: IpAddr)
 
 impl<'a, O: Observer> Stack<'a, O> {
     /// Sends a packet of the heart's own; an ICMP message gets its checksum. Says whether the device had room for it.
-    pub(super) fn send_own<D: Device + ?Sized>(
+    #[cfg(any(feature = "dhcp", feature = "dns", feature = "ipv6"))]
+    pub(super) fn send_own(
         &mut self,
         index: u8,
-        device: &mut D,
+        device: &mut dyn Transmit,
         outgoing: &Outgoing,
-        write: impl FnOnce(&mut [u8]),
+        mut write: impl FnMut(&mut [u8]),
     ) -> bool {
         let pane = self.pane_of(index, None);
-        let Some(interface) = &self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get(index) else {
             return false;
         };
         let checksums = &interface.checksums;
         let (now, len) = (self.now, outgoing.frame_len());
-        link::transmit(device, now, len, pane, &mut self.observer, |frame| {
+        link::transmit(device, now, len, pane, &mut self.observer, &mut |frame| {
             outgoing.write(frame, checksums, |payload| {
                 write(payload);
                 outgoing.seal(payload);
@@ -83,17 +83,18 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The same with the token that came with a frame.
-    pub(super) fn answer<T: TxToken>(
+    pub(super) fn answer(
         &mut self,
         incoming: &Incoming<'_>,
-        token: T,
+        token: &mut dyn Transmit,
         outgoing: &Outgoing,
-        write: impl FnOnce(&mut [u8]),
+        mut write: impl FnMut(&mut [u8]),
     ) {
         let pane = self.pane_of(incoming.interface, None);
         let checksums = &incoming.capabilities.checksum;
         let len = outgoing.frame_len();
-        link::fill(token, len, pane, &mut self.observer, |frame| {
+        let now = self.now;
+        link::transmit(token, now, len, pane, &mut self.observer, &mut |frame| {
             outgoing.write(frame, checksums, |payload| {
                 write(payload);
                 outgoing.seal(payload);

@@ -1,22 +1,26 @@
 //! The largest packet that the way to a host takes, where routers have said that it is less than what the link takes (RFC 1191,
 //! RFC 8201). Remembered for each destination, for ten minutes; then the link's is tried again.
 
-use core::net::IpAddr;
-
 use heapless::Vec;
 use smoltcp::iface::{Config, Interface};
-use smoltcp::phy::Device;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::HardwareAddress;
 
-use super::Stack;
+mod too_big;
+
 use super::amend::unacknowledged;
 use super::connection::Connection;
-use super::door::Packets;
+use super::fd::Socket;
 use super::frame::before;
+use super::header::Part;
+use super::ip::IpAddr;
+use super::option::Options;
+use super::sequence::Secret;
 use super::slot::Kind;
+use super::{Fd, Stack};
 use crate::trace::Observer;
+use crate::{Error, Result};
 
 /// Destinations that are remembered; further ones take the place of the one that is forgotten next.
 const DESTINATIONS: usize = if cfg!(feature = "std") { 64 } else { 4 };
@@ -31,6 +35,12 @@ const LEAST_IPV6: u16 = 1_280;
 
 /// The MTUs that there are on the way, for routers that do not say which it is (RFC 1191 §7, table 7-1).
 const PLATEAUS: [u16; 9] = [32_000, 17_914, 8_166, 4_352, 2_002, 1_492, 1_006, 508, 296];
+
+/// Octets of a packet that no way is too narrow for.
+const SHORT: usize = LEAST_IPV4 as usize;
+
+/// How long an error about a reply may be on its way.
+const ROUND_TRIP: Duration = Duration::from_secs(5);
 
 /// What a router's message means: the packet was so long, and the next hop takes so much (0 from an IPv4 router that does not
 /// say). `None` where it cannot be true, as what it did not take would have fitted (RFC 5927 §7.2), or every link takes more
@@ -60,19 +70,26 @@ struct Path {
 
 /// The paths that are narrower than their first link.
 #[derive(Debug, Default)]
-pub(super) struct Paths(Vec<Path, DESTINATIONS>);
+pub(super) struct Paths {
+    known: Vec<Path, DESTINATIONS>,
+    /// Whom the last long echo reply was for, and when.
+    answered: Option<(IpAddr, Instant)>,
+}
 
 impl Paths {
     pub(super) const fn new() -> Paths {
-        Paths(Vec::new())
+        Paths {
+            known: Vec::new(),
+            answered: None,
+        }
     }
 
     /// The path to a destination takes no more than this. Says whether that is less than what was known.
     pub(super) fn lower(&mut self, destination: IpAddr, mtu: u16, now: Instant) -> bool {
-        self.0.retain(|path| now < path.expires);
+        self.known.retain(|path| now < path.expires);
         let expires = now + LIFETIME;
         let known = self
-            .0
+            .known
             .iter_mut()
             .find(|path| path.destination == destination);
         if let Some(known) = known {
@@ -82,14 +99,14 @@ impl Paths {
             (known.mtu, known.expires) = (mtu, expires);
             return true;
         }
-        if self.0.is_full() {
+        if self.known.is_full() {
             let first = self
-                .0
+                .known
                 .iter()
                 .enumerate()
                 .min_by_key(|(_, path)| path.expires);
             if let Some((index, _)) = first {
-                self.0.swap_remove(index);
+                self.known.swap_remove(index);
             }
         }
         let path = Path {
@@ -97,46 +114,96 @@ impl Paths {
             mtu,
             expires,
         };
-        self.0.push(path).is_ok()
+        self.known.push(path).is_ok()
     }
 
     /// What the path to a destination takes, and until when that is known; none where it is not known to be less than the link
     /// takes.
     #[inline]
     pub(super) fn get(&self, destination: IpAddr, now: Instant) -> Option<(u16, Instant)> {
-        if self.0.is_empty() {
+        if self.known.is_empty() {
             return None;
         }
-        let path = self.0.iter().find(|path| path.destination == destination)?;
+        let path = self
+            .known
+            .iter()
+            .find(|path| path.destination == destination)?;
         (now < path.expires).then_some((path.mtu, path.expires))
+    }
+
+    /// An echo reply of this length leaves: a way may be too narrow for it.
+    pub(super) fn note_answer(&mut self, destination: IpAddr, len: usize, now: Instant) {
+        if len > SHORT {
+            self.answered = Some((destination, now));
+        }
+    }
+
+    /// Whether somebody has just been sent a long echo reply, for which a way may be too narrow.
+    fn has_answered(&self, destination: IpAddr, now: Instant) -> bool {
+        let is_it = |(to, at): (IpAddr, _)| to == destination && now < at + ROUND_TRIP;
+        self.answered.is_some_and(is_it)
+    }
+
+    /// Nobody is to cut what leaves: a router says what fits.
+    pub(super) fn whole(&self, _: &mut Secret) -> Part {
+        Part::Whole
+    }
+}
+
+/// How much shorter packets a connection sends than its link takes, and why.
+pub(super) struct Narrow {
+    /// The largest packet that the way to the peer is known to take.
+    path: u16,
+    /// Octets of a segment's payload that the application asked for.
+    maximum_segment_size: Option<u16>,
+    /// It sends shorter packets than its link takes.
+    is_narrow: bool,
+    /// Until when a router is believed that the way takes no more.
+    until: Option<Instant>,
+    /// What is under way is too long for it, and is to be sent again.
+    resend: bool,
+}
+
+impl Narrow {
+    pub(super) const NOT: Narrow = Narrow {
+        path: 0,
+        maximum_segment_size: None,
+        is_narrow: false,
+        until: None,
+        resend: false,
+    };
+
+    /// As an application asked for.
+    pub(super) fn of(options: &Options) -> Narrow {
+        Narrow {
+            maximum_segment_size: options.maximum_segment_size,
+            ..Narrow::NOT
+        }
+    }
+
+    /// Whether smoltcp does not see to it by itself.
+    pub(super) fn wants_care(&self) -> bool {
+        self.is_narrow || self.resend
     }
 }
 
 impl Connection {
-    /// The headers of a segment of this connection.
-    fn headers(&self) -> u16 {
-        match self.flow.remote.addr {
-            IpAddr::V4(_) => 20 + 20,
-            IpAddr::V6(_) => 40 + 20,
-        }
-    }
-
-    /// Octets of a full segment's payload.
-    pub(super) fn segment_size(&self) -> u16 {
-        self.peer_segment_size
-            .min(self.mtu.saturating_sub(self.headers()))
+    /// The largest packet that the way to the peer is known to take.
+    pub(super) fn path_mtu(&self) -> u16 {
+        self.narrow.path
     }
 
     /// The link takes so much, and the way behind it perhaps less.
     fn set_mtu(&mut self, link: usize, path: Option<(u16, Instant)>) {
         let link = u16::try_from(link).unwrap_or(u16::MAX);
-        self.narrow_until = path.map(|(_, until)| until);
-        self.path_mtu = path.map_or(link, |(mtu, _)| mtu.min(link));
+        self.narrow.until = path.map(|(_, until)| until);
+        self.narrow.path = path.map_or(link, |(mtu, _)| mtu.min(link));
         let wanted = self
+            .narrow
             .maximum_segment_size
             .map_or(u16::MAX, |size| size.saturating_add(self.headers()));
-        self.mtu = self.path_mtu.min(wanted);
-        self.is_narrow = self.mtu < link;
+        self.mtu = self.narrow.path.min(wanted);
+        self.narrow.is_narrow = self.mtu < link;
     }
 }
 
@@ -145,7 +212,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     pub(super) fn find_path(&mut self, slot: u16) {
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
-        let interface = self.interfaces[usize::from(place.interface)].as_ref();
+        let interface = self.interfaces.get(place.interface);
         let link = interface.map_or(0, |interface| interface.mtu);
         if let Kind::Connection(connection) = &mut place.kind {
             let path = self.paths.get(connection.flow.remote.addr, now);
@@ -157,7 +224,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     #[inline]
     pub(super) fn forget_path(&mut self, slot: u16) {
         let connection = self.slots[usize::from(slot)].connection();
-        let until = connection.and_then(|connection| connection.narrow_until);
+        let until = connection.and_then(|connection| connection.narrow.until);
         if until.is_some_and(|until| self.now >= until) {
             self.find_path(slot);
         }
@@ -165,7 +232,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// A router has said, believably, what the way to a destination takes. What is under way there and longer is lost, and is
     /// sent again (RFC 1191 §6.4).
-    pub(super) fn lower_path(&mut self, destination: IpAddr, mtu: u16) {
+    fn lower_path(&mut self, destination: IpAddr, mtu: u16) {
         if !self.paths.lower(destination, mtu, self.now) {
             return;
         }
@@ -181,7 +248,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 .is_some_and(|first| before(first, next) && socket.send_queue() > 0);
             self.find_path(slot);
             if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
-                connection.resend |= connection.mtu < old && is_under_way;
+                connection.narrow.resend |= connection.mtu < old && is_under_way;
             }
             self.make_due(slot);
         }
@@ -190,31 +257,46 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// An interface that sends no longer packets than a connection may, where that is less than its own takes. smoltcp has one
     /// size for all.
     #[inline]
-    pub(super) fn narrowed<D: Device + ?Sized>(
-        &self,
-        index: u8,
-        slot: u16,
-        device: &D,
-    ) -> Option<Interface> {
+    pub(super) fn narrowed(&self, index: u8, slot: u16) -> Option<Interface> {
         let connection = self.slots[usize::from(slot)].connection()?;
-        let interface = self.interfaces[usize::from(index)].as_ref()?;
+        let interface = self.interfaces.get(index)?;
         let mtu = usize::from(connection.mtu);
         if mtu >= interface.mtu {
             return None;
         }
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = 1; // nothing is drawn from it
-        let mut packets = Packets::of_size(&device.capabilities(), mtu);
+        let mut packets = interface.packets.with_mtu(mtu);
         let mut narrow = Interface::new(config, &mut packets, self.now);
         narrow.set_any_ip(true);
         Some(narrow)
+    }
+
+    /// What `getsockopt` says of the path to a socket's peer.
+    pub(super) fn path_mtu_of(&mut self, fd: Fd) -> Result<u16> {
+        if let Some(connection) = self.connection_of(fd) {
+            return match connection.state {
+                State::Closed => Err(Error::NotConnected),
+                _ => Ok(connection.path_mtu()),
+            };
+        }
+        let row = self.descriptors.get(fd)?;
+        let Socket::Datagram {
+            peer: Some(peer), ..
+        } = row.socket
+        else {
+            return Err(Error::NotConnected);
+        };
+        let link = self.route(row.local.addr, peer.addr)?.mtu;
+        let link = u16::try_from(link).unwrap_or(u16::MAX);
+        Ok(self.path_mtu(peer.addr).map_or(link, |mtu| mtu.min(link)))
     }
 
     /// Where all that is under way is to be sent again: when its timer would expire, which makes smoltcp do that.
     pub(super) fn resends_at(&mut self, slot: u16) -> Option<Instant> {
         let (socket, connection) = self.slots[usize::from(slot)].tcp()?;
         let is_over = matches!(socket.state(), State::Closed | State::TimeWait);
-        if !core::mem::take(&mut connection.resend) || is_over || connection.window == 0 {
+        if !core::mem::take(&mut connection.narrow.resend) || is_over || connection.window == 0 {
             return None;
         }
         connection.countdown.at()

@@ -2,7 +2,9 @@
 //! of destinations (RFC 6724 §6) is made of the same parts.
 
 use core::cmp::Ordering;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::Ipv6Addr;
+
+use super::ip::IpAddr;
 
 /// A row's say about an address (RFC 6724 §2.1): destinations of higher precedence come first, and a source serves
 /// best for a destination of its own label.
@@ -13,9 +15,9 @@ pub(crate) struct Policy {
 }
 
 /// RFC 6724 §2.1, the longest prefix first.
-const TABLE: [(Ipv6Addr, u8, Policy); 9] = [
+const TABLE: [(u128, u8, Policy); 9] = [
     (prefix([0, 0, 0, 0, 0, 0, 0, 1]), 128, policy_of(50, 0)),
-    (prefix([0, 0, 0, 0, 0, 0xffff, 0, 0]), 96, policy_of(35, 4)),
+    (prefix([0, 0, 0, 0, 0, 0xffff, 0, 0]), 96, MAPPED),
     (prefix([0, 0, 0, 0, 0, 0, 0, 0]), 96, policy_of(1, 3)),
     (prefix([0x2001, 0, 0, 0, 0, 0, 0, 0]), 32, policy_of(5, 5)),
     (prefix([0x2002, 0, 0, 0, 0, 0, 0, 0]), 16, policy_of(30, 2)),
@@ -25,9 +27,12 @@ const TABLE: [(Ipv6Addr, u8, Policy); 9] = [
     (prefix([0, 0, 0, 0, 0, 0, 0, 0]), 0, policy_of(40, 1)),
 ];
 
-const fn prefix(segments: [u16; 8]) -> Ipv6Addr {
+/// IPv4 addresses.
+const MAPPED: Policy = policy_of(35, 4);
+
+const fn prefix(segments: [u16; 8]) -> u128 {
     let [a, b, c, d, e, f, g, h] = segments;
-    Ipv6Addr::new(a, b, c, d, e, f, g, h)
+    Ipv6Addr::new(a, b, c, d, e, f, g, h).to_bits()
 }
 
 const fn policy_of(precedence: u8, label: u8) -> Policy {
@@ -35,19 +40,22 @@ const fn policy_of(precedence: u8, label: u8) -> Policy {
 }
 
 /// The address as IPv6 knows it: IPv4 ones are mapped (RFC 4291 §2.5.5.2).
-fn as_v6(addr: IpAddr) -> Ipv6Addr {
+fn bits_of(addr: IpAddr) -> u128 {
     match addr {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => v6.to_bits(),
     }
 }
 
 /// What the policy table says of an address.
 pub(crate) fn policy(addr: IpAddr) -> Policy {
-    let addr = as_v6(addr);
+    let IpAddr::V6(addr) = addr else {
+        return MAPPED;
+    };
+    let addr = addr.to_bits();
     let row = TABLE
         .iter()
-        .find(|(prefix, len, _)| common_prefix_len(addr.into(), (*prefix).into()) >= *len);
+        .find(|(prefix, len, _)| (addr ^ prefix).leading_zeros() >= u32::from(*len));
     row.map_or(policy_of(40, 1), |(_, _, policy)| *policy)
 }
 
@@ -84,7 +92,7 @@ pub(crate) fn scope(addr: IpAddr) -> Scope {
 pub(crate) fn common_prefix_len(a: IpAddr, b: IpAddr) -> u8 {
     let leading = match (a, b) {
         (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
-        _ => (as_v6(a).to_bits() ^ as_v6(b).to_bits()).leading_zeros(),
+        _ => (bits_of(a) ^ bits_of(b)).leading_zeros(),
     };
     leading as u8
 }

@@ -1,33 +1,112 @@
 //! Raw sockets: packets of any protocol, as they are (`raw(7)`, RFC 3542 §3). They see copies; what the stack does with a
 //! packet goes on.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::Ipv4Addr;
 
 use smoltcp::phy::ChecksumCapabilities;
 
 use super::checksum::Sum;
 use super::datagram::{Content, Envelope, Posted, gather, length};
-use super::fd::{Descriptor, Socket};
+use super::fd::Socket;
 use super::flow::{Endpoint, Flow};
 use super::frame::{ICMP, ICMPV6, Packet};
 use super::header::{IPV4_HEADER, IPV6_HEADER, Part};
 use super::ingress::Incoming;
+use super::ip::IpAddr;
 use super::option::Options;
 use super::sequence::Secret;
 use super::{Domain, Protocol, Stack};
-use crate::Error;
 use crate::trace::{DropReason, Observer};
+use crate::{Error, Result};
+
+/// The protocol of a raw socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RawProtocol(Protocol);
+
+impl RawProtocol {
+    /// Protocol 0 is none.
+    pub(super) fn of(protocol: Protocol) -> Result<RawProtocol> {
+        match protocol {
+            Protocol(0) => Err(Error::InvalidArgument),
+            protocol => Ok(RawProtocol(protocol)),
+        }
+    }
+
+    pub(super) fn number(self) -> Protocol {
+        self.0
+    }
+
+    /// What its socket sends to an address.
+    pub(super) fn content(self, to: IpAddr, options: &Options) -> Content {
+        Content::Raw(match options.raw.header_included {
+            true => Raw::Packet,
+            false => Raw::Payload {
+                protocol: self.0,
+                checksum_at: checksum_at(self.0, to, options),
+            },
+        })
+    }
+}
+
+/// What a raw socket sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Raw {
+    /// What is behind an IP header. The stack writes the checksum, if it is told where.
+    Payload {
+        protocol: Protocol,
+        checksum_at: Option<u16>,
+    },
+    /// It begins with its IP header.
+    Packet,
+}
+
+impl Raw {
+    pub(super) fn protocol(self) -> Protocol {
+        match self {
+            Raw::Payload { protocol, .. } => protocol,
+            Raw::Packet => Protocol::RAW,
+        }
+    }
+
+    /// Whether its sender wrote the IP header.
+    pub(super) fn has_header(self) -> bool {
+        self == Raw::Packet
+    }
+}
+
+/// How many are open.
+pub(super) struct RawSockets(u16);
+
+impl RawSockets {
+    pub(super) const NONE: RawSockets = RawSockets(0);
+
+    pub(super) fn are_open(&self) -> bool {
+        self.0 > 0
+    }
+}
 
 impl<'a, O: Observer> Stack<'a, O> {
+    /// A descriptor is a raw socket's from now on.
+    pub(super) fn open_raw_socket(&mut self, index: u16, protocol: RawProtocol) {
+        self.raw_sockets.0 += 1;
+        let options = &mut self.descriptors.row(index).options;
+        options.raw.header_included = protocol.0 == Protocol::RAW;
+    }
+
+    pub(super) fn close_raw_socket(&mut self, _: RawProtocol) {
+        self.raw_sockets.0 -= 1;
+    }
+
     /// Whether somebody sends packets of a protocol.
+    #[cfg(feature = "path-mtu")]
     pub(super) fn has_raw_socket(&self, protocol: Protocol) -> bool {
-        let is_of = |row: &Descriptor| {
+        let is_of = |row: &super::fd::Descriptor| {
             let Socket::Datagram { protocol: own, .. } = row.socket else {
                 return false;
             };
-            own.is_some_and(|own| own == protocol || own == Protocol::RAW)
+            own.is_some_and(|RawProtocol(own)| own == protocol || own == Protocol::RAW)
         };
-        self.raw_sockets > 0 && self.descriptors.open_rows().any(|(_, row)| is_of(row))
+        self.raw_sockets.are_open() && self.descriptors.open_rows().any(|(_, row)| is_of(row))
     }
 
     /// Gives a copy of a packet to each raw socket that is for its protocol: in IPv4 with the IP header, in IPv6 without
@@ -50,10 +129,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             interface: incoming.interface,
             hop_limit: packet.hop_limit,
             traffic_class: packet.traffic_class,
-            content: Content::Raw {
+            content: Content::Raw(Raw::Payload {
                 protocol,
                 checksum_at: None,
-            },
+            }),
         };
         let whole = packet.header.len() + packet.transport.len();
         let octets = match packet.source {
@@ -68,7 +147,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         for index in 0..self.descriptors.len() {
             if let Some(slot) = self.raw_slot(index, &envelope, protocol, kind) {
                 is_copied = true;
-                let offset = self.descriptors.peek(index).options.checksum_offset;
+                let offset = self.descriptors.peek(index).options.raw.checksum_offset;
                 if packet.source.is_ipv6() && offset.is_some() && !is_right() {
                     continue;
                 }
@@ -82,7 +161,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// The same with what a raw socket of this host sends to a group that the host is in.
-    pub(super) fn copy_own(&mut self, envelope: &Envelope, protocol: Protocol, parts: &[&[u8]]) {
+    pub(super) fn copy_own(&mut self, envelope: &Envelope, raw: Raw, parts: &[&[u8]]) {
+        let Raw::Payload { protocol, .. } = raw else {
+            return;
+        };
         let header = envelope.header(Part::Whole);
         let header_len = match envelope.from.addr {
             IpAddr::V4(_) => header.len(),
@@ -115,7 +197,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Socket::Datagram {
             slot,
             peer,
-            protocol: Some(own),
+            protocol: Some(RawProtocol(own)),
         } = row.socket
         else {
             return None;
@@ -123,7 +205,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let (from, to) = (envelope.from.addr, envelope.to.addr);
         let is_of_domain = from.is_ipv4() == (row.domain == Domain::Inet);
         let is_icmp = matches!(protocol.0, ICMP | ICMPV6);
-        let passes = |kind| row.options.icmp_filter.passes(kind);
+        let passes = |kind| row.options.raw.icmp_filter.passes(kind);
         let is_for_it = own == protocol
             && own != Protocol::RAW
             && is_of_domain
@@ -142,7 +224,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         flow: &Flow,
         error: Error,
     ) {
-        if self.raw_sockets == 0 {
+        if !self.raw_sockets.are_open() {
             return;
         }
         for index in 0..self.descriptors.len() {
@@ -150,7 +232,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             if let Socket::Datagram {
                 slot,
                 peer: Some(peer),
-                protocol: Some(own),
+                protocol: Some(RawProtocol(own)),
             } = row.socket
                 && own == protocol
                 && peer.addr == flow.remote.addr
@@ -170,12 +252,12 @@ impl Envelope {
         let first = parts.iter().find_map(|part| part.first());
         let first = first.copied().unwrap_or_default();
         match (self.content, self.to.addr) {
-            (Content::Packet, IpAddr::V4(_)) => {
+            (Content::Raw(Raw::Packet), IpAddr::V4(_)) => {
                 let header_len = usize::from(first & 0x0f) * 4;
                 first >> 4 == 4 && (IPV4_HEADER..=len).contains(&header_len)
             }
-            (Content::Packet, IpAddr::V6(_)) => first >> 4 == 6 && len >= IPV6_HEADER,
-            (Content::Raw { checksum_at, .. }, _) => {
+            (Content::Raw(Raw::Packet), IpAddr::V6(_)) => first >> 4 == 6 && len >= IPV6_HEADER,
+            (Content::Raw(Raw::Payload { checksum_at, .. }), _) => {
                 checksum_at.is_none_or(|at| len >= usize::from(at) + 2)
             }
             _ => true,
@@ -185,17 +267,19 @@ impl Envelope {
     /// Fills in what the stack sees to in what a raw socket sends.
     pub(super) fn complete(&self, octets: &mut [u8], secret: &mut Secret) {
         match (self.content, self.from.addr) {
-            (Content::Packet, IpAddr::V4(source)) => complete_header(octets, source, secret),
+            (Content::Raw(Raw::Packet), IpAddr::V4(source)) => {
+                complete_header(octets, source, secret)
+            }
             _ => self.seal(octets),
         }
     }
 
     /// Writes the checksum, if that is the stack's work.
     fn seal(&self, octets: &mut [u8]) {
-        let Content::Raw {
+        let Content::Raw(Raw::Payload {
             protocol,
             checksum_at: Some(at),
-        } = self.content
+        }) = self.content
         else {
             return;
         };
@@ -218,11 +302,11 @@ impl Envelope {
 
 /// Where in what a raw socket sends the stack writes the checksum: in ICMPv6 always, else as the socket's option says, and
 /// never in IPv4 (RFC 3542 §3.1).
-pub(super) fn checksum_at(protocol: Protocol, to: IpAddr, options: &Options) -> Option<u16> {
+fn checksum_at(protocol: Protocol, to: IpAddr, options: &Options) -> Option<u16> {
     match (to, protocol) {
         (IpAddr::V4(_), _) => None,
         (IpAddr::V6(_), Protocol::ICMPV6) => Some(2),
-        (IpAddr::V6(_), _) => options.checksum_offset,
+        (IpAddr::V6(_), _) => options.raw.checksum_offset,
     }
 }
 

@@ -2,31 +2,33 @@
 //!
 //! Each of the two questions has an id and a port of its own, drawn from the keyed hash, so that nobody can predict them;
 //! only what comes from a server that was asked, to that port, with that id and for that name, is an answer
-//! (RFC 5452 §9). The questions' way is in `dns`, how they reach the wire in `ask`, and over TCP in `stream`.
+//! (RFC 5452 §9). Whom to ask is in `server`, the questions' way in `dns`, how they reach the wire in `ask`, and over TCP in
+//! `stream`.
 
 mod ask;
+mod server;
 mod stream;
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{self, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
 use managed::ManagedSlice;
 use smoltcp::time::Instant;
 
 use super::destination::{self, Destination};
-use super::dns::{Family, MAX_SERVERS, Name, Query};
-use super::flow::{Flow, Scope, to_smoltcp};
+use super::dns::{Family, Name, Query};
+use super::flow::{Flow, Scope};
+use super::ip::{self, IpAddr};
 use super::waiting::Subject;
-use super::{InterfaceId, Stack, Type};
+use super::{Stack, Type};
 use crate::trace::Observer;
 use crate::{Error, Limit, Result};
+use server::{Server, Servers};
 use stream::Stream;
 
 /// The addresses of a name, eight of each family at most; further ones are left out.
-pub type Addresses = Vec<IpAddr, 16>;
+pub type Addresses = Vec<net::IpAddr, 16>;
 
-/// Name servers that the user names; the rest of [`MAX_SERVERS`] is for those that are learned.
-const NAME_SERVERS: usize = 4;
 /// Entries of the static name table.
 const NAMES: usize = 8;
 /// Tries for a query port that no socket has.
@@ -41,30 +43,6 @@ pub struct Lookup {
     index: u16,
     generation: u32,
 }
-
-/// A name server, and the interface that it was learned on, if it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Server {
-    addr: IpAddr,
-    learned_on: Option<u8>,
-}
-
-impl Server {
-    /// Whether two are one host: a link-local address names another one on each link.
-    fn is_same(&self, other: &Server) -> bool {
-        self.addr == other.addr && self.link() == other.link()
-    }
-
-    /// The link that the address belongs to, if it is of that link alone.
-    fn link(&self) -> Option<u8> {
-        match self.addr {
-            IpAddr::V6(v6) if v6.is_unicast_link_local() => self.learned_on,
-            _ => None,
-        }
-    }
-}
-
-type Servers = Vec<Server, MAX_SERVERS>;
 
 /// The question for the addresses of one family.
 struct Question {
@@ -165,7 +143,7 @@ impl LookupRow {
 pub(super) struct Resolver<'a> {
     rows: ManagedSlice<'a, LookupRow>,
     servers: Servers,
-    names: Vec<(&'static str, IpAddr), NAMES>,
+    names: Vec<(&'static str, net::IpAddr), NAMES>,
     /// When the first question is to be asked, or given up.
     next: Option<Instant>,
     /// There are datagrams that have not left.
@@ -246,7 +224,7 @@ impl<'a> Resolver<'a> {
             let v6 = cfg!(feature = "ipv6").then_some(Ipv6Addr::LOCALHOST.into());
             return Some([v4, v6].into_iter().flatten().collect());
         }
-        if let Ok(literal) = name.parse::<IpAddr>() {
+        if let Ok(literal) = name.parse::<net::IpAddr>() {
             let _ = addresses.push(literal);
         }
         let bare = name.strip_suffix('.').unwrap_or(name);
@@ -267,57 +245,15 @@ fn is_localhost(name: &str) -> bool {
 }
 
 impl<'a, O: Observer> Stack<'a, O> {
-    /// Adds a name server; they are asked in order, before those that are
-    /// [learned](Stack::set_learned_name_servers). [`Error::Exhausted`] beyond four.
-    pub fn add_name_server(&mut self, server: IpAddr) -> Result<()> {
-        if server.is_unspecified() || server.is_multicast() {
-            return Err(Error::InvalidArgument);
-        }
-        to_smoltcp(server).ok_or(Error::AddressFamilyNotSupported)?;
-        let servers = &mut self.resolver.servers;
-        let is_users = |server: &&Server| server.learned_on.is_none();
-        let count = servers.iter().filter(is_users).count();
-        if count >= NAME_SERVERS {
-            return Err(Error::Exhausted(Limit::NameServers));
-        }
-        if servers.is_full() {
-            servers.pop();
-        }
-        let added = Server {
-            addr: server,
-            learned_on: None,
-        };
-        let added = servers.insert(count, added);
-        added.map_err(|_| Error::Exhausted(Limit::NameServers))
-    }
-
-    /// The name servers that an interface's network names, by DHCP (RFC 2132 §3.8) or in router advertisements
-    /// (RFC 8106 §5.1), in place of those that it named before. They come after the user's, and those of which there is no
-    /// address in this build, or no room for, are left out. Lookups under way go on with those that they began with.
-    pub fn set_learned_name_servers(&mut self, interface: InterfaceId, servers: &[IpAddr]) {
-        let all = &mut self.resolver.servers;
-        all.retain(|server| server.learned_on != Some(interface.0));
-        for &addr in servers {
-            let server = Server {
-                addr,
-                learned_on: Some(interface.0),
-            };
-            let is_usable = !addr.is_unspecified() && !addr.is_multicast();
-            if is_usable && to_smoltcp(addr).is_some() && !all.contains(&server) {
-                let _ = all.push(server);
-            }
-        }
-    }
-
     /// Adds a name to the static table, which is asked before the servers, as `/etc/hosts` is. A name with several
     /// addresses is added several times. `localhost` is this host, whatever the table says.
-    pub fn add_name(&mut self, name: &'static str, address: IpAddr) -> Result<()> {
+    pub fn add_name(&mut self, name: &'static str, address: net::IpAddr) -> Result<()> {
         let name = name.strip_suffix('.').unwrap_or(name);
         let added = self.resolver.names.push((name, address));
         added.map_err(|_| Error::Exhausted(Limit::Names))
     }
 
-    /// Starts to look a name up, as `getaddrinfo(3)` would: literals, `localhost` (RFC 6761 §6.3) and the static table at
+    /// Starts to look a name up (feature `dns`), as `getaddrinfo(3)` would: literals, `localhost` (RFC 6761 §6.3) and the static table at
     /// once, else over DNS for each address family of this build. Ask [`resolved`](Stack::resolved) for the outcome.
     ///
     /// A server that is silent for a second is followed by the next, and one that fails at once; each is asked four times,
@@ -427,14 +363,15 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn sorted(&self, mut addresses: Addresses) -> Addresses {
-        let destination = |&addr: &IpAddr| Destination {
+        let destination = |addr: IpAddr| Destination {
             addr,
             source: self.candidate_for(addr),
         };
-        let mut destinations: Vec<Destination, 16> = addresses.iter().map(destination).collect();
+        let own = addresses.iter().filter_map(|&addr| ip::inward(addr).ok());
+        let mut destinations: Vec<Destination, 16> = own.map(destination).collect();
         destination::sort(&mut destinations);
         addresses.clear();
-        addresses.extend(destinations.iter().map(|it| it.addr));
+        addresses.extend(destinations.iter().map(|it| ip::outward(it.addr)));
         addresses
     }
 

@@ -1,7 +1,7 @@
 //! The routes of an interface: which destinations it leads to, and by which router.
 
 use core::cmp::Reverse;
-use core::net::IpAddr;
+use core::net;
 use core::time::Duration;
 
 use heapless::Vec;
@@ -10,6 +10,8 @@ use smoltcp::time::Instant;
 use super::address::Origin;
 use super::countdown::left;
 use super::egress::earlier;
+use super::ip::{self, IpAddr};
+use super::lifetime::Until;
 use super::policy::common_prefix_len;
 use crate::{Error, Limit, Result};
 
@@ -17,9 +19,11 @@ use crate::{Error, Limit, Result};
 const ROUTES: usize = if cfg!(feature = "std") { 32 } else { 4 };
 
 /// Of these, the ones that routers and servers may fill: whatever they say, there is room for others.
+#[cfg(feature = "_learned")]
 const LEARNED: usize = ROUTES / 2;
 
 /// Of default routes that are learned from others (as Linux): the user's own come first.
+#[cfg(feature = "_learned")]
 pub(super) const LEARNED_METRIC: u32 = 1_024;
 
 /// A way to a network.
@@ -29,18 +33,18 @@ pub(super) const LEARNED_METRIC: u32 = 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Route {
     /// The network's address; the bits behind the prefix do not count.
-    pub destination: IpAddr,
+    pub destination: net::IpAddr,
     /// How many of its bits are the prefix; 0 is the default route.
     pub prefix_len: u8,
     /// The router that packets go to; `None` where the destination is on the link.
-    pub gateway: Option<IpAddr>,
+    pub gateway: Option<net::IpAddr>,
     /// Where two are as long, the lower one is taken.
     pub metric: u32,
 }
 
 impl Route {
     /// The default route of the gateway's family: what leads nowhere else goes there.
-    pub fn default_by(gateway: IpAddr) -> Route {
+    pub fn default_by(gateway: net::IpAddr) -> Route {
         Route {
             destination: unspecified(gateway.is_ipv4()),
             prefix_len: 0,
@@ -49,36 +53,63 @@ impl Route {
         }
     }
 
+    /// With the bits behind the prefix cleared, so that equal routes are equal values. `None` if it is no route at all:
+    /// the prefix is too long, or the gateway of the other family.
+    fn canonical(self) -> Option<Entry> {
+        let cleared: net::IpAddr = match self.destination {
+            net::IpAddr::V4(v4) => {
+                let host_bits = u32::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
+                core::net::Ipv4Addr::from_bits(v4.to_bits() & !host_bits).into()
+            }
+            net::IpAddr::V6(v6) => {
+                let host_bits = u128::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
+                core::net::Ipv6Addr::from_bits(v6.to_bits() & !host_bits).into()
+            }
+        };
+        let longest = if self.destination.is_ipv4() { 32 } else { 128 };
+        let is_one_family = |gateway: net::IpAddr| gateway.is_ipv4() == self.destination.is_ipv4();
+        let is_right = self.prefix_len <= longest && self.gateway.is_none_or(is_one_family);
+        let gateway = match self.gateway {
+            Some(gateway) => Some(ip::inward(gateway).ok()?),
+            None => None,
+        };
+        let entry = Entry {
+            destination: ip::inward(cleared).ok()?,
+            prefix_len: self.prefix_len,
+            gateway,
+            metric: self.metric,
+        };
+        is_right.then_some(entry)
+    }
+}
+
+/// A route in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) destination: IpAddr,
+    pub(super) prefix_len: u8,
+    pub(super) gateway: Option<IpAddr>,
+    metric: u32,
+}
+
+impl Entry {
     /// Whether it leads to an address.
     pub(super) fn leads_to(&self, addr: IpAddr) -> bool {
         self.destination.is_ipv4() == addr.is_ipv4()
             && common_prefix_len(self.destination, addr) >= self.prefix_len
     }
 
-    /// With the bits behind the prefix cleared, so that equal routes are equal values. `None` if it is no route at all:
-    /// the prefix is too long, or the gateway of the other family.
-    fn canonical(self) -> Option<Route> {
-        let cleared = match self.destination {
-            IpAddr::V4(v4) => {
-                let host_bits = u32::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
-                core::net::Ipv4Addr::from_bits(v4.to_bits() & !host_bits).into()
-            }
-            IpAddr::V6(v6) => {
-                let host_bits = u128::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
-                core::net::Ipv6Addr::from_bits(v6.to_bits() & !host_bits).into()
-            }
-        };
-        let longest = if self.destination.is_ipv4() { 32 } else { 128 };
-        let is_one_family = |gateway: IpAddr| gateway.is_ipv4() == self.destination.is_ipv4();
-        let is_right = self.prefix_len <= longest && self.gateway.is_none_or(is_one_family);
-        is_right.then_some(Route {
-            destination: cleared,
-            ..self
-        })
+    fn shown(self) -> Route {
+        Route {
+            destination: ip::outward(self.destination),
+            prefix_len: self.prefix_len,
+            gateway: self.gateway.map(ip::outward),
+            metric: self.metric,
+        }
     }
 }
 
-fn unspecified(is_v4: bool) -> IpAddr {
+fn unspecified(is_v4: bool) -> net::IpAddr {
     match is_v4 {
         true => core::net::Ipv4Addr::UNSPECIFIED.into(),
         false => core::net::Ipv6Addr::UNSPECIFIED.into(),
@@ -101,9 +132,9 @@ pub struct InterfaceRoute {
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
-    route: Route,
+    route: Entry,
     origin: Origin,
-    valid_until: Option<Instant>,
+    valid_until: Until,
     /// When its gateway last did not answer.
     failed: Option<Instant>,
 }
@@ -169,7 +200,7 @@ impl RouteTable {
         let row = Row {
             route,
             origin,
-            valid_until,
+            valid_until: valid_until.into(),
             failed: None,
         };
         match self.position(&route) {
@@ -189,12 +220,12 @@ impl RouteTable {
     }
 
     /// Takes away those that come from somewhere and are of a kind.
-    pub(super) fn remove_all(&mut self, origin: Origin, is_meant: impl Fn(&Route) -> bool) {
+    pub(super) fn remove_all(&mut self, origin: Origin, is_meant: impl Fn(&Entry) -> bool) {
         self.rows
             .retain(|row| row.origin != origin || !is_meant(&row.route));
     }
 
-    fn position(&self, route: &Route) -> Option<usize> {
+    fn position(&self, route: &Entry) -> Option<usize> {
         self.rows.iter().position(|row| {
             let known = row.route;
             (known.destination, known.prefix_len, known.gateway)
@@ -203,7 +234,7 @@ impl RouteTable {
     }
 
     /// The best way to an address.
-    pub(super) fn look_up(&self, addr: IpAddr) -> Option<(Rank, Route)> {
+    pub(super) fn look_up(&self, addr: IpAddr) -> Option<(Rank, Entry)> {
         let rows = self.rows.iter().filter(|row| row.route.leads_to(addr));
         let ranked = rows.map(|row| (row.rank(), row.route));
         // Of equals the first stays.
@@ -233,27 +264,34 @@ impl RouteTable {
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         let before = self.rows.len();
         self.rows
-            .retain(|row| row.valid_until.is_none_or(|at| now < at));
+            .retain(|row| row.valid_until.at().is_none_or(|at| now < at));
         self.rows.len() != before
     }
 
     /// When the time of one is over next.
     pub(super) fn expires_at(&self) -> Option<Instant> {
         let rows = self.rows.iter();
-        rows.map(|row| row.valid_until).fold(None, earlier)
+        rows.map(|row| row.valid_until.at()).fold(None, earlier)
     }
 
     /// The table as users see it.
     pub(super) fn list(&self, now: Instant) -> impl Iterator<Item = InterfaceRoute> {
         self.rows.iter().map(move |row| InterfaceRoute {
-            route: row.route,
+            route: row.route.shown(),
             origin: row.origin,
-            valid: row.valid_until.map(|at| left(at, now)),
+            valid: row.valid_until.at().map(|at| left(at, now)),
             failed: row.failed.is_some(),
         })
     }
+
+    /// Takes away those by gateways that are not on the link any more.
+    pub(super) fn remove_stray(&mut self, is_on_link: impl Fn(IpAddr) -> bool) {
+        self.rows
+            .retain(|row| row.route.gateway.is_none_or(&is_on_link));
+    }
 }
 
+#[cfg(feature = "_learned")]
 impl RouteTable {
     /// Somebody on the link has said of a route that it exists until then. Routes that others gave stay as they are; those
     /// for which there is no room are not taken.
@@ -264,7 +302,7 @@ impl RouteTable {
         match known.and_then(|known| self.rows.get_mut(known)) {
             Some(row) if row.origin == origin => {
                 row.route.metric = route.metric;
-                row.valid_until = valid_until;
+                row.valid_until = valid_until.into();
             }
             Some(_) => {}
             None if has_room => {
@@ -273,12 +311,6 @@ impl RouteTable {
             }
             None => {}
         }
-    }
-
-    /// Takes away those by gateways that are not on the link any more.
-    pub(super) fn remove_stray(&mut self, is_on_link: impl Fn(IpAddr) -> bool) {
-        self.rows
-            .retain(|row| row.route.gateway.is_none_or(&is_on_link));
     }
 }
 
@@ -402,6 +434,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "_learned")]
     fn it_ends_to_the_second() {
         let mut table = RouteTable::new();
         let until = Some(Instant::from_secs(30));

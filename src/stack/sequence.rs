@@ -5,11 +5,7 @@
 //! output of that generator gives its future away. So each such draw comes from an interface of its own, thrown
 //! away afterwards, whose seed is chosen here.
 
-use core::{
-    hash::Hasher,
-    net::{IpAddr, Ipv6Addr},
-    ops::RangeInclusive,
-};
+use core::{hash::Hasher, net::Ipv6Addr, ops::RangeInclusive};
 use siphasher::sip::{SipHasher13, SipHasher24};
 use smoltcp::{
     iface::{Config, Interface},
@@ -17,6 +13,7 @@ use smoltcp::{
     wire::{HardwareAddress, IpAddress},
 };
 
+use super::ip::IpAddr;
 use crate::device::Absent;
 
 /// The dynamic ports (RFC 6335 §6).

@@ -24,6 +24,7 @@ pub(super) enum Agenda {
     clippy::large_enum_variant,
     reason = "there is no heap to put it on, and most slots are connections"
 )]
+#[repr(u8)] // "unused" is zero
 pub(super) enum Kind<'a> {
     /// Memory that no socket was put into.
     Unused,

@@ -14,6 +14,7 @@ use super::countdown::left;
 use super::datagram::Owner;
 use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Scope, unspecified};
+use super::ip;
 use super::option::CongestionControl;
 use super::slot::{Kind, Slot};
 use super::{Domain, Stack};
@@ -81,7 +82,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let mut local = Address::bound(row);
         if let Some(protocol) = protocol {
-            local.port = protocol.0.into(); // as `ss -w`
+            local.port = protocol.number().0.into(); // as `ss -w`
         }
         Some(Row {
             net: if protocol.is_some() { "raw" } else { "udp" },
@@ -199,8 +200,8 @@ fn orphan_row<'s>(slot: &'s Slot<'_>) -> Option<Row<'s>> {
         return None;
     }
     let domain = match datagrams.bound.addr {
-        IpAddr::V4(_) => Domain::Inet,
-        IpAddr::V6(_) => Domain::Inet6,
+        ip::IpAddr::V4(_) => Domain::Inet,
+        ip::IpAddr::V6(_) => Domain::Inet6,
     };
     let local = Address::of(datagrams.bound, domain);
     Some(Row {
@@ -262,7 +263,7 @@ impl Address {
             }
         };
         Address {
-            addr: self.addr.map(|addr| unspecified(domain(addr))),
+            addr: self.addr.map(|addr| ip::outward(unspecified(domain(addr)))),
             port: 0,
         }
     }

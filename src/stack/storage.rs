@@ -1,5 +1,6 @@
 //! A stack's memory: the caller's, in one piece, or the heap's.
 
+use heapless::Vec;
 use managed::ManagedSlice;
 use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::tcp;
@@ -8,15 +9,16 @@ use super::connection::Connection;
 use super::datagram::{Datagrams, Queue, Row};
 use super::deadline::{Deadlines, Entry};
 use super::fd::{Descriptor, Descriptors};
-use super::fragment::{Reassemblies, Reassembly};
+use super::fragment::{self, Reassemblies};
 use super::interface::NetworkInterface;
 use super::list::{Link, List};
 use super::listen::{Pending, Syn};
+use super::loopback;
+use super::place::Place;
 use super::resolver::{LookupRow, Resolver};
 use super::slot::{Kind, Slot};
 use super::table::{Bucket, Table};
 use super::waiting::{WakerRow, Wakers, Watch};
-use crate::device::Loopback;
 
 /// Datagrams that a UDP socket of a [`Storage`] queues each way.
 const PACKETS: usize = 4;
@@ -35,7 +37,7 @@ pub(super) struct Parts<'a> {
     pub(super) interfaces: ManagedSlice<'a, Option<NetworkInterface>>,
     pub(super) pending: Pending<'a>,
     pub(super) reassemblies: Reassemblies<'a>,
-    pub(super) loopback: Loopback<'a>,
+    pub(super) loopback: loopback::Queue<'a>,
     pub(super) resolver: Resolver<'a>,
     pub(super) wakers: Wakers<'a>,
 }
@@ -49,13 +51,13 @@ pub(super) struct Parts<'a> {
 /// - `CONNECTIONS`: TCP connections at once, those that say goodbye in the background included.
 /// - `DATAGRAMS`: UDP and raw sockets.
 /// - `BUFFER`: octets of each receive and each send buffer; each connection and each UDP socket has one of both.
-/// - `INTERFACES`: the links, and one more for the loopback.
+/// - `INTERFACES`: the links; the loopback is there beside them.
 /// - `SYNS`: connection requests that wait while there is no room for them.
 /// - `LOOPBACK`: the MTU of the internal loopback, and of its queue; without it a host cannot talk to itself.
 /// - `REASSEMBLY`: octets for putting a fragmented packet together, [`reassembly_storage`](super::reassembly_storage) of
-///   the longest; without it fragments are dropped.
-/// - `LOOKUPS`: names that are looked up at once. An answer that does not fit into a datagram takes a descriptor and a
-///   connection of those above, for as long as it takes.
+///   the longest; without it, or without feature `fragments`, fragments are dropped.
+/// - `LOOKUPS`: names that are looked up at once, with feature `dns`. An answer that does not fit into a datagram takes a
+///   descriptor and a connection of those above, for as long as it takes.
 ///
 /// Two tasks for each of the `SOCKETS` may wait at once, whichever they wait for: on a socket, for a name, for a time. More of
 /// them wake each other, and none sleeps long.
@@ -76,34 +78,32 @@ pub struct Storage<
     const CONNECTIONS: usize,
     const DATAGRAMS: usize,
     const BUFFER: usize,
-    const INTERFACES: usize = 2,
+    const INTERFACES: usize = 1,
     const SYNS: usize = 4,
     const LOOPBACK: usize = 0,
     const REASSEMBLY: usize = 0,
     const LOOKUPS: usize = 0,
 > {
-    descriptors: [Descriptor; SOCKETS],
+    descriptors: Vec<Descriptor, SOCKETS>,
     slots: [Slot<'a>; SOCKETS],
-    sets: [SocketStorage<'a>; SOCKETS],
-    members: [Link; SOCKETS],
-    agenda: [Link; SOCKETS],
-    deadlines: [Entry; SOCKETS],
-    flows: [[Bucket; 2]; SOCKETS],
-    ports: [[Bucket; 2]; SOCKETS],
+    sets: [Place<SocketStorage<'a>>; CONNECTIONS],
+    members: Vec<Link, SOCKETS>,
+    agenda: Vec<Link, SOCKETS>,
+    deadlines: Vec<Entry, SOCKETS>,
+    flows: Vec<[Bucket; 2], SOCKETS>,
+    ports: Vec<[Bucket; 2], SOCKETS>,
     connections: [[[u8; BUFFER]; 2]; CONNECTIONS],
     datagrams: [[[u8; BUFFER]; 2]; DATAGRAMS],
-    packets: [[[Row; PACKETS]; 2]; DATAGRAMS],
-    interfaces: [Option<NetworkInterface>; INTERFACES],
-    syns: [Option<Syn>; SYNS],
+    packets: Vec<[[Row; PACKETS]; 2], DATAGRAMS>,
+    interfaces: Vec<Option<NetworkInterface>, INTERFACES>,
+    syns: Vec<Option<Syn>, SYNS>,
     loopback: [[u8; LOOPBACK]; 3],
-    reassembly: [u8; REASSEMBLY],
-    reassemblies: [Reassembly<'a>; 1],
-    lookups: [LookupRow; LOOKUPS],
-    wakers: [[WakerRow; 2]; SOCKETS],
-    waiting: [[Link; 2]; SOCKETS],
-    readers_and_writers: [[List; 2]; SOCKETS],
-    watches: [Watch; SOCKETS],
-    askers: [List; LOOKUPS],
+    reassembly: fragment::Memory<'a, REASSEMBLY>,
+    lookups: Vec<LookupRow, LOOKUPS>,
+    wakers: Vec<[WakerRow; 2], SOCKETS>,
+    waiting: Vec<[Link; 2], SOCKETS>,
+    readers_and_writers: Vec<[List; 2], SOCKETS>,
+    watches: Vec<Watch, SOCKETS>,
 }
 
 impl<
@@ -136,10 +136,7 @@ impl<
             SOCKETS > CONNECTIONS + DATAGRAMS && SOCKETS < u16::MAX as usize,
             "SOCKETS must be larger than CONNECTIONS + DATAGRAMS"
         );
-        assert!(
-            INTERFACES > 0 && INTERFACES < 256,
-            "the loopback is an interface"
-        );
+        assert!(INTERFACES < 256, "a number of an interface has eight bits");
     };
 
     /// Memory that no stack uses yet.
@@ -147,33 +144,32 @@ impl<
     pub const fn new() -> Self {
         const { Self::FITS };
         Storage {
-            descriptors: [const { Descriptor::FREE }; SOCKETS],
+            descriptors: Vec::new(),
             slots: [const { Slot::UNUSED }; SOCKETS],
-            sets: [const { SocketStorage::EMPTY }; SOCKETS],
-            members: [Link::UNLINKED; SOCKETS],
-            agenda: [Link::UNLINKED; SOCKETS],
-            deadlines: [Entry::EMPTY; SOCKETS],
-            flows: [[Bucket::EMPTY; 2]; SOCKETS],
-            ports: [[Bucket::EMPTY; 2]; SOCKETS],
+            sets: [const { Place::Empty }; CONNECTIONS],
+            members: Vec::new(),
+            agenda: Vec::new(),
+            deadlines: Vec::new(),
+            flows: Vec::new(),
+            ports: Vec::new(),
             connections: [[[0; BUFFER]; 2]; CONNECTIONS],
             datagrams: [[[0; BUFFER]; 2]; DATAGRAMS],
-            packets: [const { [const { [const { Row::EMPTY }; PACKETS] }; 2] }; DATAGRAMS],
-            interfaces: [const { None }; INTERFACES],
-            syns: [const { None }; SYNS],
+            packets: Vec::new(),
+            interfaces: Vec::new(),
+            syns: Vec::new(),
             loopback: [[0; LOOPBACK]; 3],
-            reassembly: [0; REASSEMBLY],
-            reassemblies: [Reassembly::empty()],
-            lookups: [const { LookupRow::FREE }; LOOKUPS],
-            wakers: [const { [const { WakerRow::FREE }; 2] }; SOCKETS],
-            waiting: [[Link::UNLINKED; 2]; SOCKETS],
-            readers_and_writers: [const { [const { List::new() }; 2] }; SOCKETS],
-            watches: [Watch::Nobody; SOCKETS],
-            askers: [const { List::new() }; LOOKUPS],
+            reassembly: fragment::Memory::new(),
+            lookups: Vec::new(),
+            wakers: Vec::new(),
+            waiting: Vec::new(),
+            readers_and_writers: Vec::new(),
+            watches: Vec::new(),
         }
     }
 
     pub(super) fn parts(&'a mut self) -> Parts<'a> {
-        let mut sets = self.sets.iter_mut().map(core::slice::from_mut);
+        let sets = self.sets.iter_mut();
+        let mut sets = sets.map(|place| place.fill(SocketStorage::EMPTY));
         let mut slots = self.slots.iter_mut();
         for ([receive, send], (set, slot)) in self
             .connections
@@ -189,39 +185,46 @@ impl<
         for (([receive, send], [received, sent]), slot) in self
             .datagrams
             .iter_mut()
-            .zip(self.packets.iter_mut())
+            .zip(filled(&mut self.packets, || {
+                [const { [Row::EMPTY; PACKETS] }; 2]
+            }))
             .zip(slots.by_ref())
         {
             let receive = Queue::new(&mut received[..], &mut receive[..]);
             let send = Queue::new(&mut sent[..], &mut send[..]);
             *slot = Slot::for_datagrams(receive, send);
         }
-        self.reassemblies = [Reassembly::new(&mut self.reassembly[..])];
         let [queue @ .., scratch] = &mut self.loopback;
         Parts {
-            descriptors: Descriptors::new(&mut self.descriptors[..]),
+            descriptors: Descriptors::new(filled(&mut self.descriptors, || Descriptor::FREE)),
             slots: ManagedSlice::Borrowed(&mut self.slots),
             connections: CONNECTIONS as u16,
             datagrams: DATAGRAMS as u16,
-            members: ManagedSlice::Borrowed(&mut self.members),
-            agenda: ManagedSlice::Borrowed(&mut self.agenda),
-            deadlines: Deadlines::new(&mut self.deadlines[..]),
-            flows: Table::new(self.flows.as_flattened_mut()),
-            ports: Table::new(self.ports.as_flattened_mut()),
-            interfaces: ManagedSlice::Borrowed(&mut self.interfaces),
-            pending: Pending::new(&mut self.syns[..]),
-            reassemblies: Reassemblies::new(&mut self.reassemblies[..]),
-            loopback: Loopback::new(queue.as_flattened_mut(), &mut scratch[..]),
-            resolver: Resolver::new(&mut self.lookups[..]),
+            members: ManagedSlice::Borrowed(filled(&mut self.members, || Link::UNLINKED)),
+            agenda: ManagedSlice::Borrowed(filled(&mut self.agenda, || Link::UNLINKED)),
+            deadlines: Deadlines::new(filled(&mut self.deadlines, || Entry::EMPTY)),
+            flows: Table::new(filled(&mut self.flows, || [Bucket::EMPTY; 2]).as_flattened_mut()),
+            ports: Table::new(filled(&mut self.ports, || [Bucket::EMPTY; 2]).as_flattened_mut()),
+            interfaces: ManagedSlice::Borrowed(filled(&mut self.interfaces, || None)),
+            pending: Pending::new(filled(&mut self.syns, || None)),
+            reassemblies: self.reassembly.reassemblies(),
+            loopback: loopback::Queue::new(queue.as_flattened_mut(), &mut scratch[..]),
+            resolver: Resolver::new(filled(&mut self.lookups, || LookupRow::FREE)),
             wakers: Wakers::new(
-                self.wakers.as_flattened_mut(),
-                self.waiting.as_flattened_mut(),
-                &mut self.readers_and_writers[..],
-                &mut self.watches[..],
-                &mut self.askers[..],
+                filled(&mut self.wakers, || [const { WakerRow::FREE }; 2]).as_flattened_mut(),
+                filled(&mut self.waiting, || [Link::UNLINKED; 2]).as_flattened_mut(),
+                filled(&mut self.readers_and_writers, || [const { List::new() }; 2]),
+                filled(&mut self.watches, || Watch::Nobody),
             ),
         }
     }
+}
+
+/// Rows of which none is written before a stack is made: a `static` of them is all zeros, and takes no room in flash.
+fn filled<T, const N: usize>(rows: &mut Vec<T, N>, row: impl Fn() -> T) -> &mut [T] {
+    rows.clear();
+    while rows.push(row()).is_ok() {}
+    rows
 }
 
 impl<'a> Slot<'a> {
@@ -262,9 +265,10 @@ pub struct Capacity {
     pub interfaces: usize,
     /// Octets that the internal loopback queues; a third of it is its MTU, 65,535 at most. Default 262,144.
     pub loopback_buffer: usize,
-    /// Fragmented packets that are put together at once, each of 65,535 octets at most. Default 8.
+    /// Fragmented packets that are put together at once, each of 65,535 octets at most; none without feature `fragments`.
+    /// Default 8.
     pub reassemblies: usize,
-    /// Names that are looked up at once. Default 8.
+    /// Names that are looked up at once, with feature `dns`. Default 8.
     pub lookups: usize,
     /// Tasks that wait, on sockets, for names or for a time; more of them wake each other. Default 4,096.
     pub wakers: usize,
@@ -322,8 +326,6 @@ impl Capacity {
         let lookups = self.lookups.min(most);
         let wakers = self.wakers.clamp(1, most);
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
-        let reassembly =
-            || Reassembly::new(vec![0; super::fragment::storage_for(usize::from(u16::MAX))]);
         Parts {
             descriptors: Descriptors::new(
                 (0..sockets).map(|_| Descriptor::FREE).collect::<Vec<_>>(),
@@ -336,16 +338,10 @@ impl Capacity {
             deadlines: Deadlines::new(vec![Entry::EMPTY; count]),
             flows: Table::new(vec![Bucket::EMPTY; connections * 2 + 2]),
             ports: Table::new(vec![Bucket::EMPTY; sockets * 2 + 2]),
-            interfaces: ManagedSlice::Owned(
-                (0..self.interfaces.min(254) + 1).map(|_| None).collect(),
-            ),
+            interfaces: ManagedSlice::Owned((0..self.interfaces.min(254)).map(|_| None).collect()),
             pending: Pending::new((0..self.pending_syns).map(|_| None).collect::<Vec<_>>()),
-            reassemblies: Reassemblies::new(
-                (0..self.reassemblies)
-                    .map(|_| reassembly())
-                    .collect::<Vec<_>>(),
-            ),
-            loopback: Loopback::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
+            reassemblies: Reassemblies::on_the_heap(self.reassemblies),
+            loopback: loopback::Queue::new(vec![0; self.loopback_buffer - mtu], vec![0; mtu]),
             resolver: Resolver::new((0..lookups).map(|_| LookupRow::FREE).collect::<Vec<_>>()),
             wakers: Wakers::new(
                 (0..wakers).map(|_| WakerRow::FREE).collect::<Vec<_>>(),
@@ -354,7 +350,6 @@ impl Capacity {
                     .map(|_| [const { List::new() }; 2])
                     .collect::<Vec<_>>(),
                 vec![Watch::Nobody; sockets],
-                (0..lookups).map(|_| List::new()).collect::<Vec<_>>(),
             ),
         }
     }

@@ -1,6 +1,6 @@
 //! The calls of stream sockets: listen, accept, connect, send, recv, shutdown.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use smoltcp::socket::tcp::{self, State};
 
@@ -8,6 +8,7 @@ use super::connection::{Connection, Role};
 use super::fd::Socket;
 use super::flow::{Endpoint, Flow, Scope, loopback_if_unspecified};
 use super::glass;
+use super::ip::IpAddr;
 use super::list::List;
 use super::sequence::{seed_for, throw_away};
 use super::slot::Kind;
@@ -130,7 +131,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The remote end that an application named, if a socket of this domain may speak to it.
     pub(super) fn destination(&self, fd: Fd, address: SocketAddr) -> Result<Endpoint> {
         let row = self.descriptors.get(fd)?;
-        let mut remote = Endpoint::from_socket_addr(address);
+        let mut remote = Endpoint::from_socket_addr(address)?;
         let fits = match (row.domain, remote.addr) {
             (Domain::Inet, _) => address.is_ipv4(),
             // As on Linux, a datagram socket also takes an IPv4 address that is not written as a mapped one.

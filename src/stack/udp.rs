@@ -1,13 +1,13 @@
 //! The calls of datagram sockets, and `send`/`recv`, which both types have.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{self, SocketAddr};
 
 use super::datagram::{Content, Envelope, UDP_HEADER, fits, gather, length};
 use super::fd::Socket;
 use super::flow::{Endpoint, UNSPECIFIED};
 use super::interface::{LOOPBACK, Route};
+use super::ip::{self, IpAddr};
 use super::option::Options;
-use super::raw::checksum_at;
 use super::{Fd, InterfaceId, Received, Stack, Type};
 use crate::trace::{Call, Observer, Outcome};
 use crate::{Error, Result};
@@ -27,7 +27,7 @@ use crate::{Error, Result};
 pub struct Message<'m> {
     data: &'m [&'m [u8]],
     to: Option<SocketAddr>,
-    from: Option<IpAddr>,
+    from: Option<net::IpAddr>,
     interface: Option<InterfaceId>,
     hop_limit: Option<u8>,
     traffic_class: Option<u8>,
@@ -46,6 +46,12 @@ impl<'m> Message<'m> {
         }
     }
 
+    /// From where, if the caller says.
+    fn source(&self) -> Result<Option<IpAddr>> {
+        let named = self.from.map(|from| from.to_canonical());
+        named.map(ip::inward).transpose()
+    }
+
     /// Whereto.
     pub const fn to(mut self, to: SocketAddr) -> Message<'m> {
         self.to = Some(to);
@@ -53,7 +59,7 @@ impl<'m> Message<'m> {
     }
 
     /// From which of the host's addresses (`IP_PKTINFO`, `IPV6_PKTINFO`); the unspecified one leaves it to the route.
-    pub const fn from(mut self, from: IpAddr) -> Message<'m> {
+    pub const fn from(mut self, from: net::IpAddr) -> Message<'m> {
         self.from = Some(from);
         self
     }
@@ -121,7 +127,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         &mut self,
         fd: Fd,
         data: &[u8],
-        from: IpAddr,
+        from: net::IpAddr,
         to: SocketAddr,
     ) -> Result<usize> {
         self.sendmsg(fd, &Message::new(&[data]).to(to).from(from))
@@ -152,7 +158,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 None => self.send_parts(fd, message.data),
             };
         };
-        if let Some(from) = message.from.map(|from| from.to_canonical()) {
+        if let Some(from) = message.source()? {
             let bound = row.local.addr;
             let is_free = from.is_unspecified() || bound.is_unspecified() || bound == from;
             if !is_free || !from.is_unspecified() && !self.is_own(from) {
@@ -352,7 +358,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             addr if addr.is_multicast() || self.is_broadcast(addr) => UNSPECIFIED.addr,
             addr => addr,
         };
-        let from = message.from.map_or(bound, |from| from.to_canonical());
+        let from = message.source()?.unwrap_or(bound);
         let from = if from.is_unspecified() { bound } else { from };
         let on = self.interface_for(to.addr, message.interface, &options);
         let route = self.route_over(on, from, to.addr)?;
@@ -374,13 +380,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             traffic_class: message.traffic_class.unwrap_or(options.type_of_service),
             content: match protocol {
                 None => Content::Udp,
-                Some(_) if options.header_included => Content::Packet,
-                Some(protocol) => Content::Raw {
-                    protocol,
-                    checksum_at: checksum_at(protocol, to.addr, &options),
-                },
+                Some(protocol) => protocol.content(to.addr, &options),
             },
         };
+        let path = self.path_mtu(to.addr);
         let place = &mut self.slots[usize::from(slot)];
         let elsewhere = place.interface != route.interface;
         let Some(datagrams) = place.datagrams() else {
@@ -388,7 +391,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         if len
             > envelope
-                .longest(&route)
+                .longest(&route, path)
                 .min(datagrams.sending.payload_capacity())
         {
             return Err(Error::MessageTooLong);
@@ -475,7 +478,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
 impl Envelope {
     /// The longest payload that can be sent.
-    fn longest(&self, route: &Route) -> usize {
+    fn longest(&self, route: &Route, path: Option<u16>) -> usize {
         let header = match self.to.addr {
             IpAddr::V4(_) => 20,
             IpAddr::V6(_) => 40,
@@ -487,11 +490,15 @@ impl Envelope {
         };
         // In IPv6 the header is not counted.
         let packet = usize::from(u16::MAX) - if self.to.addr.is_ipv4() { header } else { 0 };
-        match (self.content, route.interface) {
+        let is_cut = route.interface != LOOPBACK && cfg!(feature = "fragments");
+        match (self.content.has_header(), is_cut) {
             // What the caller has given a header, nobody else cuts (as Linux).
-            (Content::Packet, _) => route.mtu,
+            (true, _) => route.mtu,
             // The loopback carries what it can, and cuts nothing.
-            (_, LOOPBACK) => packet.min(route.mtu.saturating_sub(header)) - transport,
+            (_, false) => {
+                let mtu = path.map_or(route.mtu, |path| route.mtu.min(path.into()));
+                packet.min(mtu.saturating_sub(header)) - transport
+            }
             _ => packet - transport,
         }
     }

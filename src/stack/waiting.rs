@@ -33,6 +33,7 @@ pub(super) enum Subject {
     /// That one of the sockets that it [watches](Watch) has an event.
     Poll,
     /// That the lookup with this index is done.
+    #[cfg(feature = "dns")]
     Lookup(u16),
     /// That the stack wants the interface with this index to be polled sooner than it said.
     Work(u8),
@@ -111,7 +112,8 @@ pub(super) struct Wakers<'a> {
     sockets: ManagedSlice<'a, [List; 2]>,
     watches: ManagedSlice<'a, Watch>,
     polls: List,
-    lookups: ManagedSlice<'a, List>,
+    #[cfg(feature = "dns")]
+    lookups: List,
     work: List,
     drained: List,
     configured: List,
@@ -141,7 +143,6 @@ impl<'a> Wakers<'a> {
         links: impl Into<ManagedSlice<'a, Link>>,
         sockets: impl Into<ManagedSlice<'a, [List; 2]>>,
         watches: impl Into<ManagedSlice<'a, Watch>>,
-        lookups: impl Into<ManagedSlice<'a, List>>,
     ) -> Wakers<'a> {
         let (rows, mut links) = (rows.into(), links.into());
         let mut free = List::new();
@@ -156,7 +157,8 @@ impl<'a> Wakers<'a> {
             sockets: sockets.into(),
             watches: watches.into(),
             polls: List::new(),
-            lookups: lookups.into(),
+            #[cfg(feature = "dns")]
+            lookups: List::new(),
             work: List::new(),
             drained: List::new(),
             configured: List::new(),
@@ -177,7 +179,8 @@ impl<'a> Wakers<'a> {
                 Some(&mut lists[interest as usize])
             }
             Subject::Poll => Some(&mut self.polls),
-            Subject::Lookup(index) => self.lookups.get_mut(usize::from(index)),
+            #[cfg(feature = "dns")]
+            Subject::Lookup(_) => Some(&mut self.lookups),
             Subject::Work(_) => Some(&mut self.work),
             Subject::Drained => Some(&mut self.drained),
             Subject::Configured => Some(&mut self.configured),
@@ -193,7 +196,11 @@ impl<'a> Wakers<'a> {
                 lists[interest as usize].front()
             }
             Subject::Poll => self.polls.front(),
-            Subject::Lookup(index) => self.lookups.get(usize::from(index))?.front(),
+            #[cfg(feature = "dns")]
+            Subject::Lookup(_) => {
+                let is_its = |row: &u16| self.rows[usize::from(*row)].subject == subject;
+                self.lookups.iter(&self.links).find(is_its)
+            }
             Subject::Work(_) => self.work.front(),
             Subject::Drained => self.drained.front(),
             Subject::Configured => self.configured.front(),

@@ -1,15 +1,16 @@
 //! The window that a peer is offered, where the application wants it smaller than the buffer (`SO_RCVBUF`). smoltcp offers all
 //! the room it has; what leaves says less (see `stamp.rs`), and when the application has read, the heart says so itself.
 
-use smoltcp::phy::{Device, PacketMeta};
+use smoltcp::phy::PacketMeta;
 use smoltcp::socket::tcp::{self, State};
 
 use super::Stack;
 use super::amend::{Acknowledgment, unacknowledged};
 use super::challenge::receive_next;
 use super::connection::Connection;
-use super::door::{DoorIn, Sent, Watch};
+use super::door::{Door, Sent, Watch};
 use super::frame::before;
+use super::link::Transmit;
 use super::slot::Slot;
 use super::stamp::{Edge, Stamp};
 use crate::trace::Observer;
@@ -101,12 +102,7 @@ impl Slot<'_> {
 impl<'a, O: Observer> Stack<'a, O> {
     /// After a slot was polled: tells the peer of a window that has opened.
     #[inline]
-    pub(super) fn update_window<D: Device + ?Sized>(
-        &mut self,
-        index: u8,
-        slot: u16,
-        device: &mut D,
-    ) {
+    pub(super) fn update_window(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) {
         if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp_ref()
             && connection.receive_limit.is_some()
             && connection.owes_window(socket)
@@ -117,7 +113,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Has smoltcp acknowledge what has come, and say what the window is, whatever else it has to send: it answers an octet from
     /// before the window with that and nothing else.
-    pub(super) fn acknowledge<D: Device + ?Sized>(&mut self, index: u8, slot: u16, device: &mut D) {
+    pub(super) fn acknowledge(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) {
         let pane = self.pane_of(index, Some(slot));
         let place = &mut self.slots[usize::from(slot)];
         let Some((socket, connection)) = place.tcp_ref() else {
@@ -136,18 +132,15 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut buffer = [0; PACKET_LEN];
         let len = old.emit(&mut buffer, &connection.flow, &[0]);
         let to = connection.flow.remote.addr;
-        let (Some(interface), Some(set)) =
-            (&mut self.interfaces[usize::from(index)], &mut place.set)
-        else {
+        let (Some(interface), Some(set)) = (self.interfaces.get_mut(index), &mut place.set) else {
             return;
         };
         let Some(link) = interface.link_to(to, self.now) else {
             return;
         };
-        let capabilities = device.capabilities();
-        let Some(token) = device.transmit(self.now) else {
+        if !device.has_room(self.now) {
             return;
-        };
+        }
         let mut sent = Sent::default();
         let mut watch = Watch {
             sent: &mut sent,
@@ -156,11 +149,10 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp,
             observer: &mut self.observer,
         };
-        let mut door = DoorIn {
+        let mut door = Door {
             packet: len.and_then(|len| buffer.get(..len)),
             meta: PacketMeta::default(),
-            token: Some(token),
-            capabilities: &capabilities,
+            device,
             watch: &mut watch,
         };
         interface

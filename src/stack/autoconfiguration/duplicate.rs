@@ -1,12 +1,11 @@
 //! Duplicate address detection (RFC 4862 §5.4): an address is asked for, and if nobody has it by the end of a second, it
 //! may be used.
 
-use core::net::Ipv6Addr;
-
 use smoltcp::time::{Duration, Instant};
 
 use super::option::{NdOption, Options};
 use super::packet::Message;
+use crate::stack::ip::Ipv6Addr;
 use crate::stack::neighbor::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION, solicited_node};
 
 /// The flag of an advertisement that answers a question (RFC 4861 §4.4).

@@ -1,7 +1,6 @@
 //! The half of an autoconfigured address that tells hosts of one link apart.
 
-use core::net::Ipv6Addr;
-
+use crate::stack::ip::Ipv6Addr;
 use crate::stack::sequence::Secret;
 
 /// How the interface identifiers of autoconfigured addresses are made.

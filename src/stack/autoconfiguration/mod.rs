@@ -15,8 +15,6 @@ mod option;
 mod packet;
 mod solicitation;
 
-use core::net::Ipv6Addr;
-
 use heapless::Vec;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::{Duration, Instant};
@@ -25,11 +23,13 @@ pub(super) use duplicate::Detection;
 pub use identifier::InterfaceIdentifier;
 pub(super) use packet::Solicitation;
 
-use super::address::{AddressChange, AddressTable, Change, Lifetimes, Origin, Row};
+use super::address::{AddressChange, AddressTable, Change, Origin, Row};
 use super::egress::earlier;
+use super::lifetime::Lifetimes;
 use super::route::{LEARNED_METRIC, Route, RouteTable};
 use super::sequence::Secret;
 use crate::Result;
+use crate::stack::ip::Ipv6Addr;
 use advertisement::{Advertisement, Preference};
 use duplicate::Heard;
 use option::{NdOption, Prefix};
@@ -333,8 +333,8 @@ impl Autoconfiguration {
             let mut row = Row::new(addr.into(), 64, Origin::Autoconfigured);
             row.router = Some(router);
             let lifetimes = Lifetimes {
-                preferred_until: until(link.now, prefix.preferred),
-                valid_until: until(link.now, prefix.valid),
+                preferred_until: until(link.now, prefix.preferred).into(),
+                valid_until: until(link.now, prefix.valid).into(),
             };
             // Without room the prefix is one too many.
             let _ = link
@@ -467,7 +467,7 @@ fn until(now: Instant, seconds: u32) -> Option<Instant> {
 fn refreshed(lifetimes: Lifetimes, prefix: &Prefix, now: Instant) -> Lifetimes {
     let received = until(now, prefix.valid);
     let floor = now + TWO_HOURS;
-    let valid_until = match (lifetimes.valid_until, received) {
+    let valid_until = match (lifetimes.valid_until.at(), received) {
         (_, None) => None,
         (_, Some(received)) if received > floor => Some(received),
         (Some(current), Some(received)) if received > current => Some(received),
@@ -475,8 +475,8 @@ fn refreshed(lifetimes: Lifetimes, prefix: &Prefix, now: Instant) -> Lifetimes {
         _ => Some(floor),
     };
     Lifetimes {
-        preferred_until: until(now, prefix.preferred),
-        valid_until,
+        preferred_until: until(now, prefix.preferred).into(),
+        valid_until: valid_until.into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The options of neighbor discovery packets, as far as autoconfiguration reads them (RFC 4861 §4.6, RFC 8106 §5.1,
 //! RFC 3971 §5.3.2).
 
-use core::net::Ipv6Addr;
+use crate::stack::ip::Ipv6Addr;
 
 /// What an option says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

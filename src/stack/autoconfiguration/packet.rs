@@ -1,10 +1,9 @@
 //! Neighbor discovery packets, read and written (RFC 4861 §4).
 
-use core::net::Ipv6Addr;
-
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::Icmpv6Packet;
 
+use crate::stack::ip::Ipv6Addr;
 use crate::stack::neighbor::{NEIGHBOR_SOLICITATION, solicited_node};
 
 pub(super) const ROUTER_SOLICITATION: u8 = 133;

@@ -3,46 +3,15 @@
 #[cfg(feature = "ipv6")]
 use super::BLOCK;
 use super::{LINK_HEADER_MAX, Reason};
-use core::net::IpAddr;
+use crate::stack::ip::IpAddr;
 use smoltcp::wire::IpProtocol;
 #[cfg(feature = "ipv4")]
 use smoltcp::wire::Ipv4Packet;
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6FragmentHeader, Ipv6Packet};
 
-/// Is this IP packet a fragment? An IPv6 packet with a Fragment header is one even if it is whole (RFC 6946).
-pub(crate) fn is_fragment(ip_packet: &[u8]) -> bool {
-    match ip_packet.first().map(|byte| byte >> 4) {
-        #[cfg(feature = "ipv4")]
-        Some(4) => Ipv4Packet::new_checked(ip_packet)
-            .is_ok_and(|packet| packet.more_frags() || packet.frag_offset() != 0),
-        #[cfg(feature = "ipv6")]
-        Some(6) => Ipv6Packet::new_checked(ip_packet)
-            .is_ok_and(|packet| fragment_header(&packet).is_some()),
-        _ => false,
-    }
-}
-
-/// The packet from its Fragment header on.
 #[cfg(feature = "ipv6")]
-fn fragment_header<'p>(packet: &Ipv6Packet<&'p [u8]>) -> Option<&'p [u8]> {
-    let (next_header, rest) = skip_options(packet.next_header(), packet.payload())?;
-    (next_header == IpProtocol::Ipv6Frag).then_some(rest)
-}
-
-/// Walks over the extension headers that may stand before a Fragment or transport header (RFC 8200 §4.1).
-#[cfg(feature = "ipv6")]
-fn skip_options(mut next_header: IpProtocol, mut rest: &[u8]) -> Option<(IpProtocol, &[u8])> {
-    use IpProtocol::{HopByHop, Ipv6Opts, Ipv6Route};
-    while matches!(next_header, HopByHop | Ipv6Route | Ipv6Opts) {
-        let &[following, length, ..] = rest else {
-            return None;
-        };
-        next_header = following.into();
-        rest = rest.get(8 + 8 * usize::from(length)..)?;
-    }
-    Some((next_header, rest))
-}
+use crate::stack::frame::{fragment_header, skip_options};
 
 /// A first fragment must show the ports and flags, or filters on the way judge what they cannot see (RFC 1858 §3).
 fn holds_transport_header(protocol: IpProtocol, payload: &[u8]) -> bool {

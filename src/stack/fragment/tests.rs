@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
+use crate::stack::frame::is_fragment;
 use proptest::prelude::*;
 use smoltcp::wire::IpProtocol;
 #[cfg(feature = "ipv4")]

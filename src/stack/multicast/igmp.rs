@@ -1,6 +1,6 @@
 //! A host's part of IGMPv2 (RFC 2236), and of IGMPv1 (RFC 1112) before a router of that age.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::Ipv4Addr;
 
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use smoltcp::wire::checksum;
 
 use super::member::Member;
 use super::{GROUPS, Random, Told};
+use crate::stack::ip::IpAddr;
 use crate::{Error, Limit, Result};
 
 /// Every host is in it, and none reports it (RFC 2236 §3).

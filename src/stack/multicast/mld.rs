@@ -9,13 +9,12 @@
 //! | a router asks, about all groups or one | `MODE_IS_EXCLUDE {}` |
 //! | … about some sources of a group | `MODE_IS_INCLUDE`, with just these |
 
-use core::net::{IpAddr, Ipv6Addr};
-
 use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
 
 use super::member::Member;
 use super::{GROUPS, Heard, Random, SOURCES, Told, random_delay};
+use crate::stack::ip::{IpAddr, Ipv6Addr};
 use crate::{Error, Limit, Result};
 
 /// Every node is in it, and none reports it (RFC 3810 §6).

@@ -14,10 +14,9 @@ mod member;
 #[cfg(feature = "ipv6")]
 mod mld;
 
-use core::net::IpAddr;
-
 use smoltcp::time::{Duration, Instant};
 
+use crate::stack::ip::IpAddr;
 use crate::{Error, Result};
 
 /// Groups of one family that an interface can be in.
@@ -208,15 +207,8 @@ impl Memberships {
     }
 }
 
-/// Whether a group is that of routers: no host is in it, and misses nothing.
-pub(crate) fn is_of_routers(group: IpAddr) -> bool {
-    match group {
-        IpAddr::V4(v4) => matches!(v4.octets(), [224, 0, 0, 2 | 22]),
-        IpAddr::V6(v6) => matches!(v6.segments(), [0xff02, 0, 0, 0, 0, 0, 0, 2 | 0x16]),
-    }
-}
-
 /// Whether a type of ICMPv6 is MLD's: queries, reports and "done" (RFC 2710 §3, RFC 3810 §5.2).
+#[cfg(feature = "ipv6")]
 pub(crate) const fn is_mld(kind: u8) -> bool {
     matches!(kind, 130..=132 | 143)
 }

@@ -74,8 +74,44 @@
 //! | `TCP_MAXSEG` | what is set is what `getsockopt` gives until there is a connection, 536 without | the same |
 //! | `TCP_INFO` | has the congestion window | smoltcp keeps it to itself |
 
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident: $value:ty = $($field:ident).+, if $valid:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name;
+
+        impl SocketOption for $name {}
+
+        impl sealed::Get for $name {
+            type Value = $value;
+
+            fn get<O: Observer>(&self, stack: &mut Stack<'_, O>, fd: Fd) -> Result<$value> {
+                Ok(stack.options_of(fd)?.$($field).+)
+            }
+        }
+
+        impl SettableOption for $name {}
+
+        impl sealed::Set for $name {
+            #[allow(private_interfaces)]
+            fn set(&self, options: &mut Options, value: $value) -> Result<()> {
+                let valid: fn($value) -> bool = $valid;
+                if !valid(value) {
+                    return Err(Error::InvalidArgument);
+                }
+                options.$($field).+ = value;
+                Ok(())
+            }
+        }
+    )*};
+}
+
 mod information;
 mod options;
+#[cfg(feature = "path-mtu")]
+mod path;
+#[cfg(feature = "raw")]
+mod raw;
 mod size;
 mod state;
 mod value;
@@ -84,11 +120,13 @@ use core::time::Duration;
 
 pub use information::{TcpInfo, TcpInformation};
 pub(super) use options::{Options, on_clock};
-pub use size::{MaximumSegmentSize, ReceiveBuffer, SendBuffer};
-pub use state::{
-    Accepting, PathMtu, ReceiveQueued, SendQueued, SocketError, SocketType, SoftError,
-};
-pub use value::{CongestionControl, IcmpFilter};
+#[cfg(feature = "path-mtu")]
+pub use path::{MaximumSegmentSize, PathMtu};
+#[cfg(feature = "raw")]
+pub use raw::{ChecksumOffset, HeaderIncluded, IcmpFilter, IcmpTypes};
+pub use size::{ReceiveBuffer, SendBuffer};
+pub use state::{Accepting, ReceiveQueued, SendQueued, SocketError, SocketType, SoftError};
+pub use value::CongestionControl;
 
 use super::{Fd, InterfaceId, Stack};
 use crate::trace::Observer;
@@ -118,38 +156,6 @@ pub(super) mod sealed {
         #[allow(private_interfaces)]
         fn set(&self, options: &mut Options, value: Self::Value) -> Result<()>;
     }
-}
-
-macro_rules! options {
-    ($($(#[$doc:meta])* $name:ident: $value:ty = $field:ident, if $valid:expr;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub struct $name;
-
-        impl SocketOption for $name {}
-
-        impl sealed::Get for $name {
-            type Value = $value;
-
-            fn get<O: Observer>(&self, stack: &mut Stack<'_, O>, fd: Fd) -> Result<$value> {
-                Ok(stack.options_of(fd)?.$field)
-            }
-        }
-
-        impl SettableOption for $name {}
-
-        impl sealed::Set for $name {
-            #[allow(private_interfaces)]
-            fn set(&self, options: &mut Options, value: $value) -> Result<()> {
-                let valid: fn($value) -> bool = $valid;
-                if !valid(value) {
-                    return Err(Error::InvalidArgument);
-                }
-                options.$field = value;
-                Ok(())
-            }
-        }
-    )*};
 }
 
 /// Linux's longest `TCP_KEEPIDLE` and `TCP_KEEPINTVL`.
@@ -230,12 +236,4 @@ options! {
     MulticastLoop: bool = multicast_loop, if |_| true;
     /// `IP_MULTICAST_IF` or `IPV6_MULTICAST_IF`: the interface for datagrams to groups. Default: none, the route decides.
     MulticastInterface: Option<InterfaceId> = multicast_interface, if |_| true;
-    /// `IP_HDRINCL` or `IPV6_HDRINCL`, of a raw socket: what is sent begins with an IP header. Default: off.
-    HeaderIncluded: bool = header_included, if |_| true;
-    /// `ICMP_FILTER` or `ICMP6_FILTER`, of a raw socket. Default: every message passes.
-    IcmpTypes: IcmpFilter = icmp_filter, if |_| true;
-    /// `IPV6_CHECKSUM`, of a raw socket of IPv6: where in the packet its checksum stands, an even offset. The stack writes it
-    /// into what is sent, and keeps away what comes in with a wrong one (RFC 3542 §3.1). Default: none; ICMPv6's is always seen
-    /// to.
-    ChecksumOffset: Option<u16> = checksum_offset, if |v| v.is_none_or(|offset| offset % 2 == 0);
 }

@@ -4,7 +4,9 @@ use core::time::Duration;
 
 use smoltcp::socket::tcp;
 
-use super::{CongestionControl, IcmpFilter};
+use super::CongestionControl;
+#[cfg(feature = "raw")]
+use super::raw::RawOptions;
 use crate::stack::InterfaceId;
 
 /// Smoltcp's clock counts microseconds in 64 bits. Nine thousand years are "never", and ten times that still fits.
@@ -29,6 +31,7 @@ pub(in crate::stack) struct Options {
     pub(in crate::stack) v6_only: bool,
     pub(in crate::stack) user_timeout: Option<Duration>,
     pub(in crate::stack) congestion_control: CongestionControl,
+    #[cfg(feature = "path-mtu")]
     pub(in crate::stack) maximum_segment_size: Option<u16>,
     pub(in crate::stack) type_of_service: u8,
     pub(in crate::stack) reuse_address: bool,
@@ -43,9 +46,8 @@ pub(in crate::stack) struct Options {
     pub(in crate::stack) multicast_hop_limit: u8,
     pub(in crate::stack) multicast_loop: bool,
     pub(in crate::stack) multicast_interface: Option<InterfaceId>,
-    pub(in crate::stack) header_included: bool,
-    pub(in crate::stack) icmp_filter: IcmpFilter,
-    pub(in crate::stack) checksum_offset: Option<u16>,
+    #[cfg(feature = "raw")]
+    pub(in crate::stack) raw: RawOptions,
 }
 
 impl Options {
@@ -60,6 +62,7 @@ impl Options {
         v6_only: false,
         user_timeout: None,
         congestion_control: CongestionControl::Reno,
+        #[cfg(feature = "path-mtu")]
         maximum_segment_size: None,
         type_of_service: 0,
         reuse_address: false,
@@ -73,9 +76,8 @@ impl Options {
         multicast_hop_limit: 1,
         multicast_loop: true,
         multicast_interface: None,
-        header_included: false,
-        icmp_filter: IcmpFilter::NONE,
-        checksum_offset: None,
+        #[cfg(feature = "raw")]
+        raw: RawOptions::DEFAULT,
     };
 
     /// Hands smoltcp what it takes care of; the rest is the heart's own (see `connection.rs`).

@@ -39,7 +39,4 @@ answers! {
     ReceiveQueued: usize = Stack::receive_queued;
     /// `SIOCOUTQ`: octets that have not left; of a stream, that the peer has not acknowledged, the FIN counted.
     SendQueued: usize = Stack::send_queued;
-    /// `IP_MTU`, `IPV6_MTU`: the largest packet that the path to the peer is known to take. [`Error::NotConnected`] without a
-    /// peer.
-    PathMtu: u16 = Stack::path_mtu_of;
 }

@@ -1,6 +1,5 @@
 //! Questions on the wire: each leaves by the interface that leads to its server, from the port that is its own.
 
-use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
 use super::{DNS_PORT, LookupRow, Question, Resolver, Server, Subject, Unsent};
@@ -12,6 +11,7 @@ use crate::stack::egress::DEVICE_RETRY;
 use crate::stack::flow::{Endpoint, Flow, UNSPECIFIED};
 use crate::stack::header::Part;
 use crate::stack::interface::Route;
+use crate::stack::link::Transmit;
 use crate::stack::option::Options;
 use crate::stack::outgoing::Outgoing;
 use crate::trace::Observer;
@@ -107,10 +107,10 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Sends the questions that leave by an interface; says whether the device refused a frame.
-    pub(in crate::stack) fn egress_queries<D: Device + ?Sized>(
+    pub(in crate::stack) fn egress_queries(
         &mut self,
         index: u8,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         if !self.resolver.is_sending {
             return false;
@@ -126,12 +126,12 @@ impl<'a, O: Observer> Stack<'a, O> {
         refused
     }
 
-    fn egress_query<D: Device + ?Sized>(
+    fn egress_query(
         &mut self,
         index: u8,
         row: usize,
         family: usize,
-        device: &mut D,
+        device: &mut dyn Transmit,
     ) -> bool {
         let now = self.now;
         let Some(question) = self.resolver.question(row, family) else {
@@ -144,7 +144,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let len = question.query.emit(&mut message);
         let message = message.get(..len).unwrap_or_default();
         let port = question.port;
-        let Some(interface) = &mut self.interfaces[usize::from(index)] else {
+        let Some(interface) = self.interfaces.get_mut(index) else {
             return false;
         };
         let Some(link) = interface.link_to(unsent.server, now) else {

@@ -1,13 +1,14 @@
 //! Questions over TCP, for answers that do not fit into a datagram (RFC 7766): a connection for each, which is closed as
 //! soon as the answer is there.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use smoltcp::time::Instant;
 
 use super::{DNS_PORT, Server};
 use crate::stack::dns::{MAX_QUERY, Outcome};
 use crate::stack::fd::Socket;
+use crate::stack::ip::{self, IpAddr};
 use crate::stack::{Domain, Fd, Stack, Type};
 use crate::trace::Observer;
 use crate::{Error, Result};
@@ -127,8 +128,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let fd = self.socket_untold(domain, Type::Stream)?;
         let begun = self
-            .bind_untold(fd, SocketAddr::new(source, 0))
-            .and_then(|()| self.connect_untold(fd, SocketAddr::new(server.addr, DNS_PORT)));
+            .bind_untold(fd, SocketAddr::new(ip::outward(source), 0))
+            .and_then(|()| {
+                self.connect_untold(fd, SocketAddr::new(ip::outward(server.addr), DNS_PORT))
+            });
         match begun {
             Err(Error::WouldBlock) | Ok(()) => Ok(fd),
             Err(error) => {

@@ -8,6 +8,7 @@ use smoltcp::time::Instant;
 use super::{NEVER, Subject, WOKEN, Waiting, Woken};
 use crate::Result;
 use crate::stack::interface::LOOPBACK;
+#[cfg(feature = "dns")]
 use crate::stack::resolver::Lookup;
 use crate::stack::{Fd, Interest, InterfaceId, Stack};
 use crate::trace::Observer;
@@ -46,6 +47,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     /// Has `waker` woken, once, when the lookup is done or given up.
+    #[cfg(feature = "dns")]
     pub fn wait_for_lookup(
         &mut self,
         lookup: Lookup,
