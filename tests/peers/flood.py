@@ -105,11 +105,12 @@ def main():
         sent = too_long = octets = 0
         for _ in range(int(number)):
             one = frame(chance, station, us, them)
-            if octets + len(one) > BURST:
+            size = max(len(one), 60) + 8  # with what the controller and its memory add
+            if octets + size > BURST:
                 ping(icmp, host, sent)
                 octets = 0
             link.send(one)
-            octets += len(one)
+            octets += size
             sent += 1
             too_long += len(one) > LONGEST
         ping(icmp, host, sent)
