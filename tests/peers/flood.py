@@ -2,7 +2,7 @@
 
 Frames to the Ethernet address STATION, or to everybody: valid ones with octets changed, cut off, or made of chance
 altogether. After each few of them HOST is pinged: it must answer, and a controller's memory is not asked to hold more.
-Prints how many were sent, and how many of those were longer than an Ethernet frame may be.
+Prints how many were sent, how many of those were longer than an Ethernet frame may be, and the number of pings.
 """
 
 import random
@@ -62,9 +62,9 @@ def frame(chance, station, us, them):
     header = chance.choice([station, b"\xff" * 6, b"\x33\x33\0\0\0\1"]) + b"\2\0\0\0\0\x64" + struct.pack("!H", ethertype)
     octets = bytearray(header + packet)
     kind = chance.randrange(8)
-    if kind < 5:
+    if kind < 5 and packet:  # what is for another station does not arrive at all
         for _ in range(chance.randrange(1, 8)):
-            octets[chance.randrange(14, max(15, min(len(octets), 80))) % len(octets)] ^= 1 << chance.randrange(8)
+            octets[chance.randrange(14, min(len(octets), 80))] ^= 1 << chance.randrange(8)
     elif kind == 5:
         del octets[chance.randrange(14, len(octets) + 1):]
     elif kind == 6:
@@ -103,18 +103,20 @@ def main():
         link.bind((interface, 0))
         icmp.settimeout(PATIENCE)
         sent = too_long = octets = 0
+        pings = 1
         for _ in range(int(number)):
             one = frame(chance, station, us, them)
             size = max(len(one), 60) + 8  # with what the controller and its memory add
             if octets + size > BURST:
                 ping(icmp, host, sent)
+                pings += 1
                 octets = 0
             link.send(one)
             octets += size
             sent += 1
             too_long += len(one) > LONGEST
         ping(icmp, host, sent)
-    print(f"sent {sent}, too long {too_long}", flush=True)
+    print(f"sent {sent}, too long {too_long}, pings {pings}", flush=True)
 
 
 if __name__ == "__main__":
