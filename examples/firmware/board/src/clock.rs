@@ -55,7 +55,11 @@ impl Clock {
         if self.registers.read(TIMER1 + RIS) & 1 != 0 {
             self.registers.write(TIMER1 + INTCLR, 0);
             self.rounds = self.rounds.wrapping_add(1);
-            value = self.registers.read(TIMER1 + VALUE); // of the new round for sure
+            // Of the new round for sure, but for the zero itself, which lasts for less than a microsecond.
+            value = self.registers.read(TIMER1 + VALUE);
+            while value == 0 {
+                value = self.registers.read(TIMER1 + VALUE);
+            }
         }
         let counts = u64::from(self.rounds) << 32 | u64::from(u32::MAX - value);
         Instant::from_micros((counts * MICROS / COUNTS) as i64)
@@ -83,3 +87,6 @@ impl Clock {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

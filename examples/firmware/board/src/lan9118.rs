@@ -280,3 +280,6 @@ impl phy::TxToken for Room<'_> {
         result
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,14 @@
 //! wait-for-interrupt does not mind. So nothing is shared with a handler, and no wake-up can slip in between a look and the
 //! sleep that follows it.
 
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 
 mod clock;
 mod lan9118;
+#[cfg(not(test))]
+mod registers;
+#[cfg(test)]
+#[path = "model.rs"]
 mod registers;
 mod uart;
 mod watchdog;
