@@ -1,6 +1,6 @@
 //! An HTTP client (RFC 9112), of one request a connection. As `application.rs`, it knows a network and nothing else.
 
-use core::fmt::Write;
+use core::{fmt::Write, net::IpAddr};
 
 use glasstack::{
     Error, Result,
@@ -30,7 +30,10 @@ pub(crate) async fn get<N: Network + Clone>(
     )
     .map_err(|_| Error::InvalidArgument)?;
 
-    let stream = TcpStream::connect_by_name(network, host, port).await?;
+    let stream = match host.parse::<IpAddr>() {
+        Ok(address) => TcpStream::connect(network, (address, port).into()).await?,
+        Err(_) => TcpStream::connect_by_name(network, host, port).await?,
+    };
     stream.write_all(request.as_bytes()).await?;
     let mut buffer = [0; LONGEST];
     let mut header = Header::default();

@@ -10,7 +10,7 @@ use glasstack::{
 
 use crate::{
     address,
-    counter::Counter,
+    counter::{Counter, Counters},
     fault,
     glass::{self, Glass},
     http,
@@ -97,7 +97,7 @@ async fn obey<'t, N: Network<Observer = Glass<'t>> + Clone>(
                 "{:10} connections, {} sockets",
                 usage.connections, usage.sockets
             ));
-            say(format_args!("{}", kept.counters()));
+            say(format_args!("{}", Counters(kept)));
         }
         ("events", _) => {
             // The UART takes everything.

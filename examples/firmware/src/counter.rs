@@ -79,15 +79,17 @@ impl Kept {
         self.set(Counter::ByEthernet, wakeups.ethernet);
         self.set(Counter::ByUart, wakeups.uart);
     }
+}
 
-    /// The counters that are not nought, a line each.
-    pub fn counters(&self) -> impl fmt::Display + '_ {
-        fmt::from_fn(|f| {
-            let counts = Counter::ALL
-                .iter()
-                .map(|&(it, name)| (self.count_of(it), name));
-            let mut counts = counts.filter(|(count, _)| *count > 0);
-            counts.try_for_each(|(count, name)| writeln!(f, "{count:10} {name}"))
-        })
+/// The counters that are not nought, a line each.
+pub struct Counters<'k>(pub &'k Kept);
+
+impl fmt::Display for Counters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = Counter::ALL
+            .iter()
+            .map(|(counter, name)| (self.0.count_of(*counter), name));
+        let mut counts = counts.filter(|(count, _)| *count > 0);
+        counts.try_for_each(|(count, name)| writeln!(f, "{count:10} {name}"))
     }
 }

@@ -44,6 +44,7 @@ mod seed;
 mod terminal;
 
 use application::CONNECTIONS;
+use counter::Counters;
 use glass::Glass;
 use kept::Kept;
 use terminal::Terminal;
@@ -142,7 +143,7 @@ fn tell_the_past(kept: &Kept, terminal: &Terminal) {
     terminal.say(format_args!("Before the reset:"));
     // The UART takes everything.
     let _ = glass::draw(kept, terminal);
-    terminal.say(format_args!("{}", kept.counters()));
+    terminal.say(format_args!("{}", Counters(kept)));
     match kept.reason() {
         Some(reason) => terminal.say(format_args!("It ended by itself: {reason}")),
         None => terminal.say(format_args!("It was reset from outside.")),

@@ -84,9 +84,7 @@ impl Model for Controller {
                 .expect("no word more than there is"),
             RX_STATUS_FIFO => self.received_status.pop_front().expect("a frame"),
             TX_STATUS_FIFO => self.sent_status.pop_front().expect("a status"),
-            RX_FIFO_INF => {
-                (self.received_status.len() as u32) << 16 | self.received.len() as u32 * 4
-            }
+            RX_FIFO_INF => (self.received_status.len() << 16 | (self.received.len() * 4)) as u32,
             TX_FIFO_INF => (self.sent_status.len() as u32) << 16 | self.room() as u32,
             RX_DROP => std::mem::take(&mut self.drops),
             BYTE_TEST => 0x8765_4321,
