@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -74,6 +74,13 @@ struct Output {
     grows: Condvar,
 }
 
+impl Output {
+    /// Also of a test that has failed meanwhile.
+    fn lock(&self) -> MutexGuard<'_, (String, bool)> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Board {
     pub(crate) fn start(lab: &mut Lab, package: &str, network: Network) -> Board {
         let program = program(package);
@@ -105,7 +112,7 @@ impl Board {
                 let length = reader.read(&mut buffer).unwrap_or(0);
                 octets.extend_from_slice(&buffer[..length]);
                 let text = String::from_utf8_lossy(&octets).replace('\r', "");
-                *written.text.lock().expect("nobody panics with it") = (text, length == 0);
+                *written.lock() = (text, length == 0);
                 written.grows.notify_all();
                 if length == 0 {
                     return;
@@ -128,7 +135,7 @@ impl Board {
     /// The same up to whichever of the ends comes first.
     fn hear_one_of(&mut self, ends: &[&str]) -> String {
         let until = Instant::now() + PATIENCE;
-        let mut text = self.output.text.lock().expect("nobody panics with it");
+        let mut text = self.output.lock();
         loop {
             let new = &text.0[self.seen..];
             let found = ends
@@ -140,13 +147,10 @@ impl Board {
                 return heard;
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || text.1 {
-                let all = text.0.clone();
-                drop(text);
-                panic!("none of {ends:?} in:\n{all}");
-            }
+            let may_come = !left.is_zero() && !text.1;
+            assert!(may_come, "none of {ends:?} in:\n{}", text.0);
             let waited = self.output.grows.wait_timeout(text, left);
-            text = waited.expect("nobody panics with it").0;
+            text = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -162,8 +166,8 @@ impl Board {
         self.hear(command);
         let answer = self.hear_one_of(&["\nok\n", "\nerror: "]);
         let said = answer.trim_start_matches('\n').strip_suffix("ok\n");
-        said.unwrap_or_else(|| panic!("{command}: {answer}"))
-            .to_owned()
+        assert!(said.is_some(), "{command}: {answer}");
+        said.unwrap_or_default().to_owned()
     }
 
     /// QEMU's monitor: `system_reset`, …

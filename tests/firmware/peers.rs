@@ -109,12 +109,12 @@ pub(crate) fn it_fetches_a_page_and_draws_the_ladder_of_it(mut lab: Lab) {
         "← HTTP/1.0 404 File not found\n",
         "recv() =",
     ];
-    steps.into_iter().fold(said.as_str(), |rest, step| {
-        let (_, rest) = rest
-            .split_once(step)
-            .unwrap_or_else(|| panic!("no {step:?} in {said}"));
-        rest
-    });
+    let mut rest = said.as_str();
+    for step in steps {
+        let found = rest.split_once(step);
+        assert!(found.is_some(), "no {step:?} in {said}");
+        (_, rest) = found.unwrap_or_default();
+    }
     board.command("ladder off");
     // A server that is not there, and a page that is none.
     board.write(b"get http://10.0.2.2:8001/\r");
@@ -129,7 +129,7 @@ pub(crate) fn a_megabyte_comes_back_whole_through_two_kilobytes(mut lab: Lab) {
     let _board = Board::start(&mut lab, ECHO, Network::User);
     wait_for_echo();
     let sent: Vec<u8> = (0..1 << 20_u32)
-        .map(|number| (number * 31 >> 5) as u8)
+        .map(|number| ((number * 31) >> 5) as u8)
         .collect();
     let mut stream = connect(9999);
     stream
