@@ -10,7 +10,7 @@ use core::{
 
 use crate::{counter::Counter, record::Record};
 
-/// Events that are kept; about 170 octets each.
+/// Events that are kept: 176 octets each, 5.6 KB in all.
 const EVENTS: usize = 32;
 const WORDS: usize = size_of::<Record>() / size_of::<u32>();
 
