@@ -53,7 +53,7 @@ use terminal::Terminal;
 const BUFFER: usize = 2048;
 
 /// The server's connections and the HTTP client's; the UDP server's socket; two descriptors for listeners.
-type Memory = Storage<'static, { CONNECTIONS + 4 }, { CONNECTIONS + 1 }, 1, BUFFER, 2, 4, 0, 0, 1>;
+type Memory = Storage<'static, { CONNECTIONS + 4 }, { CONNECTIONS + 1 }, 1, BUFFER, 1, 4, 0, 0, 1>;
 
 static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
 
