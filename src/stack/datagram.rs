@@ -384,7 +384,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn send_first(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> Step {
         let pane = self.pane_of(index, Some(slot));
         let now = self.now;
-        let Kind::Datagram(datagrams) = &mut self.slots[usize::from(slot)].kind else {
+        let Some(datagrams) = self.slots[usize::from(slot)].datagrams() else {
             return Step::Empty;
         };
         let Some(interface) = self.interfaces.get_mut(index) else {

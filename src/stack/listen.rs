@@ -266,12 +266,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
         place.interface = syn.interface;
-        place.kind = Kind::Connection(Connection::new(
-            Role::HalfOpen(listener),
-            flow,
-            now,
-            &options,
-        ));
+        if let Kind::Connection(connection) = &mut place.kind {
+            **connection = Connection::new(Role::HalfOpen(listener), flow, now, &options);
+        }
         let mut buffer = [0; SYN_LEN];
         let mut sent = Sent::default();
         let mut watch = Watch {

@@ -1,6 +1,7 @@
 //! Slots: what the wire talks to. A slot has its buffers, a smoltcp socket in a set of its own, and a place on the
 //! agenda. One set a socket is why a frame costs the same among ten sockets as among ten thousand.
 
+use managed::Managed;
 use smoltcp::iface::SocketSet;
 use smoltcp::socket::{Socket, tcp};
 use smoltcp::time::Instant;
@@ -19,19 +20,15 @@ pub(super) enum Agenda {
     Blocked,
 }
 
-/// The part of a slot that differs between protocols.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "there is no heap to put it on, and most slots are connections"
-)]
+/// The part of a slot that differs between protocols. It lies elsewhere: a datagram socket's slot is as small as it is.
 #[repr(u8)] // "unused" is zero
 pub(super) enum Kind<'a> {
     /// Memory that no socket was put into.
     Unused,
     /// smoltcp's socket in the slot's set, and what the heart knows beside it.
-    Connection(Connection),
+    Connection(Managed<'a, Connection>),
     /// The queues of a datagram or raw socket.
-    Datagram(Datagrams<'a>),
+    Datagram(Managed<'a, Datagrams<'a>>),
 }
 
 /// Memory and state of one socket at the wire's end.
@@ -55,10 +52,24 @@ impl<'a> Slot<'a> {
         kind: Kind::Unused,
     };
 
-    pub(super) fn new(set: SocketSet<'a>, kind: Kind<'a>) -> Slot<'a> {
+    /// A connection's slot: `set` is for `socket` alone.
+    pub(super) fn for_connection(
+        mut set: SocketSet<'a>,
+        socket: tcp::Socket<'a>,
+        connection: impl Into<Managed<'a, Connection>>,
+    ) -> Slot<'a> {
+        set.add(socket);
         Slot {
             set: Some(set),
-            kind,
+            kind: Kind::Connection(connection.into()),
+            ..Slot::UNUSED
+        }
+    }
+
+    /// A datagram or raw socket's slot.
+    pub(super) fn for_datagrams(datagrams: impl Into<Managed<'a, Datagrams<'a>>>) -> Slot<'a> {
+        Slot {
+            kind: Kind::Datagram(datagrams.into()),
             ..Slot::UNUSED
         }
     }
