@@ -189,7 +189,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_overdue = |slot: &u16| {
             let connection = self.slots[usize::from(*slot)].connection();
             connection
-                .is_some_and(|connection| self.now >= connection.opened + HALF_OPEN_GRACE.into())
+                .is_some_and(|connection| self.now >= connection.since + HALF_OPEN_GRACE.into())
         };
         let oldest_first = self.half_open.iter(&self.members).take_while(is_overdue);
         let victim = { oldest_first }.find(|slot| role(*slot) == Some(Role::HalfOpen(listener)));

@@ -4,10 +4,10 @@
 use managed::Managed;
 use smoltcp::iface::SocketSet;
 use smoltcp::socket::{Socket, tcp};
-use smoltcp::time::Instant;
 
 use super::connection::Connection;
 use super::datagram::Datagrams;
+use super::moment::Moment;
 
 /// Where a slot stands with its interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub(super) struct Slot<'a> {
     pub(super) set: Option<SocketSet<'a>>,
     pub(super) interface: u8,
     pub(super) agenda: Agenda,
-    /// Where a neighbor does not answer: since when, and until when it is not asked again.
-    pub(super) blocked: Option<(Instant, Instant)>,
+    /// Since when a neighbor does not answer, where one does not.
+    pub(super) blocked: Moment,
     pub(super) kind: Kind<'a>,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Slot<'a> {
         set: None,
         interface: 0,
         agenda: Agenda::Idle,
-        blocked: None,
+        blocked: Moment::NONE,
         kind: Kind::Unused,
     };
 

@@ -273,7 +273,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return socket.peek_slice(buffer).map_err(|_| Error::NotConnected);
             }
             let count = socket.recv_slice(buffer).map_err(|_| Error::NotConnected)?;
-            connection.glimpse.note_read(count);
             connection.read += count as u64;
             // The window may have opened.
             self.make_due(slot);
