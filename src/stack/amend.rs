@@ -15,7 +15,7 @@ use smoltcp::wire::{IpProtocol, IpRepr, TcpControl, TcpOption, TcpPacket, TcpRep
 
 use super::Stack;
 use super::challenge::{Verdict, receive_next};
-use super::connection::Connection;
+use super::connection::{Connection, modulo};
 use super::door::{Door, Sent, Void, Watch};
 use super::flow::Flow;
 use super::frame::{Packet, Segment, before};
@@ -82,7 +82,7 @@ pub(super) fn unacknowledged(socket: &tcp::Socket<'_>, connection: &Connection) 
         .initial
         .filter(|_| is_synchronized)?
         .wrapping_add(1);
-    let written = first.wrapping_add(connection.written as u32);
+    let written = first.wrapping_add(modulo(connection.written));
     Some(written.wrapping_sub(socket.send_queue() as u32))
 }
 
@@ -137,7 +137,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             segment.has_fin()
                 || before(segment.seq, connection.receive_next)
                 || !before(segment.seq, connection.offered)
-                || connection.probes > 0
+                || connection.probes() > 0
                 || segment.len == 0
                     && (connection.is_ending()
                         || connection.window_len(segment.window) < usize::from(connection.mtu))

@@ -11,7 +11,7 @@ use smoltcp::wire::TcpPacket;
 
 use super::Stack;
 use super::amend::Acknowledgment;
-use super::connection::Connection;
+use super::connection::{Connection, modulo};
 use super::frame::{ETHERNET_HEADER, Packet, Segment};
 use super::ingress::Incoming;
 use super::link::Transmit;
@@ -33,7 +33,9 @@ pub(super) enum Verdict {
 
 /// The next sequence number that is expected of the peer, once it has been told one.
 pub(super) fn receive_next(socket: &tcp::Socket<'_>, connection: &Connection) -> Option<u32> {
-    let read = connection.first_octet?.wrapping_add(connection.read as u32);
+    let read = connection
+        .first_octet?
+        .wrapping_add(modulo(connection.read));
     let queued = read.wrapping_add(socket.recv_queue() as u32);
     Some(queued.wrapping_add(u32::from(has_fin(socket.state()))))
 }
@@ -50,7 +52,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// An acknowledgment has been sent: the sequence numbers of the peer's stream are known from its first one on.
     pub(super) fn note_first_octet(&mut self, slot: u16, ack: u32) {
         if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
-            let received = (connection.read as u32).wrapping_add(socket.recv_queue() as u32);
+            let received = modulo(connection.read).wrapping_add(socket.recv_queue() as u32);
             let received = received.wrapping_add(u32::from(has_fin(socket.state())));
             connection.first_octet = Some(ack.wrapping_sub(received));
         }

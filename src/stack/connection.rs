@@ -43,6 +43,18 @@ const PLAUSIBLE: u32 = 1 << 20;
 /// What a peer takes that does not say (RFC 9293 §3.7.1).
 const DEFAULT_SEGMENT_SIZE: u16 = 536;
 
+/// Octets of a stream: as many as sequence numbers count, and all of them where somebody may ask for their number.
+#[cfg(feature = "options")]
+pub(super) type Octets = u64;
+#[cfg(not(feature = "options"))]
+pub(super) type Octets = u32;
+
+/// The same as sequence numbers count: modulo 2³² (RFC 9293 §3.4).
+#[allow(clippy::unnecessary_cast, reason = "where there are more bits, it is")]
+pub(super) const fn modulo(octets: Octets) -> u32 {
+    octets as u32
+}
+
 /// Whom a connection belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -80,9 +92,9 @@ pub(super) struct Connection {
     pub(super) offered: u32,
     /// The sequence number of the first octet that the peer sends, and how many of them the application has read.
     pub(super) first_octet: Option<u32>,
-    pub(super) read: u64,
+    pub(super) read: Octets,
     /// How many octets the application has written.
-    pub(super) written: u64,
+    pub(super) written: Octets,
     /// Sequence numbers that the peer has not acknowledged (octets queued, SYN, FIN), and since when.
     pub(super) unacknowledged: usize,
     pub(super) waiting: Moment,
@@ -107,8 +119,7 @@ pub(super) struct Connection {
     pub(super) soft_error: Option<Error>,
     /// When a silent peer is probed; how many probes it has not answered, and when the last was sent.
     pub(super) keep_alive: Setting<KeepAlive>,
-    pub(super) probes: u32,
-    pub(super) probed: Setting<Instant>,
+    pub(super) probed: Setting<(u32, Instant)>,
     /// What is held back, if something is.
     pub(super) cork: Cork,
     /// Octets that may wait to be read, where that is less than there is room for.
@@ -119,6 +130,7 @@ pub(super) struct Connection {
     pub(super) traffic_class: Setting<u8>,
     pub(super) round_trip: RoundTrip,
     /// Segments that were sent again.
+    #[cfg(feature = "options")]
     pub(super) retransmissions: u32,
     /// `shutdown(Read)`: nothing more to read than what is there.
     pub(super) read_shutdown: bool,
@@ -165,13 +177,13 @@ impl Connection {
         peer_segment_size: DEFAULT_SEGMENT_SIZE,
         soft_error: None,
         keep_alive: Setting::NONE,
-        probes: 0,
         probed: Setting::NONE,
         cork: Cork::OFF,
         receive_limit: Setting::NONE,
         edge: Setting::NONE,
         traffic_class: Setting::NONE,
         round_trip: RoundTrip::UNKNOWN,
+        #[cfg(feature = "options")]
         retransmissions: 0,
         read_shutdown: false,
         write_shutdown: false,

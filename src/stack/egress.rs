@@ -272,7 +272,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                 connection.next = first;
             }
             if sent.again > 0 {
-                connection.retransmissions += sent.again;
+                #[cfg(feature = "options")]
+                {
+                    connection.retransmissions += sent.again;
+                }
                 connection.round_trip.sent_again();
             }
             if super::frame::before(connection.next, next) {

@@ -131,7 +131,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 None => 0,
             },
             timer: timer.and_then(|timer| Some((timer, countdown.left(now)?))),
-            probes: u8::try_from(connection.probes).unwrap_or(u8::MAX),
+            probes: u8::try_from(connection.probes()).unwrap_or(u8::MAX),
             retransmissions: connection.retransmissions,
             in_flight: match connection.state {
                 State::Closed => 0,

@@ -60,23 +60,28 @@ impl Connection {
         let times = self.keep_alive.filter(|_| self.is_quiet())?;
         match *self.probed {
             None => Some(self.heard + times.idle),
-            Some(_) if self.probes >= times.patience(*self.user_timeout) => None,
-            Some(probed) => Some(probed + times.interval),
+            Some((probes, _)) if probes >= times.patience(*self.user_timeout) => None,
+            Some((_, probed)) => Some(probed + times.interval),
         }
     }
 
     /// When a peer is given up that has answered no probe.
     pub(super) fn unprobed(&self) -> Option<Instant> {
         let times = self.keep_alive.filter(|_| self.is_quiet())?;
-        let is_last = self.probes >= times.patience(*self.user_timeout);
-        Some(self.probed.filter(|_| is_last)? + times.interval)
+        let (probes, probed) = (*self.probed)?;
+        let is_last = probes >= times.patience(*self.user_timeout);
+        is_last.then(|| probed + times.interval)
     }
 
     /// The peer was heard.
     #[inline]
     pub(super) fn stop_probing(&mut self) {
-        self.probes = 0;
         self.probed.set(None);
+    }
+
+    /// Probes that it has not answered.
+    pub(super) fn probes(&self) -> u32 {
+        self.probed.map_or(0, |(probes, _)| probes)
     }
 }
 
@@ -96,8 +101,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             && let Some(times) = *connection.keep_alive
             && connection.probe_at().is_some_and(|at| at <= now)
         {
-            connection.probes = connection.probes.saturating_add(1);
-            connection.probed.set(Some(now));
+            let probes = connection.probes().saturating_add(1);
+            connection.probed.set(Some((probes, now)));
             // At once the first time; later ones it keeps the time of itself.
             socket.set_keep_alive(Some(times.interval));
         }
@@ -115,7 +120,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         }
         connection.keep_alive.set(times);
-        if connection.probes == 0 {
+        if connection.probes() == 0 {
             return;
         }
         connection.stop_probing();

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use smoltcp::socket::tcp::{self, State};
 
-use super::connection::{Connection, Role};
+use super::connection::{Connection, Octets, Role};
 use super::fd::Socket;
 use super::flow::{Endpoint, Flow, Scope, loopback_if_unspecified};
 use super::glass;
@@ -258,7 +258,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return Err(Error::WouldBlock);
         }
         connection.unacknowledged += count;
-        connection.written += count as u64;
+        connection.written = connection.written.wrapping_add(count as Octets);
         self.make_due(slot);
         Ok(count)
     }
@@ -273,7 +273,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return socket.peek_slice(buffer).map_err(|_| Error::NotConnected);
             }
             let count = socket.recv_slice(buffer).map_err(|_| Error::NotConnected)?;
-            connection.read += count as u64;
+            connection.read = connection.read.wrapping_add(count as Octets);
             // The window may have opened.
             self.make_due(slot);
             return Ok(count);

@@ -7,7 +7,7 @@ use smoltcp::socket::tcp::{self, State};
 use super::Stack;
 use super::amend::{Acknowledgment, unacknowledged};
 use super::challenge::receive_next;
-use super::connection::Connection;
+use super::connection::{Connection, modulo};
 use super::door::{Door, Sent, Watch};
 use super::frame::before;
 use super::link::Transmit;
@@ -37,7 +37,7 @@ impl Connection {
 
     /// The end of the window that the application wants to offer.
     fn wanted_edge(&self, limit: u32) -> Option<u32> {
-        let read = self.first_octet?.wrapping_add(self.read as u32);
+        let read = self.first_octet?.wrapping_add(modulo(self.read));
         Some(read.wrapping_add(limit))
     }
 
