@@ -18,8 +18,10 @@ const CONNECTIONS: usize = if cfg!(feature = "fifth-connection") {
 const BUFFER: usize = 2048;
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9999);
 
-static STORAGE: ConstStaticCell<Storage<'static, { CONNECTIONS + 2 }, CONNECTIONS, 1, BUFFER>> =
-    ConstStaticCell::new(Storage::new());
+/// One link. No connection request is kept that finds no room, as with smoltcp alone: its sender repeats it.
+type Memory = Storage<'static, { CONNECTIONS + 2 }, CONNECTIONS, 1, BUFFER, 1, 0>;
+
+static STORAGE: ConstStaticCell<Memory> = ConstStaticCell::new(Storage::new());
 static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[entry]
