@@ -44,12 +44,12 @@ impl<'a> Deadlines<'a> {
         let Some(entry) = entry.filter(|_| slot != NONE) else {
             return;
         };
-        let place = entry.place;
+        let (place, old) = (entry.place, entry.at);
         match at {
             None if place == NONE => {}
             None => self.remove(usize::from(place)),
             Some(at) => {
-                let old = core::mem::replace(&mut entry.at, at);
+                entry.at = at;
                 if place == NONE {
                     self.put(self.len, slot);
                     self.len += 1;

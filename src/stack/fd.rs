@@ -195,8 +195,7 @@ impl<'a> Descriptors<'a> {
 
     /// The same, to look at; a row that does not exist is a free one.
     pub(super) fn peek(&self, index: u16) -> &Descriptor {
-        let row = self.rows.get(usize::from(index));
-        row.unwrap_or(&Descriptor::FREE)
+        &self.rows[usize::from(index)]
     }
 
     /// How many rows there are.
