@@ -11,7 +11,7 @@ use glasstack::{
 };
 
 use crate::{
-    ANY, Screen, application,
+    Programs, Screen,
     place::{
         Result,
         glass::{Link, Shown},
@@ -19,7 +19,13 @@ use crate::{
     tell,
 };
 
-pub(crate) fn run(link: &Link, shown: &Shown, screen: &Screen, address: SocketAddr) -> Result<()> {
+pub(crate) fn run(
+    link: &Link,
+    shown: &Shown,
+    screen: &Screen,
+    address: SocketAddr,
+    programs: Programs,
+) -> Result<()> {
     let start = Instant::now();
     let mut simulation = Simulation::new(link.seed.unwrap_or(1));
     let (client, server) = (simulation.host("client")?, simulation.host("server")?);
@@ -43,10 +49,10 @@ pub(crate) fn run(link: &Link, shown: &Shown, screen: &Screen, address: SocketAd
 
     let (left, right) = (screen.left(), screen.right());
     simulation.serve(server, "the servers", move |network| {
-        tell(application::servers(network, ANY, right.clone()))
+        tell(programs.serve(network, right.clone()))
     })?;
     let clients = simulation.spawn(client, "the clients", move |network| {
-        application::clients(network, address, left)
+        programs.ask(network, address, left)
     })?;
     simulation.run()?;
     clients.take().transpose()?;

@@ -22,14 +22,17 @@ use clap::{Parser, ValueEnum};
 use glasstack::{
     device::{Wire, WireEnd, wire::Faults},
     smoltcp::phy::Medium,
+    socket::Network,
     trace::{Station, ladder::Ends},
 };
 
 mod application;
+mod http;
 mod in_simulation;
 mod on_block_on;
 #[cfg(feature = "tokio")]
 mod on_tokio;
+mod page;
 #[path = "../place/mod.rs"]
 mod place;
 use place::{Place, Result, glass::Shown};
@@ -56,6 +59,9 @@ struct Options {
     /// Let the clients talk over IPv6
     #[arg(long)]
     ipv6: bool,
+    /// Let the client fetch a page over HTTP, and the server have one
+    #[arg(long)]
+    http: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -85,11 +91,21 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<ExitCode> {
-    let Options { world, ipv6, place } = options;
+    let Options {
+        world,
+        ipv6,
+        http,
+        place,
+    } = options;
+    let programs = if http {
+        Programs::Http
+    } else {
+        Programs::Hello
+    };
     if place.is_given() {
         return match world {
             #[cfg(feature = "tokio")]
-            World::Tokio => on_tokio::on_a_tap(place),
+            World::Tokio => on_tokio::on_a_tap(place, programs),
             _ => Err("--lab and --tap are for --world tokio (cargo run --features tokio)".into()),
         };
     }
@@ -107,10 +123,12 @@ fn run(options: Options) -> Result<ExitCode> {
     let screen = Screen::default();
     screen.left()(format_args!("{left:SERVER_COLUMN$}{right}"));
     let outcome = match world {
-        World::Simulation => in_simulation::run(&place.link, &shown, &screen, server),
-        World::BlockOn => on_block_on::run(wire(&place, &shown)?, &shown, &screen, server),
+        World::Simulation => in_simulation::run(&place.link, &shown, &screen, server, programs),
+        World::BlockOn => {
+            on_block_on::run(wire(&place, &shown)?, &shown, &screen, server, programs)
+        }
         #[cfg(feature = "tokio")]
-        World::Tokio => on_tokio::run(wire(&place, &shown)?, &shown, &screen, server),
+        World::Tokio => on_tokio::run(wire(&place, &shown)?, &shown, &screen, server, programs),
     };
     // Of a failure all the more.
     let finished = screen.finish(&shown);
@@ -133,6 +151,46 @@ fn addresses(host: Station) -> [(IpAddr, u8); 2] {
 fn wire(place: &Place, shown: &Shown) -> Result<(WireEnd, WireEnd)> {
     let faults = place.link.faults(shown)?.unwrap_or(Faults::new(0));
     Ok(Wire::new(Medium::Ethernet, 1514).faulty_ends(faults)?)
+}
+
+/// What the two hosts do.
+#[derive(Clone, Copy)]
+enum Programs {
+    /// They greet and are greeted.
+    Hello,
+    /// One has a page, which the other fetches.
+    Http,
+}
+
+impl Programs {
+    async fn serve<N: Network + Clone>(
+        self,
+        network: N,
+        say: impl application::Say,
+    ) -> glasstack::Result<Infallible> {
+        match self {
+            Programs::Hello => application::servers(network, ANY, say).await,
+            Programs::Http => page::server(network, ANY, say).await,
+        }
+    }
+
+    async fn ask<N: Network + Clone>(
+        self,
+        network: N,
+        server: SocketAddr,
+        say: impl application::Say,
+    ) -> glasstack::Result<()> {
+        let url = format!("http://{server}/");
+        let body = |octets: &[u8]| {
+            if !octets.is_empty() {
+                say(format_args!("{}", String::from_utf8_lossy(octets)));
+            }
+        };
+        match self {
+            Programs::Hello => application::clients(network, server, say).await,
+            Programs::Http => http::get(network, &url, say.clone(), body).await,
+        }
+    }
 }
 
 /// A server's task has nobody to return its error to.

@@ -15,8 +15,8 @@ use glasstack::{
 };
 
 use crate::{
-    ANY, CLIENT, SERVER, Screen, addresses,
-    application::{self, CONNECTIONS},
+    CLIENT, Programs, SERVER, Screen, addresses,
+    application::CONNECTIONS,
     hardware_address,
     place::{Result, glass::Shown},
 };
@@ -32,6 +32,7 @@ pub(crate) fn run(
     shown: &Shown,
     screen: &Screen,
     address: SocketAddr,
+    programs: Programs,
 ) -> Result<()> {
     let (mut here, mut there) = (Memory::new(), Memory::new());
     let (client, client_link) = host(&mut here, &mut left, CLIENT, shown.at(CLIENT))?;
@@ -40,9 +41,9 @@ pub(crate) fn run(
     let mut client_runner = Runner::new(&client, client_link, left, &parker);
     let mut server_runner = Runner::new(&server, server_link, right, &parker);
 
-    let servers = application::servers(&server, ANY, screen.right());
+    let servers = programs.serve(&server, screen.right());
     let clients = async {
-        let clients = application::clients(&client, address, screen.left());
+        let clients = programs.ask(&client, address, screen.left());
         client_runner.run_until(clients).await??;
         // What was sent has yet to arrive.
         client_runner.drain().await

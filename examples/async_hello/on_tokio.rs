@@ -28,7 +28,7 @@ use glasstack::{
 use tokio::{runtime::Runtime, task};
 
 use crate::{
-    ANY, CLIENT, SERVER, Screen, addresses, application, hardware_address,
+    CLIENT, Programs, SERVER, Screen, addresses, hardware_address,
     place::{DHCP_PATIENCE, NO_DHCP_SERVER, Place, Result, glass::Shown},
     tell,
 };
@@ -45,16 +45,17 @@ pub(crate) fn run(
     shown: &Shown,
     screen: &Screen,
     address: SocketAddr,
+    programs: Programs,
 ) -> Result<()> {
     let (own, others) = (addresses(SERVER), addresses(CLIENT));
     Runtime::new()?.block_on(async {
         let (server, mut runner) = host(right, (hardware_address(SERVER), &own), shown.at(SERVER))?;
         task::spawn(async move { tell(runner.run()).await });
-        task::spawn(tell(application::servers(server, ANY, screen.right())));
+        task::spawn(tell(programs.serve(server, screen.right())));
 
         let (client, mut runner) =
             host(left, (hardware_address(CLIENT), &others), shown.at(CLIENT))?;
-        let clients = task::spawn(application::clients(client, address, screen.left()));
+        let clients = task::spawn(programs.ask(client, address, screen.left()));
         runner.run_until(clients).await???;
         // What was sent has yet to arrive.
         Ok(runner.drain().await?)
@@ -62,7 +63,7 @@ pub(crate) fn run(
 }
 
 /// The servers on a TAP, or in a lab with a peer, whose status is passed on.
-pub(crate) fn on_a_tap(place: Place) -> Result<ExitCode> {
+pub(crate) fn on_a_tap(place: Place, programs: Programs) -> Result<ExitCode> {
     let (lab, tap) = place.device()?;
     let ends = Ends::beside(Side::Right, (SERVER, "this stack"), "Linux");
     let shown = place.glass.open(ends, &[(SERVER, "this stack")])?;
@@ -86,7 +87,7 @@ pub(crate) fn on_a_tap(place: Place) -> Result<ExitCode> {
                 .await?
                 .map_err(|_| NO_DHCP_SERVER)??;
         }
-        let servers = application::servers(server.clone(), ANY, screen.left());
+        let servers = programs.serve(server.clone(), screen.left());
         task::spawn(tell(servers));
         let Some(lab) = lab else {
             return Ok(runner.run().await.map(|never| match never {})?);

@@ -288,7 +288,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             connection.end(socket);
         }
         // The clock of `CLOSE_TIMEOUT` starts here.
-        connection.orphaned = self.now;
+        connection.since = self.now;
         self.settle(slot, None);
         if state == State::TimeWait {
             self.enter_time_wait(slot);

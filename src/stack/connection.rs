@@ -13,6 +13,7 @@ use super::frame::{Segment, before};
 use super::glass::Glimpse;
 use super::ip::IpAddr;
 use super::keep_alive::KeepAlive;
+use super::moment::Moment;
 use super::option::{Options, Setting, on_clock};
 use super::path::Narrow;
 use super::round_trip::RoundTrip;
@@ -65,11 +66,11 @@ pub(super) struct Connection {
     pub(super) routed: bool,
     /// The state that was last told to the observer.
     pub(super) state: State,
-    pub(super) opened: Instant,
+    /// Since when it is half-open; since when it is an orphan, or one in FIN-WAIT-2: what the peer says meanwhile keeps it no
+    /// longer.
+    pub(super) since: Instant,
     /// When the peer was last heard.
     pub(super) heard: Instant,
-    /// Since when it is an orphan, or one in FIN-WAIT-2: what the peer says meanwhile keeps it no longer.
-    pub(super) orphaned: Instant,
     /// The first sequence number that was sent, and the one after the last.
     pub(super) initial: Option<u32>,
     pub(super) next: u32,
@@ -84,10 +85,10 @@ pub(super) struct Connection {
     pub(super) written: u64,
     /// Sequence numbers that the peer has not acknowledged (octets queued, SYN, FIN), and since when.
     pub(super) unacknowledged: usize,
-    pub(super) waiting: Option<Instant>,
+    pub(super) waiting: Moment,
     pub(super) user_timeout: Setting<Duration>,
     /// When the heart gives up on the peer, as of the last poll.
-    pub(super) give_up_at: Option<Instant>,
+    pub(super) give_up_at: Moment,
     /// The timer that smoltcp runs for it.
     pub(super) countdown: Countdown,
     /// The peer's window, when it was last heard, as it stands in the header; and its scale (RFC 7323 §2), without which ours
@@ -142,9 +143,8 @@ impl Connection {
         },
         routed: false,
         state: State::Closed,
-        opened: Instant::ZERO,
+        since: Instant::ZERO,
         heard: Instant::ZERO,
-        orphaned: Instant::ZERO,
         initial: None,
         next: 0,
         receive_next: 0,
@@ -153,9 +153,9 @@ impl Connection {
         read: 0,
         written: 0,
         unacknowledged: 0,
-        waiting: None,
+        waiting: Moment::NONE,
         user_timeout: Setting::NONE,
-        give_up_at: None,
+        give_up_at: Moment::NONE,
         countdown: Countdown::STOPPED,
         window: u16::MAX,
         window_ack: None,
@@ -185,7 +185,7 @@ impl Connection {
         let mut connection = Connection {
             role,
             flow,
-            opened: now,
+            since: now,
             heard: now,
             narrow: Narrow::of(options),
             ..Connection::FREE
@@ -293,9 +293,9 @@ impl Connection {
     /// Follows what is unacknowledged: smoltcp's own time-out would also end a connection that is merely idle.
     pub(super) fn watch(&mut self, now: Instant, unacknowledged: usize) {
         if unacknowledged == 0 {
-            self.waiting = None;
-        } else if unacknowledged < self.unacknowledged || self.waiting.is_none() {
-            self.waiting = Some(now);
+            self.waiting = Moment::NONE;
+        } else if unacknowledged < self.unacknowledged || self.waiting == Moment::NONE {
+            self.waiting = now.into();
             self.countdown.answered();
         }
         self.unacknowledged = unacknowledged;
@@ -304,8 +304,9 @@ impl Connection {
     /// A peer that answers, if only to say that its window is shut, is alive: it is waited for without end (RFC 9293
     /// §3.8.6.1), unless a user timeout says otherwise or nobody here waits any more.
     pub(super) fn hold(&mut self, now: Instant) {
-        if self.user_timeout.is_none() && self.role != Role::Orphan {
-            self.waiting = self.waiting.map(|_| now);
+        let is_waiting = self.waiting != Moment::NONE;
+        if is_waiting && self.user_timeout.is_none() && self.role != Role::Orphan {
+            self.waiting = now.into();
         }
     }
 
@@ -326,10 +327,10 @@ impl Connection {
         };
         let unanswered = match (self.role, self.state) {
             (Role::Free, _) | (_, State::Closed | State::TimeWait) => None,
-            (Role::HalfOpen(_), _) => Some(self.opened),
+            (Role::HalfOpen(_), _) => Some(self.since),
             // FIN-WAIT-2 has nothing unacknowledged, yet an orphan must not wait for ever (RFC 9293 §3.6).
-            (Role::Orphan, State::FinWait2) => Some(self.orphaned),
-            _ => self.waiting,
+            (Role::Orphan, State::FinWait2) => Some(self.since),
+            _ => self.waiting.get(),
         };
         let unanswered = unanswered.map(|since| since + patience);
         [unanswered, self.unprobed()].into_iter().flatten().min()

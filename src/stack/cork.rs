@@ -92,8 +92,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let owes =
             receive_next(socket, connection).is_some_and(|next| next != connection.receive_next);
         let acknowledges_at = since + ACK_DELAY;
-        connection.give_up_at = connection.deadline();
-        let mut next = earlier(Some(since + LONGEST), connection.give_up_at);
+        let deadline = connection.deadline();
+        connection.give_up_at = deadline.into();
+        let mut next = earlier(Some(since + LONGEST), deadline);
         if owes && now >= acknowledges_at {
             self.acknowledge(index, slot, device);
         } else if owes {

@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use smoltcp::time::{self, Instant};
 
+use super::moment::Moment;
+
 /// The longest that smoltcp holds an acknowledgment back.
 pub(super) const ACK_DELAY: time::Duration = time::Duration::from_millis(10);
 
@@ -21,7 +23,7 @@ pub(super) fn left(at: Instant, now: Instant) -> Duration {
 /// A connection's timer, seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Countdown {
-    at: Option<Instant>,
+    at: Moment,
     armed: Instant,
     expired: u8,
 }
@@ -29,7 +31,7 @@ pub(super) struct Countdown {
 impl Countdown {
     /// No timer runs.
     pub(super) const STOPPED: Countdown = Countdown {
-        at: None,
+        at: Moment::NONE,
         armed: Instant::ZERO,
         expired: 0,
     };
@@ -38,9 +40,9 @@ impl Countdown {
     #[inline]
     pub(super) fn arm(&mut self, now: Instant, next: Option<Instant>) {
         match next {
-            None => self.at = None,
-            Some(next) if next > now + ACK_DELAY && self.at != Some(next) => {
-                self.at = Some(next);
+            None => self.at = Moment::NONE,
+            Some(next) if next > now + ACK_DELAY && self.at != next.into() => {
+                self.at = next.into();
                 self.armed = now;
             }
             _ => {}
@@ -49,8 +51,8 @@ impl Countdown {
 
     /// A deadline has come: the timer's, or an earlier one.
     pub(super) fn expire(&mut self, now: Instant) {
-        if self.at.is_some_and(|at| at <= now) {
-            self.at = None;
+        if self.at.get().is_some_and(|at| at <= now) {
+            self.at = Moment::NONE;
             self.expired = self.expired.saturating_add(1);
         }
     }
@@ -63,17 +65,17 @@ impl Countdown {
     /// When it expires.
     #[cfg(feature = "path-mtu")]
     pub(super) fn at(&self) -> Option<Instant> {
-        self.at
+        self.at.get()
     }
 
     /// What is left of it.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
-        Some(left(self.at?, now))
+        Some(left(self.at.get()?, now))
     }
 
     /// What it was set to.
     pub(super) fn interval(&self) -> Option<Duration> {
-        Some((self.at? - self.armed).into())
+        Some((self.at.get()? - self.armed).into())
     }
 
     /// How often it expired without an answer.

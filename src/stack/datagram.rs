@@ -15,6 +15,7 @@ use super::header::{Header, Part};
 use super::interface::LOOPBACK;
 use super::ip::IpAddr;
 use super::link::{self, Transmit};
+use super::moment::Moment;
 use super::outgoing::Outgoing;
 use super::raw::Raw;
 use super::slot::Kind;
@@ -330,7 +331,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             Step::Unresolved => Some(self.block(index, slot, device)),
             _ => None,
         };
-        self.slots[usize::from(slot)].blocked = blocked;
+        self.slots[usize::from(slot)].blocked = blocked.into();
         self.settle_datagrams(slot, has_sent);
         if !self.is_live(slot) {
             return false;
@@ -340,26 +341,20 @@ impl<'a, O: Observer> Stack<'a, O> {
             Step::Empty => {}
             Step::Sent | Step::NoRoom => self.make_due(slot),
         }
-        let until = blocked.map(|(_, until)| until);
+        let until = blocked.map(|_| self.now + DISCOVERY_INTERVAL);
         self.deadlines.set(slot, until);
         matches!(step, Step::NoRoom)
     }
 
-    /// Asks for the neighbor that a slot waits for: since when it does, and until when it keeps quiet.
-    pub(super) fn block(
-        &mut self,
-        index: u8,
-        slot: u16,
-        device: &mut dyn Transmit,
-    ) -> (Instant, Instant) {
-        let until = self.now + DISCOVERY_INTERVAL;
+    /// Asks for the neighbor that a slot waits for, which keeps quiet for [`DISCOVERY_INTERVAL`]. Says since when it does.
+    pub(super) fn block(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> Instant {
         let ends = self.ends_of(slot);
         let is_asked = ends.is_none_or(|(from, to)| self.solicit(index, Some(from), to, device));
-        match self.slots[usize::from(slot)].blocked {
-            Some((since, _)) if is_asked => (since, until),
-            _ if is_asked => (self.now, until),
+        match self.slots[usize::from(slot)].blocked.get() {
+            Some(since) if is_asked => since,
+            _ if is_asked => self.now,
             // Too many are asked for: the wait begins with its next turn.
-            _ => (until, until),
+            _ => self.now + DISCOVERY_INTERVAL,
         }
     }
 
@@ -382,7 +377,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     fn send_first(&mut self, index: u8, slot: u16, device: &mut dyn Transmit) -> Step {
         let pane = self.pane_of(index, Some(slot));
         let now = self.now;
-        let Kind::Datagram(datagrams) = &mut self.slots[usize::from(slot)].kind else {
+        let Some(datagrams) = self.slots[usize::from(slot)].datagrams() else {
             return Step::Empty;
         };
         let Some(interface) = self.interfaces.get_mut(index) else {
@@ -449,7 +444,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// The next hop of the first datagram does not answer: it is given up.
     pub(super) fn give_up_first(&mut self, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
-        place.blocked = None;
+        place.blocked = Moment::NONE;
         if let Kind::Datagram(datagrams) = &mut place.kind {
             datagrams.drop_first();
         }

@@ -7,10 +7,11 @@ use smoltcp::time::{Duration, Instant};
 use super::InterfaceId;
 use super::Stack;
 use super::connection::{Connection, Role};
-use super::datagram::DISCOVERY_TIMEOUT;
+use super::datagram::{DISCOVERY_INTERVAL, DISCOVERY_TIMEOUT};
 use super::door::{Door, Sent, Watch};
 use super::interface::NetworkInterface;
 use super::link::Transmit;
+use super::moment::Moment;
 use super::slot::{Agenda, Kind};
 use crate::Error;
 use crate::trace::{Cause, Observer};
@@ -47,7 +48,7 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// Takes a slot off all lists and clocks.
     pub(super) fn unschedule(&mut self, slot: u16) {
         let place = &mut self.slots[usize::from(slot)];
-        place.blocked = None;
+        place.blocked = Moment::NONE;
         if let Some(interface) = self.interfaces.get_mut(place.interface) {
             match place.agenda {
                 Agenda::Due => {
@@ -196,7 +197,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut next = inner.poll_at(now, set);
         self.probe_neighbor(index, device);
         let blocked = sent.unresolved.then(|| self.block(index, slot, device));
-        self.slots[usize::from(slot)].blocked = blocked;
+        self.slots[usize::from(slot)].blocked = blocked.into();
         let is_blocked = blocked.is_some();
         self.note_sent(slot, &sent);
         match self.slots[usize::from(slot)].kind {
@@ -220,7 +221,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             self.make_due(slot);
             // It is due already; a deadline that has passed would call for a poll without end.
             next = next.filter(|next| *next > now);
-        } else if let Some((_, until)) = blocked {
+        } else if is_blocked {
+            let until = now + DISCOVERY_INTERVAL;
             self.wait_for_neighbor(index, slot);
             // A timer of the connection's own may be due before.
             next = earlier(Some(until), next.filter(|next| *next > now));
@@ -231,10 +233,11 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
             // Silence for a neighbor's sake is no timer of the connection's.
             connection.countdown.arm(now, next.filter(|_| !is_blocked));
-            connection.give_up_at = connection.deadline();
+            let deadline = connection.deadline();
+            connection.give_up_at = deadline.into();
             next = match connection.silent {
                 true => None,
-                false => earlier(next, connection.give_up_at),
+                false => earlier(next, deadline),
             };
         }
         self.deadlines.set(slot, next);
@@ -299,7 +302,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         let place = &mut self.slots[usize::from(slot)];
         let mut unreachable = place
             .blocked
-            .is_some_and(|(since, _)| now >= since + DISCOVERY_TIMEOUT);
+            .get()
+            .is_some_and(|since| now >= since + DISCOVERY_TIMEOUT);
         if unreachable && self.fail_over(slot) {
             unreachable = false;
         }
@@ -307,7 +311,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_past = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let overdue = place.connection().is_some_and(|connection| {
             // The peer may have been heard since the time was set.
-            is_past(connection.give_up_at) && is_past(connection.deadline())
+            is_past(connection.give_up_at.get()) && is_past(connection.deadline())
         });
         match &mut place.kind {
             Kind::Connection(connection) => {
@@ -356,7 +360,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let is_other = interface.is_up && interface.fail_over(destination, now);
         if is_other {
-            place.blocked = None;
+            place.blocked = Moment::NONE;
         }
         is_other
     }

@@ -9,6 +9,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 use smoltcp::wire::TcpPacket;
 
+use super::challenge::receive_next;
 use super::checksum::Sum;
 use super::connection::{Connection, Role, control_len};
 use super::countdown::ACK_DELAY;
@@ -21,6 +22,7 @@ use super::frame::ICMP;
 use super::frame::ICMPV6;
 use super::frame::{Frame, Packet, Segment, TCP, UDP, before, is_fragment};
 use super::ingress::Incoming;
+use super::moment::Moment;
 use super::slot::Kind;
 use super::{Fd, Stack, flow};
 use crate::Result;
@@ -46,11 +48,7 @@ pub(super) struct Glimpse {
     /// The timer that runs.
     timer: Option<(Timer, Instant)>,
     /// When `connect` gives up.
-    gives_up_at: Option<Instant>,
-    /// Octets that the application has read.
-    read: u32,
-    /// The sequence number of the peer's first octet.
-    receive_base: Option<u32>,
+    gives_up_at: Moment,
 }
 
 impl Glimpse {
@@ -61,15 +59,8 @@ impl Glimpse {
         timeouts: 0,
         recovery: None,
         timer: None,
-        gives_up_at: None,
-        read: 0,
-        receive_base: None,
+        gives_up_at: Moment::NONE,
     };
-
-    /// The application took octets.
-    pub(super) fn note_read(&mut self, octets: usize) {
-        self.read = self.read.wrapping_add(octets as u32);
-    }
 }
 
 impl Connection {
@@ -104,21 +95,10 @@ impl Connection {
     /// Which timer a deadline is, if the rules explain it.
     fn timer(&self, at: Instant, now: Instant, queues: Queues) -> Option<Timer> {
         let glass = &self.glimpse;
-        let has_fin = matches!(
-            self.state,
-            State::CloseWait | State::LastAck | State::Closing | State::TimeWait
-        );
-        let received = glass
-            .read
-            .wrapping_add(queues.received as u32)
-            .wrapping_add(u32::from(has_fin));
-        let owes_ack = glass
-            .receive_base
-            .is_some_and(|base| base.wrapping_add(received) != self.receive_next);
         let is_known = [Timer::Retransmission, Timer::TimeWait]
             .into_iter()
             .any(|timer| glass.timer == Some((timer, at)));
-        if owes_ack && !is_known && at <= now + ACK_DELAY {
+        if queues.owes_ack && !is_known && at <= now + ACK_DELAY {
             return Some(Timer::DelayedAck);
         }
         if self.state == State::TimeWait {
@@ -143,7 +123,7 @@ impl Glimpse {
 /// What of a socket the rules need.
 struct Queues {
     unsent: usize,
-    received: usize,
+    owes_ack: bool,
     keep_alive: bool,
 }
 
@@ -474,12 +454,10 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let queues = Queues {
             unsent: socket.send_queue(),
-            received: socket.recv_queue(),
+            owes_ack: receive_next(socket, connection)
+                .is_some_and(|next| next != connection.receive_next),
             keep_alive: connection.keep_alive.is_some(),
         };
-        if connection.glimpse.receive_base.is_none() && connection.receive_next != 0 {
-            connection.glimpse.receive_base = Some(connection.receive_next);
-        }
         let timer = next
             .filter(|at| *at > now && !connection.silent)
             .and_then(|at| Some((connection.timer(at, now, queues)?, at)));
@@ -517,8 +495,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         };
         let is_connecting = connection.state == State::SynSent;
-        let gives_up_at = connection.give_up_at.filter(|_| is_connecting);
-        if core::mem::replace(&mut connection.glimpse.gives_up_at, gives_up_at) == gives_up_at {
+        let gives_up_at = connection.give_up_at.get().filter(|_| is_connecting);
+        let known = core::mem::replace(&mut connection.glimpse.gives_up_at, gives_up_at.into());
+        if known.get() == gives_up_at {
             return;
         }
         let change = match gives_up_at {

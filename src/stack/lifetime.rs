@@ -2,22 +2,25 @@
 
 use smoltcp::time::Instant;
 
+#[cfg(feature = "_learned")]
+use super::moment::Moment;
+
 /// A time, or never. Where nothing is learned from others, neither by DHCP nor over IPv6, it is never, and takes no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Until {
     #[cfg(feature = "_learned")]
-    at: Option<Instant>,
+    at: Moment,
 }
 
 impl Until {
     pub(super) const NEVER: Until = Until {
         #[cfg(feature = "_learned")]
-        at: None,
+        at: Moment::NONE,
     };
 
     #[cfg(feature = "_learned")]
     pub(super) fn at(self) -> Option<Instant> {
-        self.at
+        self.at.get()
     }
 
     #[cfg(not(feature = "_learned"))]
@@ -29,7 +32,7 @@ impl Until {
 impl From<Option<Instant>> for Until {
     #[cfg(feature = "_learned")]
     fn from(at: Option<Instant>) -> Until {
-        Until { at }
+        Until { at: at.into() }
     }
 
     #[cfg(not(feature = "_learned"))]

@@ -196,7 +196,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let is_overdue = |slot: &u16| {
             let connection = self.slots[usize::from(*slot)].connection();
             connection
-                .is_some_and(|connection| self.now >= connection.opened + HALF_OPEN_GRACE.into())
+                .is_some_and(|connection| self.now >= connection.since + HALF_OPEN_GRACE.into())
         };
         let oldest_first = self.half_open.iter(&self.members).take_while(is_overdue);
         let victim = { oldest_first }.find(|slot| role(*slot) == Some(Role::HalfOpen(listener)));
@@ -273,12 +273,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let now = self.now;
         let place = &mut self.slots[usize::from(slot)];
         place.interface = syn.interface;
-        place.kind = Kind::Connection(Connection::new(
-            Role::HalfOpen(listener),
-            flow,
-            now,
-            &options,
-        ));
+        if let Kind::Connection(connection) = &mut place.kind {
+            **connection = Connection::new(Role::HalfOpen(listener), flow, now, &options);
+        }
         let mut buffer = [0; SYN_LEN];
         let mut sent = Sent::default();
         let mut watch = Watch {

@@ -98,7 +98,7 @@
 //! | `sequence` | what must not be predictable: sequence numbers, ports |
 //! | `resolver`, `dns` | names: the lookups, and a question's way from server to server |
 //! | `destination` | which of a name's addresses comes first |
-//! | `place` | memory that is put to use later |
+//! | `place`, `moment` | memory that is put to use later; a time that may be missing, in little of it |
 //! | `list`, `table`, `deadline` | the structures that keep a frame's cost the same among ten thousand sockets |
 
 mod address;
@@ -153,6 +153,7 @@ mod list;
 mod listen;
 #[cfg_attr(not(feature = "loopback"), path = "loopback/absent.rs")]
 mod loopback;
+mod moment;
 #[cfg(feature = "multicast")]
 mod multicast;
 mod neighbor;

@@ -12,6 +12,7 @@ use super::countdown::left;
 use super::egress::earlier;
 use super::ip::{self, IpAddr};
 use super::lifetime::Until;
+use super::moment::Moment;
 use super::policy::common_prefix_len;
 use crate::{Error, Limit, Result};
 
@@ -136,7 +137,7 @@ struct Row {
     origin: Origin,
     valid_until: Until,
     /// When its gateway last did not answer.
-    failed: Option<Instant>,
+    failed: Moment,
 }
 
 /// How well something leads to an address: the greatest rank is taken. Where all gateways have failed it is the one that
@@ -170,8 +171,8 @@ impl Row {
     fn rank(&self) -> Rank {
         Rank {
             prefix_len: self.route.prefix_len,
-            works: self.failed.is_none(),
-            failed: Reverse(self.failed),
+            works: self.failed == Moment::NONE,
+            failed: Reverse(self.failed.get()),
             metric: Reverse(self.route.metric),
         }
     }
@@ -201,7 +202,7 @@ impl RouteTable {
             route,
             origin,
             valid_until: valid_until.into(),
-            failed: None,
+            failed: Moment::NONE,
         };
         match self.position(&route) {
             Some(known) => self.rows[known] = row,
@@ -244,14 +245,14 @@ impl RouteTable {
     /// A gateway did not answer: others are taken from now on, if there are any.
     pub(super) fn gateway_failed(&mut self, gateway: IpAddr, now: Instant) {
         for row in self.by(gateway) {
-            row.failed = Some(now);
+            row.failed = now.into();
         }
     }
 
     /// A gateway has been heard of.
     pub(super) fn gateway_answered(&mut self, gateway: IpAddr) {
         for row in self.by(gateway) {
-            row.failed = None;
+            row.failed = Moment::NONE;
         }
     }
 
@@ -280,7 +281,7 @@ impl RouteTable {
             route: row.route.shown(),
             origin: row.origin,
             valid: row.valid_until.at().map(|at| left(at, now)),
-            failed: row.failed.is_some(),
+            failed: row.failed != Moment::NONE,
         })
     }
 

@@ -1,12 +1,13 @@
 //! Slots: what the wire talks to. A slot has its buffers, a smoltcp socket in a set of its own, and a place on the
 //! agenda. One set a socket is why a frame costs the same among ten sockets as among ten thousand.
 
+use managed::Managed;
 use smoltcp::iface::SocketSet;
 use smoltcp::socket::{Socket, tcp};
-use smoltcp::time::Instant;
 
 use super::connection::Connection;
 use super::datagram::Datagrams;
+use super::moment::Moment;
 
 /// Where a slot stands with its interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,19 +20,15 @@ pub(super) enum Agenda {
     Blocked,
 }
 
-/// The part of a slot that differs between protocols.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "there is no heap to put it on, and most slots are connections"
-)]
+/// The part of a slot that differs between protocols. It lies elsewhere: a datagram socket's slot is as small as it is.
 #[repr(u8)] // "unused" is zero
 pub(super) enum Kind<'a> {
     /// Memory that no socket was put into.
     Unused,
     /// smoltcp's socket in the slot's set, and what the heart knows beside it.
-    Connection(Connection),
+    Connection(Managed<'a, Connection>),
     /// The queues of a datagram or raw socket.
-    Datagram(Datagrams<'a>),
+    Datagram(Managed<'a, Datagrams<'a>>),
 }
 
 /// Memory and state of one socket at the wire's end.
@@ -40,8 +37,8 @@ pub(super) struct Slot<'a> {
     pub(super) set: Option<SocketSet<'a>>,
     pub(super) interface: u8,
     pub(super) agenda: Agenda,
-    /// Where a neighbor does not answer: since when, and until when it is not asked again.
-    pub(super) blocked: Option<(Instant, Instant)>,
+    /// Since when a neighbor does not answer, where one does not.
+    pub(super) blocked: Moment,
     pub(super) kind: Kind<'a>,
 }
 
@@ -51,14 +48,28 @@ impl<'a> Slot<'a> {
         set: None,
         interface: 0,
         agenda: Agenda::Idle,
-        blocked: None,
+        blocked: Moment::NONE,
         kind: Kind::Unused,
     };
 
-    pub(super) fn new(set: SocketSet<'a>, kind: Kind<'a>) -> Slot<'a> {
+    /// A connection's slot: `set` is for `socket` alone.
+    pub(super) fn for_connection(
+        mut set: SocketSet<'a>,
+        socket: tcp::Socket<'a>,
+        connection: impl Into<Managed<'a, Connection>>,
+    ) -> Slot<'a> {
+        set.add(socket);
         Slot {
             set: Some(set),
-            kind,
+            kind: Kind::Connection(connection.into()),
+            ..Slot::UNUSED
+        }
+    }
+
+    /// A datagram or raw socket's slot.
+    pub(super) fn for_datagrams(datagrams: impl Into<Managed<'a, Datagrams<'a>>>) -> Slot<'a> {
+        Slot {
+            kind: Kind::Datagram(datagrams.into()),
             ..Slot::UNUSED
         }
     }

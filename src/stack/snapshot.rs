@@ -126,7 +126,11 @@ impl<'a, O: Observer> Stack<'a, O> {
             _ => None,
         };
         let timer = name.and_then(|name| Some((name, countdown.left(self.now)?)));
-        let timer = match (connection.role, connection.state, connection.give_up_at) {
+        let timer = match (
+            connection.role,
+            connection.state,
+            connection.give_up_at.get(),
+        ) {
             // Nothing is on its way, and the peer's FIN is not waited for without end: as Linux shows it.
             (Role::Orphan, State::FinWait2, Some(at)) => Some(("timewait", left(at, self.now))),
             _ => timer,

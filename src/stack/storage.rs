@@ -1,5 +1,7 @@
 //! A stack's memory: the caller's, in one piece, or the heap's.
 
+use core::slice;
+
 use heapless::Vec;
 use managed::ManagedSlice;
 use smoltcp::iface::{SocketSet, SocketStorage};
@@ -16,7 +18,7 @@ use super::listen::{Pending, Syn};
 use super::loopback;
 use super::place::Place;
 use super::resolver::{LookupRow, Resolver};
-use super::slot::{Kind, Slot};
+use super::slot::Slot;
 use super::table::{Bucket, Table};
 use super::waiting::{self, Wakers};
 
@@ -44,7 +46,7 @@ pub(super) struct Parts<'a> {
 
 /// Memory for a stack, on the stack of `main` or in a `static` (inside a cell that lends it once, such as
 /// `static_cell::ConstStaticCell`); nothing is ever allocated. `size_of` says how much it takes: on a Cortex-M3 with `ipv4`
-/// alone, `Storage<5, 4, 0, 2048>` (four connections and their listener) about 23 KB, 16 KB of them buffers.
+/// alone, `Storage<5, 4, 0, 2048>` (four connections and their listener) about 21 KB, 16 KB of them buffers.
 ///
 /// - `SOCKETS`: descriptors: one for each connection, each UDP socket and each listener. More than `CONNECTIONS` and
 ///   `DATAGRAMS` together, or it does not compile.
@@ -86,11 +88,12 @@ pub struct Storage<
 > {
     descriptors: Vec<Descriptor, SOCKETS>,
     slots: [Slot<'a>; SOCKETS],
-    sets: [Place<SocketStorage<'a>>; CONNECTIONS],
+    streams: [Place<(SocketStorage<'a>, Connection)>; CONNECTIONS],
+    queues: [Place<Datagrams<'a>>; DATAGRAMS],
     members: Vec<Link, SOCKETS>,
     agenda: Vec<Link, SOCKETS>,
     deadlines: Vec<Entry, SOCKETS>,
-    flows: Vec<[Bucket; 2], SOCKETS>,
+    flows: Vec<[Bucket; 2], CONNECTIONS>,
     ports: Vec<[Bucket; 2], SOCKETS>,
     connections: [[[u8; BUFFER]; 2]; CONNECTIONS],
     datagrams: [[[u8; BUFFER]; 2]; DATAGRAMS],
@@ -143,7 +146,8 @@ impl<
         Storage {
             descriptors: Vec::new(),
             slots: [const { Slot::UNUSED }; SOCKETS],
-            sets: [const { Place::Empty }; CONNECTIONS],
+            streams: [const { Place::Empty }; CONNECTIONS],
+            queues: [const { Place::Empty }; DATAGRAMS],
             members: Vec::new(),
             agenda: Vec::new(),
             deadlines: Vec::new(),
@@ -162,31 +166,34 @@ impl<
     }
 
     pub(super) fn parts(&'a mut self) -> Parts<'a> {
-        let sets = self.sets.iter_mut();
-        let mut sets = sets.map(|place| place.fill(SocketStorage::EMPTY));
         let mut slots = self.slots.iter_mut();
-        for ([receive, send], (set, slot)) in self
-            .connections
-            .iter_mut()
-            .zip(sets.by_ref().zip(slots.by_ref()))
+        let streams = self.streams.iter_mut();
+        let streams =
+            streams.flat_map(|place| place.fill((SocketStorage::EMPTY, Connection::FREE)));
+        for (([receive, send], (set, connection)), slot) in
+            self.connections.iter_mut().zip(streams).zip(slots.by_ref())
         {
             let socket = tcp::Socket::new(
                 tcp::SocketBuffer::new(&mut receive[..]),
                 tcp::SocketBuffer::new(&mut send[..]),
             );
-            *slot = Slot::for_connection(SocketSet::new(set), socket);
+            let set = SocketSet::new(slice::from_mut(set));
+            *slot = Slot::for_connection(set, socket, connection);
         }
-        for (([receive, send], [received, sent]), slot) in self
+        for ((([receive, send], [received, sent]), queues), slot) in self
             .datagrams
             .iter_mut()
             .zip(filled(&mut self.packets, || {
                 [const { [Row::EMPTY; PACKETS] }; 2]
             }))
+            .zip(&mut self.queues)
             .zip(slots.by_ref())
         {
             let receive = Queue::new(&mut received[..], &mut receive[..]);
             let send = Queue::new(&mut sent[..], &mut send[..]);
-            *slot = Slot::for_datagrams(receive, send);
+            for datagrams in queues.fill(Datagrams::new(receive, send)) {
+                *slot = Slot::for_datagrams(datagrams);
+            }
         }
         let [queue @ .., scratch] = &mut self.loopback;
         Parts {
@@ -214,20 +221,6 @@ pub(super) fn filled<T, const N: usize>(rows: &mut Vec<T, N>, row: impl Fn() -> 
     rows.clear();
     while rows.push(row()).is_ok() {}
     rows
-}
-
-impl<'a> Slot<'a> {
-    fn for_connection(mut set: SocketSet<'a>, socket: tcp::Socket<'a>) -> Slot<'a> {
-        set.add(socket);
-        Slot::new(set, Kind::Connection(Connection::FREE))
-    }
-
-    fn for_datagrams(receive: Queue<'a>, send: Queue<'a>) -> Slot<'a> {
-        Slot {
-            kind: Kind::Datagram(Datagrams::new(receive, send)),
-            ..Slot::UNUSED
-        }
-    }
 }
 
 /// The sizes of a stack on the heap. Everything is allocated when the stack is made, and nothing after it.
@@ -289,6 +282,7 @@ impl Capacity {
     /// The parts of a stack of these sizes. What is beyond 65,534 sockets, or slots in all, is left out: a table's
     /// index has sixteen bits.
     pub(super) fn parts(&self) -> Parts<'static> {
+        use alloc::boxed::Box;
         use alloc::vec;
         use alloc::vec::Vec;
         let most = usize::from(u16::MAX) - 2;
@@ -309,9 +303,12 @@ impl Capacity {
                 tcp::SocketBuffer::new(vec![0; receive_buffer]),
                 tcp::SocketBuffer::new(vec![0; self.send_buffer]),
             );
-            Slot::for_connection(set(), socket)
+            Slot::for_connection(set(), socket, Box::new(Connection::FREE))
         }));
-        slots.extend((0..datagrams).map(|_| Slot::for_datagrams(packets(), packets())));
+        slots.extend((0..datagrams).map(|_| {
+            let datagrams = Datagrams::new(packets(), packets());
+            Slot::for_datagrams(Box::new(datagrams))
+        }));
         let lookups = self.lookups.min(most);
         let mtu = (self.loopback_buffer / 3).min(usize::from(u16::MAX));
         Parts {

@@ -41,7 +41,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let role = connection.role;
         if state != before {
             if state == State::FinWait2 && role == Role::Orphan {
-                connection.orphaned = now;
+                connection.since = now;
             }
             if state == State::Closed && connection.error.is_none() {
                 let reset = arrived.is_some_and(|segment| segment.has_rst());
@@ -177,7 +177,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if self.free_connections.is_empty() {
             let stale = self.half_open.front().filter(|slot| {
                 let connection = self.slots[usize::from(*slot)].connection();
-                connection.is_some_and(|c| self.now >= c.opened + HALF_OPEN_GRACE.into())
+                connection.is_some_and(|c| self.now >= c.since + HALF_OPEN_GRACE.into())
             });
             let victim = stale.or_else(|| self.time_wait.front())?;
             let state = self.slots[usize::from(victim)].connection()?.state;

@@ -193,12 +193,9 @@ impl<'a, O: Observer> Stack<'a, O> {
         let seed = seed_for(isn, self.secret.random_u64());
         let place = &mut self.slots[usize::from(slot)];
         place.interface = route.interface;
-        place.kind = Kind::Connection(Connection::new(
-            Role::Owned(index),
-            flow,
-            self.now,
-            &options,
-        ));
+        if let Kind::Connection(connection) = &mut place.kind {
+            **connection = Connection::new(Role::Owned(index), flow, self.now, &options);
+        }
         if let Some((socket, _)) = place.tcp() {
             options.apply(socket);
             let _ = socket.connect(throw_away(seed).context(), to, from);
@@ -276,7 +273,6 @@ impl<'a, O: Observer> Stack<'a, O> {
                 return socket.peek_slice(buffer).map_err(|_| Error::NotConnected);
             }
             let count = socket.recv_slice(buffer).map_err(|_| Error::NotConnected)?;
-            connection.glimpse.note_read(count);
             connection.read += count as u64;
             // The window may have opened.
             self.make_due(slot);

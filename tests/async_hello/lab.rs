@@ -75,6 +75,24 @@ fn the_example_says_the_same_in_each_world() {
         assert_eq!(simulation.len(), 22, "{simulation:#?}");
         assert_eq!(sorted(simulation.clone()), sorted(in_world("tokio")));
         assert_eq!(simulation, in_world("block-on"));
+        // The HTTP client, too.
+        let in_world = |world| said(&[&["--http", "--world", world], family].concat());
+        let simulation = in_world("simulation");
+        let page = [
+            "← HTTP/1.1 200 OK",
+            "← Content-Type: text/plain",
+            "← Content-Length: 13",
+            "Hello, world!",
+            "← 13 octets",
+        ];
+        let client = |line: &&String| !line.starts_with(' ');
+        assert!(
+            simulation.iter().filter(client).skip(1).eq(&page),
+            "{simulation:#?}"
+        );
+        assert_eq!(simulation.len(), page.len() + 3, "{simulation:#?}");
+        assert_eq!(sorted(simulation.clone()), sorted(in_world("tokio")));
+        assert_eq!(sorted(simulation), sorted(in_world("block-on")));
     }
 }
 

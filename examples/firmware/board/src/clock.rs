@@ -4,8 +4,9 @@ use smoltcp::time::Instant;
 
 use crate::registers::Registers;
 
-/// Counts a second: the 25 MHz of the board, divided by 16.
-const FREQUENCY: u64 = 25_000_000 / 16;
+/// So many microseconds are so many counts: the 25 MHz of the board, divided by 16.
+const MICROS: u64 = 16;
+const COUNTS: u64 = 25;
 
 const TIMER1: usize = 0x00;
 const TIMER2: usize = 0x20;
@@ -54,10 +55,14 @@ impl Clock {
         if self.registers.read(TIMER1 + RIS) & 1 != 0 {
             self.registers.write(TIMER1 + INTCLR, 0);
             self.rounds = self.rounds.wrapping_add(1);
-            value = self.registers.read(TIMER1 + VALUE); // of the new round for sure
+            // Of the new round for sure, but for the zero itself, which lasts for less than a microsecond.
+            value = self.registers.read(TIMER1 + VALUE);
+            while value == 0 {
+                value = self.registers.read(TIMER1 + VALUE);
+            }
         }
         let counts = u64::from(self.rounds) << 32 | u64::from(u32::MAX - value);
-        Instant::from_micros((counts * 1_000_000 / FREQUENCY) as i64)
+        Instant::from_micros((counts * MICROS / COUNTS) as i64)
     }
 
     /// Interrupts at that time (`None` is never), or before it if it is far away. False if it is over already.
@@ -67,12 +72,14 @@ impl Clock {
         let Some(until) = until else {
             return true;
         };
-        let micros = until.total_micros() - self.now().total_micros();
+        let micros = until
+            .total_micros()
+            .saturating_sub(self.now().total_micros());
         if micros <= 0 {
             return false;
         }
         // Rather late by a count than early by one.
-        let counts = micros as u64 * FREQUENCY / 1_000_000 + 1;
+        let counts = (micros as u64).saturating_mul(COUNTS) / MICROS + 1;
         let counts = u32::try_from(counts).unwrap_or(u32::MAX);
         self.registers.write(TIMER2 + LOAD, counts);
         self.registers
@@ -80,3 +87,6 @@ impl Clock {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ use crate::registers::Registers;
 
 /// Octets of the longest Ethernet frame, without its check sequence.
 const MTU: usize = 1514;
+/// Octets of its header: there is no frame without.
+const HEADER: usize = 14;
 
 const RX_DATA_FIFO: usize = 0x00;
 const TX_DATA_FIFO: usize = 0x20;
@@ -22,13 +24,13 @@ const BYTE_TEST: usize = 0x64;
 const FIFO_INT: usize = 0x68;
 const TX_CFG: usize = 0x70;
 const HW_CFG: usize = 0x74;
-const RX_DP_CTRL: usize = 0x78;
 const RX_FIFO_INF: usize = 0x7c;
 const TX_FIFO_INF: usize = 0x80;
 const RX_DROP: usize = 0xa0;
 const MAC_CSR_CMD: usize = 0xa4;
 const MAC_CSR_DATA: usize = 0xa8;
 const AFC_CFG: usize = 0xac;
+const E2P_CMD: usize = 0xb0;
 
 /// Registers of the MAC itself, which are reached through `MAC_CSR_CMD`.
 const MAC_CR: u32 = 1;
@@ -53,10 +55,12 @@ const TX_ON: u32 = 1 << 1;
 const RXEN_TXEN_FDPX_MCPAS: u32 = 1 << 2 | 1 << 3 | 1 << 20 | 1 << 19;
 /// `MAC_CSR_CMD`: busy, and a read.
 const CSR_BUSY: u32 = 1 << 31;
-/// `RX_DP_CTRL`: skips the rest of a frame.
-const RX_FFWD: u32 = 1 << 31;
-/// A word of the receive status: the frame is broken.
+/// `E2P_CMD`: the EEPROM, if there is one, is being read.
+const EPC_BSY: u32 = 1 << 31;
+/// A word of the receive or of the transmit status: the frame is broken, or could not be sent.
 const ES: u32 = 1 << 15;
+/// A word of the receive status: the frame is longer than 1,518 octets.
+const TOO_LONG: u32 = 1 << 7;
 /// `TX_CMD_A`: the first and last piece of a frame.
 const FIRST_AND_LAST: u32 = 1 << 13 | 1 << 12;
 
@@ -65,8 +69,10 @@ const FIRST_AND_LAST: u32 = 1 << 13 | 1 << 12;
 pub struct Drops {
     /// Frames for which its FIFO had no room.
     pub overrun: u32,
-    /// Frames with a wrong check sequence, a collision, or a length that no frame has.
+    /// Frames with a wrong check sequence, a collision, or shorter than any frame.
     pub broken: u32,
+    /// Frames longer than the MTU: VLAN-tagged ones, which nobody here understands, and those of no standard.
+    pub too_long: u32,
     /// Frames that it could not send.
     pub unsent: u32,
 }
@@ -77,6 +83,8 @@ pub struct Lan9118 {
     received: [u8; MTU.next_multiple_of(4)],
     sent: [u8; MTU.next_multiple_of(4)],
     drops: Drops,
+    /// It interrupts for room to send, and not for frames: they may be answered, and so have to wait.
+    is_full: bool,
 }
 
 impl Lan9118 {
@@ -91,8 +99,10 @@ impl Lan9118 {
             drops: Drops {
                 overrun: 0,
                 broken: 0,
+                too_long: 0,
                 unsent: 0,
             },
+            is_full: false,
         }
     }
 
@@ -102,6 +112,8 @@ impl Lan9118 {
         registers.write(HW_CFG, SRST);
         // It answers with this once it is there; before, the reset bit means nothing.
         while registers.read(BYTE_TEST) != 0x8765_4321 || registers.read(HW_CFG) & SRST != 0 {}
+        // It fills in an address of its own, which would come after ours.
+        while registers.read(E2P_CMD) & EPC_BSY != 0 {}
         registers.write(HW_CFG, TX_FIF_SZ);
         registers.write(AFC_CFG, 0x006e_3740); // pauses as the data sheet proposes them
         let [a, b, c, d, e, f] = address;
@@ -113,6 +125,7 @@ impl Lan9118 {
         self.registers.write(IRQ_CFG, IRQ_EN_HIGH);
         self.registers.write(TX_CFG, TX_ON);
         self.write_mac(MAC_CR, RXEN_TXEN_FDPX_MCPAS);
+        self.is_full = false;
     }
 
     fn write_mac(&self, register: u32, value: u32) {
@@ -137,39 +150,48 @@ impl Lan9118 {
             let status = registers.read(RX_STATUS_FIFO);
             let whole = (status >> 16 & 0x3fff) as usize; // with its check sequence
             let length = whole.saturating_sub(4);
-            let words = whole.div_ceil(4);
-            if status & ES != 0 || length > MTU || length == 0 {
-                self.drops.broken = self.drops.broken.saturating_add(1);
-                self.skip(words);
-                continue;
+            let drop = match status {
+                _ if length > MTU || status & TOO_LONG != 0 => Some(&mut self.drops.too_long),
+                _ if length < HEADER || status & ES != 0 => Some(&mut self.drops.broken),
+                _ => None,
+            };
+            let is_dropped = drop.is_some();
+            if let Some(count) = drop {
+                *count = count.saturating_add(1);
             }
-            let (frame, rest) = (length.div_ceil(4), words - length.div_ceil(4));
-            let (octets, _) = self.received.as_chunks_mut();
-            for word in octets.iter_mut().take(frame) {
-                *word = registers.read(RX_DATA_FIFO).to_le_bytes();
+            // All of it is read in any case: its check sequence, too, and what is dropped.
+            let (words, _) = self.received.as_chunks_mut();
+            let mut words = words.iter_mut();
+            for _ in 0..whole.div_ceil(4) {
+                let word = registers.read(RX_DATA_FIFO);
+                if let Some(place) = words.next() {
+                    *place = word.to_le_bytes();
+                }
             }
-            (0..rest).for_each(|_| {
-                registers.read(RX_DATA_FIFO);
-            });
-            return Some(length);
+            if !is_dropped {
+                return Some(length);
+            }
         }
     }
 
-    /// Throws away the rest of a frame.
-    fn skip(&self, words: usize) {
-        if words < 4 {
-            // What is shorter cannot be skipped at once.
-            (0..words).for_each(|_| {
-                self.registers.read(RX_DATA_FIFO);
-            });
-            return;
-        }
-        self.registers.write(RX_DP_CTRL, RX_FFWD);
-        while self.registers.read(RX_DP_CTRL) & RX_FFWD != 0 {}
-    }
-
-    /// Whether there is room for a longest frame. Takes note of what became of those before.
+    /// Whether there is room for a longest frame; if not, there will be an interrupt once there is. Takes note of what became
+    /// of the frames before.
     fn has_room(&mut self) -> bool {
+        let mut has_room = self.looks_for_room();
+        if !has_room {
+            // Told, and looked again: room that comes from here on interrupts.
+            self.registers.write(INT_STS, TDFA);
+            has_room = self.looks_for_room();
+        }
+        if self.is_full == has_room {
+            self.is_full = !has_room;
+            let interrupts = if has_room { RSFL } else { TDFA };
+            self.registers.write(INT_EN, interrupts);
+        }
+        has_room
+    }
+
+    fn looks_for_room(&mut self) -> bool {
         let mut status = self.registers.read(TX_FIFO_INF);
         while status >> 16 & 0xff != 0 {
             if self.registers.read(TX_STATUS_FIFO) & ES != 0 {
@@ -259,3 +281,6 @@ impl phy::TxToken for Room<'_> {
         result
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,13 +7,18 @@ use crate::registers::Registers;
 const DATA: usize = 0x00;
 const STATE: usize = 0x04;
 const CTRL: usize = 0x08;
+const INTCLEAR: usize = 0x0c;
 const BAUDDIV: usize = 0x10;
 
 /// `STATE`: what is to be sent waits; something was received.
 const TX_FULL: u32 = 1;
 const RX_FULL: u32 = 1 << 1;
-/// `CTRL`: sends, receives, interrupts for what it receives.
-const TX_RX_AND_RX_INTERRUPT: u32 = 1 | 1 << 1 | 1 << 3;
+/// `CTRL`: sends, receives.
+const TX_RX: u32 = 1 | 1 << 1;
+/// `CTRL`: interrupts for what it receives.
+const RX_INTERRUPT: u32 = 1 << 3;
+/// `INTCLEAR`: something was received.
+const RX: u32 = 1 << 1;
 
 /// A serial port: 115,200 baud, 8 bits, no parity, one stop bit.
 pub struct Uart {
@@ -33,11 +38,18 @@ impl Uart {
     /// Turns it on.
     pub fn start(&mut self) {
         self.registers.write(BAUDDIV, 25_000_000 / 115_200);
-        self.registers.write(CTRL, TX_RX_AND_RX_INTERRUPT);
+        self.registers.write(CTRL, TX_RX);
     }
 
-    /// The character that was received last, if one was.
+    /// From now on it interrupts for what it receives: for those who [`read`](Uart::read) it.
+    pub fn interrupt_on_receive(&mut self) {
+        self.registers.write(CTRL, TX_RX | RX_INTERRUPT);
+    }
+
+    /// The character that was received last, if one was. It holds one: who comes late misses those before.
     pub fn read(&mut self) -> Option<u8> {
+        // Told, then looked: a character that comes from here on interrupts.
+        self.registers.write(INTCLEAR, RX);
         let is_there = self.registers.read(STATE) & RX_FULL != 0;
         is_there.then(|| self.registers.read(DATA) as u8)
     }
