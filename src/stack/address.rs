@@ -377,7 +377,7 @@ impl AddressTable {
             let change = row.change();
             let was_told = row.told.replace(change).is_some();
             let row = *row;
-            if row.state().is_none() {
+            if row.state().is_none() && index < self.rows.len() {
                 self.rows.remove(index);
             }
             // What came and went between two looks is nobody's business.

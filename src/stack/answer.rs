@@ -1,8 +1,9 @@
 //! What the host says unasked by any application: echo replies, and errors for what it cannot take.
 
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
+use super::datagram::gather;
 use super::frame::{ICMP, ICMPV6, Packet, is_link_unicast};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
@@ -23,12 +24,12 @@ const ICMP_HEADER: usize = 8;
 /// The traffic class of network control (RFC 791), which routers' errors have (RFC 1812 §4.3.2.5).
 const INTERNETWORK_CONTROL: u8 = 0xc0;
 
-/// A bucket of tokens, of which each message takes one.
+/// So many messages a second, and so many at once.
 pub(super) struct RateLimit {
-    per_second: u32,
-    burst: u32,
-    tokens: u32,
-    /// When the last token was added.
+    /// From one message to the next, if they leave evenly; and for as many as may leave at once.
+    interval: Duration,
+    burst: Duration,
+    /// When the messages so far would have left evenly, and the next one may.
     at: Instant,
 }
 
@@ -37,26 +38,21 @@ impl RateLimit {
     pub(super) const ERRORS: RateLimit = RateLimit::new(ERRORS);
 
     const fn new((per_second, burst): (u32, u32)) -> RateLimit {
+        let interval = 1_000_000 / per_second as u64;
         RateLimit {
-            per_second,
-            burst,
-            tokens: burst,
+            interval: Duration::from_micros(interval),
+            burst: Duration::from_micros(interval * burst as u64),
             at: Instant::ZERO,
         }
     }
 
-    /// Whether one more may leave.
+    /// Whether one more may leave (ITU-T I.371, the generic cell rate algorithm).
     fn allows(&mut self, now: Instant) -> bool {
-        let interval = 1_000_000 / i64::from(self.per_second);
-        let new = (now.total_micros() - self.at.total_micros()) / interval;
-        if new >= i64::from(self.burst) {
-            (self.tokens, self.at) = (self.burst, now);
-        } else if new > 0 {
-            self.tokens = (self.tokens + new as u32).min(self.burst);
-            self.at += smoltcp::time::Duration::from_micros((new * interval) as u64);
+        let next = self.at.max(now) + self.interval;
+        let is_allowed = next <= now + self.burst;
+        if is_allowed {
+            self.at = next;
         }
-        let is_allowed = self.tokens > 0;
-        self.tokens -= u32::from(is_allowed);
         is_allowed
     }
 }
@@ -119,7 +115,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             return self.answer_in_fragments(index, packet, link, header);
         }
         self.answer(incoming, token, &outgoing, |payload| {
-            payload.copy_from_slice(packet.transport);
+            gather(&[packet.transport], payload);
             turn_to_reply(payload);
         });
     }
@@ -221,7 +217,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 header[0] = kind;
                 header[1] = code;
                 header[4..].copy_from_slice(&word.to_be_bytes());
-                quote.copy_from_slice(quoted);
+                gather(&[quoted], quote);
             }
         });
     }
@@ -258,7 +254,7 @@ mod tests {
         assert_eq!(passed, 50);
         let mut passed = 0;
         for millis in 0..10_000 {
-            let now = now + smoltcp::time::Duration::from_millis(millis);
+            let now = now + Duration::from_millis(millis);
             passed += usize::from(limit.allows(now));
         }
         assert_eq!(passed, 999);

@@ -12,6 +12,7 @@ use smoltcp::wire::TcpPacket;
 use super::Stack;
 use super::amend::Acknowledgment;
 use super::connection::{Connection, modulo};
+use super::datagram::gather;
 use super::frame::{ETHERNET_HEADER, Packet, Segment};
 use super::ingress::Incoming;
 use super::link::Transmit;
@@ -119,8 +120,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             return None;
         }
         let before = receive_next(socket, connection)?.wrapping_sub(1);
-        let (link_header, packet) = buffer.split_at_mut_checked(link.len())?;
-        link_header.copy_from_slice(link);
+        gather(&[link], buffer);
+        let packet = buffer.get_mut(link.len()..)?;
         let numbers = Acknowledgment {
             seq: before,
             ack: connection.next,

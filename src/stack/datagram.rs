@@ -193,9 +193,7 @@ impl Envelope {
         };
         let skipped = if is_udp { UDP_HEADER } else { 0 };
         let first = from.saturating_sub(skipped);
-        if let Some(octets) = payload.get(first..first + rest.len()) {
-            rest.copy_from_slice(octets);
-        }
+        gather(&[payload.get(first..).unwrap_or_default()], rest);
         if let Some(header) = header {
             let len = (UDP_HEADER + payload.len()) as u16;
             let [l0, l1] = len.to_be_bytes();
@@ -509,14 +507,13 @@ pub(super) fn length(parts: &[&[u8]]) -> usize {
     parts.iter().map(|part| part.len()).sum()
 }
 
-/// Copies parts one behind the other to a place that is as long.
+/// Copies parts one behind the other, as far as there is room.
 pub(super) fn gather(parts: &[&[u8]], mut place: &mut [u8]) {
     for part in parts {
-        let Some((front, rest)) = place.split_at_mut_checked(part.len()) else {
-            return;
-        };
-        front.copy_from_slice(part);
-        place = rest;
+        let len = part.len().min(place.len());
+        if let (Some(octets), Some(place)) = (part.get(..len), place.split_off_mut(..len)) {
+            place.copy_from_slice(octets);
+        }
     }
 }
 

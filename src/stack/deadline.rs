@@ -40,15 +40,16 @@ impl<'a> Deadlines<'a> {
 
     /// Arms, moves or (with `None`) disarms the slot's deadline. A slot that does not exist has none.
     pub(crate) fn set(&mut self, slot: u16, at: Option<Instant>) {
-        if slot == NONE || usize::from(slot) >= self.entries.len() {
+        let entry = self.entries.get_mut(usize::from(slot));
+        let Some(entry) = entry.filter(|_| slot != NONE) else {
             return;
-        }
-        let place = self.entries[usize::from(slot)].place;
+        };
+        let (place, old) = (entry.place, entry.at);
         match at {
             None if place == NONE => {}
             None => self.remove(usize::from(place)),
             Some(at) => {
-                let old = core::mem::replace(&mut self.entries[usize::from(slot)].at, at);
+                entry.at = at;
                 if place == NONE {
                     self.put(self.len, slot);
                     self.len += 1;
@@ -80,25 +81,35 @@ impl<'a> Deadlines<'a> {
         if self.next()? > now {
             return None;
         }
-        let slot = self.entries[0].slot;
+        let slot = self.slot(0);
         self.remove(0);
         Some(slot)
     }
 
+    /// The slot at a place of the heap; behind the last place there is none.
+    fn slot(&self, place: usize) -> u16 {
+        self.entries.get(place).map_or(NONE, |entry| entry.slot)
+    }
+
     /// What the heap is ordered by.
     fn key(&self, place: usize) -> (Instant, u16) {
-        let slot = self.entries[place].slot;
-        (self.entries[usize::from(slot)].at, slot)
+        let slot = self.slot(place);
+        let entry = self.entries.get(usize::from(slot));
+        (entry.unwrap_or(&Entry::EMPTY).at, slot)
     }
 
     fn put(&mut self, place: usize, slot: u16) {
-        self.entries[place].slot = slot;
-        // Fits: a slot's number is below `NONE`, and there are no more places in use than slots.
-        self.entries[usize::from(slot)].place = place as u16;
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.slot = slot;
+        }
+        if let Some(entry) = self.entries.get_mut(usize::from(slot)) {
+            // Fits: a slot's number is below `NONE`, and there are no more places in use than slots.
+            entry.place = place as u16;
+        }
     }
 
     fn swap(&mut self, a: usize, b: usize) {
-        let (slot_a, slot_b) = (self.entries[a].slot, self.entries[b].slot);
+        let (slot_a, slot_b) = (self.slot(a), self.slot(b));
         self.put(a, slot_b);
         self.put(b, slot_a);
     }
@@ -106,8 +117,10 @@ impl<'a> Deadlines<'a> {
     fn remove(&mut self, place: usize) {
         let last = self.len - 1;
         self.swap(place, last);
-        let slot = self.entries[last].slot;
-        self.entries[usize::from(slot)].place = NONE;
+        let slot = self.slot(last);
+        if let Some(entry) = self.entries.get_mut(usize::from(slot)) {
+            entry.place = NONE;
+        }
         self.len = last;
         if place < last {
             self.sift_down(place);

@@ -82,6 +82,10 @@ impl Descriptor {
         holders: 0,
     };
 
+    fn is_of(&self, fd: Fd) -> bool {
+        self.generation == fd.generation && !matches!(self.socket, Socket::Free { .. })
+    }
+
     pub(super) fn is_bound(&self) -> bool {
         self.local.port != 0
     }
@@ -112,9 +116,9 @@ impl<'a> Descriptors<'a> {
     pub(super) fn new(rows: impl Into<ManagedSlice<'a, Descriptor>>) -> Descriptors<'a> {
         let mut rows = rows.into();
         let count = rows.len().min(usize::from(NONE)) as u16;
-        for index in 0..count {
-            let next = if index + 1 < count { index + 1 } else { NONE };
-            rows[usize::from(index)].socket = Socket::Free { next };
+        for (row, next) in rows.iter_mut().zip(1..=count) {
+            let next = if next < count { next } else { NONE };
+            row.socket = Socket::Free { next };
         }
         let free = if count > 0 { 0 } else { NONE };
         Descriptors { rows, free }
@@ -175,16 +179,13 @@ impl<'a> Descriptors<'a> {
     }
 
     pub(super) fn get(&self, fd: Fd) -> Result<&Descriptor> {
-        self.rows
-            .get(usize::from(fd.index))
-            .filter(|row| row.generation == fd.generation)
-            .filter(|row| !matches!(row.socket, Socket::Free { .. }))
-            .ok_or(Error::BadDescriptor)
+        let row = self.rows.get(usize::from(fd.index));
+        row.filter(|row| row.is_of(fd)).ok_or(Error::BadDescriptor)
     }
 
     pub(super) fn get_mut(&mut self, fd: Fd) -> Result<&mut Descriptor> {
-        self.get(fd)?;
-        Ok(self.row(fd.index))
+        let row = self.rows.get_mut(usize::from(fd.index));
+        row.filter(|row| row.is_of(fd)).ok_or(Error::BadDescriptor)
     }
 
     /// A row by its index, as slots and tables remember it.
@@ -192,6 +193,7 @@ impl<'a> Descriptors<'a> {
         &mut self.rows[usize::from(index)]
     }
 
+    /// The same, to look at; a row that does not exist is a free one.
     pub(super) fn peek(&self, index: u16) -> &Descriptor {
         &self.rows[usize::from(index)]
     }

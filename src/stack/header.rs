@@ -85,7 +85,10 @@ impl Header {
         has_checksum: bool,
     ) {
         let len = self.len();
-        let Some(header) = packet.get_mut(..len) else {
+        let Some((header, options)) = packet
+            .get_mut(..len)
+            .and_then(|header| header.split_first_chunk_mut::<IPV4_HEADER>())
+        else {
             return;
         };
         let total = (len + payload_len) as u16;
@@ -97,21 +100,20 @@ impl Header {
         };
         header[0] = 0x40 | (len / 4) as u8;
         header[1] = self.traffic_class;
-        header[2..4].copy_from_slice(&total.to_be_bytes());
-        header[4..6].copy_from_slice(&identification.to_be_bytes());
-        header[6..8].copy_from_slice(&flags.to_be_bytes());
+        [header[2], header[3]] = total.to_be_bytes();
+        [header[4], header[5]] = identification.to_be_bytes();
+        [header[6], header[7]] = flags.to_be_bytes();
         header[8] = self.hop_limit;
         header[9] = self.protocol;
-        header[10..12].fill(0);
+        [header[10], header[11]] = [0; 2];
         header[12..20].copy_from_slice(addresses.as_flattened());
         if self.router_alert
-            && let Some(options) = header.last_chunk_mut()
+            && let Some(options) = options.first_chunk_mut()
         {
             *options = IPV4_ROUTER_ALERT;
         }
         if has_checksum {
-            let checksum = Sum::ZERO.add(header).checksum();
-            header[10..12].copy_from_slice(&checksum);
+            [header[10], header[11]] = Sum::ZERO.add(&header[..]).add(options).checksum();
         }
     }
 

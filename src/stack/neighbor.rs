@@ -95,7 +95,7 @@ impl Neighbors {
             let is_asked = neighbor.probes > 0 && now < neighbor.probed + INTERVAL;
             let is_over = now >= neighbor.heard + LIFETIME;
             if is_over || neighbor.probes >= PROBES && !is_asked {
-                self.known.swap_remove(index);
+                self.forget(index);
                 return None;
             }
             if !is_asked {
@@ -103,6 +103,15 @@ impl Neighbors {
             }
         }
         Some(hardware)
+    }
+
+    /// Takes a neighbor out; the last one takes its place.
+    fn forget(&mut self, index: usize) {
+        if let Some(last) = self.known.pop()
+            && let Some(place) = self.known.get_mut(index)
+        {
+            *place = last;
+        }
     }
 
     /// Whom to ask whether it is still there, and at which hardware address.
@@ -150,7 +159,7 @@ impl Neighbors {
             if self.known.is_full()
                 && let Some((oldest, _)) = (0..).zip(&self.known).min_by_key(|(_, n)| n.heard)
             {
-                self.known.swap_remove(oldest);
+                self.forget(oldest);
             }
             let _ = self.known.push(learned);
         }

@@ -8,6 +8,7 @@
 #[cfg(any(feature = "embedded-nal", feature = "ipv6"))]
 use core::hash::Hasher;
 use core::{net::Ipv6Addr, ops::RangeInclusive};
+use heapless::Vec;
 use siphasher::sip::{SipHasher13, SipHasher24};
 use smoltcp::{
     iface::{Config, Interface},
@@ -174,30 +175,22 @@ impl Secret {
 
     fn hash_flow(&self, purpose: Purpose, local: (IpAddr, u16), remote: (IpAddr, u16)) -> u64 {
         // One write: the hasher takes eight octets at a time.
-        let mut octets = [0; 1 + 2 * (16 + 2)];
-        octets[0] = purpose as u8;
-        let mut len = 1;
+        let mut octets = Vec::<u8, { 1 + 2 * (16 + 2) }>::from_array([purpose as u8]);
         for (address, port) in [local, remote] {
-            len += match address {
-                IpAddr::V4(address) => put(&mut octets[len..], &address.octets()),
-                IpAddr::V6(address) => put(&mut octets[len..], &address.octets()),
+            let _ = match address {
+                IpAddr::V4(address) => octets.extend_from_slice(&address.octets()),
+                IpAddr::V6(address) => octets.extend_from_slice(&address.octets()),
             };
-            len += put(&mut octets[len..], &port.to_be_bytes());
+            let _ = octets.extend_from_slice(&port.to_be_bytes());
         }
-        let octets = &octets[..len];
         match purpose {
             // A table only needs keys that nobody can make collide; a sequence number needs more. A small host has one of them.
             Purpose::Flow if cfg!(feature = "std") => {
-                SipHasher13::new_with_key(&self.key).hash(octets)
+                SipHasher13::new_with_key(&self.key).hash(&octets)
             }
-            _ => SipHasher24::new_with_key(&self.key).hash(octets),
+            _ => SipHasher24::new_with_key(&self.key).hash(&octets),
         }
     }
-}
-
-fn put(buffer: &mut [u8], octets: &[u8]) -> usize {
-    buffer[..octets.len()].copy_from_slice(octets);
-    octets.len()
 }
 
 /// Walks the range once from `offset + counter`, which counts on; the first port that is not in use.

@@ -4,7 +4,7 @@ use super::list::NONE;
 use managed::ManagedSlice;
 
 /// One place of a [`Table`]: a row under its hash, or nothing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bucket {
     hash: u32,
     value: u16,
@@ -48,10 +48,10 @@ impl<'a> Table<'a> {
             return false;
         }
         let mut i = self.home(hash);
-        while !self.buckets[i].is_empty() {
+        while !self.get(i).is_empty() {
             i = self.after(i);
         }
-        self.buckets[i] = Bucket { hash, value };
+        self.set(i, Bucket { hash, value });
         self.len += 1;
         true
     }
@@ -61,24 +61,29 @@ impl<'a> Table<'a> {
         if self.len == 0 || value == NONE {
             return false;
         }
+        let wanted = Bucket { hash, value };
         let mut hole = self.home(hash);
-        while (self.buckets[hole].hash, self.buckets[hole].value) != (hash, value) {
-            if self.buckets[hole].is_empty() {
+        while self.get(hole) != wanted {
+            if self.get(hole).is_empty() {
                 return false;
             }
             hole = self.after(hole);
         }
         // Shifts back what would no longer be found behind the hole, so that no tombstones pile up.
         let mut i = self.after(hole);
-        while !self.buckets[i].is_empty() {
-            let home = self.home(self.buckets[i].hash);
+        loop {
+            let bucket = self.get(i);
+            if bucket.is_empty() {
+                break;
+            }
+            let home = self.home(bucket.hash);
             if self.distance(home, i) >= self.distance(hole, i) {
-                self.buckets[hole] = self.buckets[i];
+                self.set(hole, bucket);
                 hole = i;
             }
             i = self.after(i);
         }
-        self.buckets[hole] = Bucket::EMPTY;
+        self.set(hole, Bucket::EMPTY);
         self.len -= 1;
         true
     }
@@ -96,16 +101,27 @@ impl<'a> Table<'a> {
             let place = home + *walked;
             // Around the end, once.
             let place = place.checked_sub(self.buckets.len()).unwrap_or(place);
-            let bucket = self
-                .buckets
-                .get(place)
-                .filter(|bucket| !bucket.is_empty())?;
+            let bucket = self.get(place);
+            if bucket.is_empty() {
+                break;
+            }
             *walked += 1;
             if bucket.hash == hash {
                 return Some(bucket.value);
             }
         }
         None
+    }
+
+    /// A bucket; behind the last one they are empty.
+    fn get(&self, i: usize) -> Bucket {
+        self.buckets.get(i).copied().unwrap_or(Bucket::EMPTY)
+    }
+
+    fn set(&mut self, i: usize, bucket: Bucket) {
+        if let Some(place) = self.buckets.get_mut(i) {
+            *place = bucket;
+        }
     }
 
     /// Where the walk for `hash` starts: multiply and shift, for any number of buckets without a division.

@@ -25,7 +25,13 @@ pub(crate) fn places(program: &Program) -> Vec<Place> {
                 continue;
             }
             match source.author(*from) {
-                Some(place) => places.push(place),
+                Some(place) => {
+                    println!("@@ {}", function.name);
+                    for p in source.places(*from) {
+                        println!("     {p}");
+                    }
+                    places.push(place)
+                }
                 None => panicking.extend(functions.iter().find(|other| other.has(*from)).cloned()),
             }
         }
