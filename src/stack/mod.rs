@@ -237,7 +237,7 @@ use path::Paths;
 use raw::RawSockets;
 use resolver::Resolver;
 use sequence::Secret;
-use slot::Slot;
+use slot::Slots;
 use storage::Parts;
 use table::Table;
 use waiting::Wakers;
@@ -402,7 +402,7 @@ pub struct Stack<'a, O: Observer = ()> {
     secret: Secret,
     descriptors: Descriptors<'a>,
     /// Connections first, then datagram sockets.
-    slots: ManagedSlice<'a, Slot<'a>>,
+    slots: Slots<'a>,
     /// Where a slot stands among its like: free, half-open, waiting for `accept`, in TIME-WAIT.
     members: ManagedSlice<'a, Link>,
     free_connections: List,
@@ -515,7 +515,7 @@ impl<'a, O: Observer> Stack<'a, O> {
             now: Instant::ZERO,
             secret,
             descriptors: parts.descriptors,
-            slots: parts.slots,
+            slots: Slots::new(parts.slots),
             members,
             free_connections,
             free_datagrams,

@@ -85,7 +85,7 @@ impl RoundTrip {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "options"))]
 mod tests {
     use super::*;
 

@@ -1,7 +1,9 @@
 //! Slots: what the wire talks to. A slot has its buffers, a smoltcp socket in a set of its own, and a place on the
 //! agenda. One set a socket is why a frame costs the same among ten sockets as among ten thousand.
 
-use managed::Managed;
+use core::ops::{Deref, DerefMut, Index, IndexMut};
+
+use managed::{Managed, ManagedSlice};
 use smoltcp::iface::SocketSet;
 use smoltcp::socket::{Socket, tcp};
 
@@ -117,5 +119,52 @@ impl<'a> Slot<'a> {
             Kind::Datagram(datagrams) => Some(datagrams),
             _ => None,
         }
+    }
+}
+
+/// All slots, by their number.
+pub(super) struct Slots<'a> {
+    slots: ManagedSlice<'a, Slot<'a>>,
+    /// What a number leads to that is none's. The heart's own lists and tables hold no such number; so the compiler sees that
+    /// none can do harm.
+    nobody: Slot<'a>,
+}
+
+impl<'a> Slots<'a> {
+    pub(super) fn new(slots: ManagedSlice<'a, Slot<'a>>) -> Slots<'a> {
+        Slots {
+            slots,
+            nobody: Slot::UNUSED,
+        }
+    }
+}
+
+impl<'a> Deref for Slots<'a> {
+    type Target = [Slot<'a>];
+
+    fn deref(&self) -> &[Slot<'a>] {
+        &self.slots
+    }
+}
+
+impl<'a> DerefMut for Slots<'a> {
+    fn deref_mut(&mut self) -> &mut [Slot<'a>] {
+        &mut self.slots
+    }
+}
+
+impl<'a> Index<usize> for Slots<'a> {
+    type Output = Slot<'a>;
+
+    #[inline]
+    fn index(&self, number: usize) -> &Slot<'a> {
+        self.slots.get(number).unwrap_or(&self.nobody)
+    }
+}
+
+impl<'a> IndexMut<usize> for Slots<'a> {
+    #[inline]
+    fn index_mut(&mut self, number: usize) -> &mut Slot<'a> {
+        self.slots.get_mut(number).unwrap_or(&mut self.nobody)
     }
 }
