@@ -8,17 +8,10 @@ import socket
 import struct
 import sys
 
+from checksum import checksum
+
 SIZES = range(0, 1473)  # 1,500 octets without the headers of IPv4 and ICMP
 PATIENCE = 10
-
-
-def checksum(octets):
-    if len(octets) % 2:
-        octets += b"\0"
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def echo(kind, number, payload):

@@ -10,18 +10,11 @@ import socket
 import struct
 import sys
 
+from checksum import checksum
+
 PATIENCE = 10
 BURST = 6000  # octets
 LONGEST = 1514
-
-
-def checksum(octets):
-    if len(octets) % 2:
-        octets += b"\0"
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def ipv4(protocol, source, target, payload):
