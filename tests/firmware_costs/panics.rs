@@ -49,7 +49,8 @@ pub(crate) fn places(program: &Program) -> Vec<Place> {
     places
 }
 
-/// The place of a call. Where it is several lines' it has none of them: then those of the branches to it.
+/// The place of a call. Where it is several lines' it has none of them: then those of the branches to it. (Of
+/// smoltcp's the file is enough.)
 fn origins(source: &Source, branches: &[(u64, u64)], call: u64, place: Place) -> Vec<Place> {
     let before = branches.iter().map(|(from, _)| *from);
     let start = before.filter(|from| *from < call).max().unwrap_or(0);
@@ -59,7 +60,8 @@ fn origins(source: &Source, branches: &[(u64, u64)], call: u64, place: Place) ->
     let origins: Vec<_> = leading
         .filter_map(|(from, _)| source.author(*from))
         .collect();
-    if place.line.is_some() || origins.is_empty() {
+    let is_smoltcps = place.file.library == "smoltcp";
+    if place.line.is_some() || is_smoltcps || origins.is_empty() {
         vec![place]
     } else {
         origins
