@@ -460,11 +460,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut len = 0;
         for buffer in buffers {
             let rest = payload.get(len..).unwrap_or_default();
-            let fits = rest.len().min(buffer.len());
-            if let (Some(place), Some(octets)) = (buffer.get_mut(..fits), rest.get(..fits)) {
-                place.copy_from_slice(octets);
-            }
-            len += fits;
+            gather(&[rest], buffer);
+            len += rest.len().min(buffer.len());
         }
         Ok(Received {
             len,

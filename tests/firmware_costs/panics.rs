@@ -2,8 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use crate::bounds::Exception;
 use crate::program::{Program, Symbol};
 use crate::source::{Place, Source};
+
+impl Exception {
+    pub(crate) fn is_of(&self, place: &Place) -> bool {
+        let file = &place.file;
+        let is_there = self.library == file.library && file.path.starts_with(self.path);
+        is_there
+            && (place.function.split('<').next() == Some(self.at) || place.text().contains(self.at))
+    }
+}
 
 /// The places whose code calls a function that panics. Those within `core` are their callers'.
 pub(crate) fn places(program: &Program) -> Vec<Place> {
@@ -24,20 +34,38 @@ pub(crate) fn places(program: &Program) -> Vec<Place> {
             if panicking.iter().any(|function| function.has(*from)) || !seen.insert(*from) {
                 continue;
             }
+            let holder = functions.iter().find(|other| other.has(*from));
+            // What several functions end with, the compiler has put into one, which is of none of them.
+            let is_shared = holder.is_some_and(|holder| holder.name.starts_with("OUTLINED_"));
             match source.author(*from) {
-                Some(place) => {
-                    println!("@@ {}", function.name);
-                    for p in source.places(*from) {
-                        println!("     {p}");
-                    }
-                    places.push(place)
+                Some(place) if !is_shared => {
+                    places.extend(origins(&source, &branches, *from, place))
                 }
-                None => panicking.extend(functions.iter().find(|other| other.has(*from)).cloned()),
+                _ => panicking.extend(holder.cloned()),
             }
         }
     }
     places.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     places
+}
+
+/// The place of a call. Where it is several lines' it has none of them: then those of the branches to it. (Of
+/// smoltcp's the file is enough.)
+fn origins(source: &Source, branches: &[(u64, u64)], call: u64, place: Place) -> Vec<Place> {
+    let before = branches.iter().map(|(from, _)| *from);
+    let start = before.filter(|from| *from < call).max().unwrap_or(0);
+    let leading = branches
+        .iter()
+        .filter(|(_, to)| (start + 1..=call).contains(to));
+    let origins: Vec<_> = leading
+        .filter_map(|(from, _)| source.author(*from))
+        .collect();
+    let is_smoltcps = place.file.library == "smoltcp";
+    if place.line.is_some() || is_smoltcps || origins.is_empty() {
+        vec![place]
+    } else {
+        origins
+    }
 }
 
 /// From where to where the machine code goes: its calls and jumps to addresses that are part of the instruction.

@@ -1,6 +1,6 @@
 //! Which line of which file an instruction comes from.
 
-use std::{fmt, path::Path};
+use std::{fmt, fs, path::Path};
 
 use addr2line::Loader;
 
@@ -65,6 +65,19 @@ pub(crate) struct Place {
     /// None where the compiler made one of several lines' code.
     pub(crate) line: Option<u32>,
     pub(crate) function: String,
+}
+
+impl Place {
+    /// The line of this crate, and the one before it.
+    pub(crate) fn text(&self) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&self.file.path);
+        let (Some(line), Ok(text)) = (self.line, fs::read_to_string(path)) else {
+            return String::new();
+        };
+        let before = (line as usize).saturating_sub(2);
+        let lines: Vec<_> = text.lines().skip(before).take(2).collect();
+        lines.join("\n")
+    }
 }
 
 impl fmt::Display for Place {
