@@ -1,9 +1,11 @@
 //! Hosts with as few of the features as there are, and with all of them: what they do on links that lose and refuse frames, and
 //! with calls and frames of all kinds.
 
+#![cfg_attr(not(feature = "ipv4"), allow(dead_code, unused_imports))]
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use glasstack::smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -118,11 +120,15 @@ struct Host<'s> {
 }
 
 impl<'s> Host<'s> {
-    fn new(mut stack: Stack<'s>, mut end: End, addr: Ipv4Addr) -> Result<Host<'s>> {
-        let hardware =
-            (end.medium == Medium::Ethernet).then_some([2, 0, 0, 0, 0, addr.octets()[3]]);
+    fn new(mut stack: Stack<'s>, mut end: End, addr: impl Into<IpAddr>) -> Result<Host<'s>> {
+        let addr = addr.into();
+        let (last, prefix_len) = match addr {
+            IpAddr::V4(v4) => (v4.octets()[3], 24),
+            IpAddr::V6(v6) => (v6.octets()[15], 64),
+        };
+        let hardware = (end.medium == Medium::Ethernet).then_some([2, 0, 0, 0, 0, last]);
         let link = stack.add_interface(&mut end, hardware)?;
-        stack.add_address(link, addr.into(), 24)?;
+        stack.add_address(link, addr, prefix_len)?;
         Ok(Host {
             stack,
             link,
@@ -217,35 +223,48 @@ fn carry<'s>(
 
 #[test]
 fn four_connections_at_once_and_four_more_when_they_are_over() -> Result<()> {
-    for medium in [Medium::Ethernet, Medium::Ip] {
+    let v4 = cfg!(feature = "ipv4").then_some((Domain::Inet, ["10.0.0.1", "10.0.0.2", "0.0.0.0"]));
+    let v6 = cfg!(feature = "ipv6").then_some((Domain::Inet6, ["fd00::1", "fd00::2", "::"]));
+    let families = v4.into_iter().chain(v6);
+    let media = [Medium::Ethernet, Medium::Ip];
+    for (medium, (domain, addresses)) in media
+        .into_iter()
+        .flat_map(|medium| families.clone().map(move |it| (medium, it)))
+    {
+        let [own, other_addr, any] = addresses.map(|addr| addr.parse::<IpAddr>().unwrap());
+        let to = SocketAddr::new(other_addr, 7);
         let (a, b) = cable(medium);
         let (mut memory, mut other) = (
             Storage::<5, 4, 0, 1024>::new(),
             Storage::<5, 4, 0, 1024, 1, 0>::new(),
         );
-        let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-        let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
+        let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, own)?;
+        let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, other_addr)?;
         let mut now = Instant::ZERO;
-        let server = listener(&mut there.stack, 7)?;
+        let server = there.stack.socket(domain, Type::Stream)?;
+        there.stack.bind(server, SocketAddr::new(any, 7))?;
+        there.stack.listen(server, 8)?;
         for _ in 0..3 {
             let mut pairs = Vec::new();
             for _ in 0..4 {
-                let fd = stream(&mut here.stack)?;
-                assert_eq!(here.stack.connect(fd, at(THERE, 7)), Err(Error::WouldBlock));
+                let fd = here.stack.socket(domain, Type::Stream)?;
+                assert_eq!(here.stack.connect(fd, to), Err(Error::WouldBlock));
                 pairs.push(fd);
             }
             let until = after(now, 20_000);
             run(&mut [&mut here, &mut there], &mut now, until);
             let mut accepted = Vec::new();
             for fd in &pairs {
-                assert_eq!(here.stack.connect(*fd, at(THERE, 7)), Ok(()));
+                assert_eq!(here.stack.connect(*fd, to), Ok(()));
                 accepted.push(there.stack.accept(server)?);
             }
             assert_eq!(there.stack.accept(server), Err(Error::WouldBlock));
             for fd in pairs {
-                let own = here.stack.getsockname(fd)?;
-                let (peer, _) =
-                    accepted[accepted.iter().position(|(_, from)| *from == own).unwrap()];
+                let from_own = here.stack.getsockname(fd)?;
+                let (peer, _) = accepted[accepted
+                    .iter()
+                    .position(|(_, from)| *from == from_own)
+                    .unwrap()];
                 carry(&mut here, &mut there, &mut now, fd, peer, 3_000)?;
                 carry(&mut there, &mut here, &mut now, peer, fd, 3_000)?;
                 here.stack.close(fd)?;
@@ -267,6 +286,7 @@ fn four_connections_at_once_and_four_more_when_they_are_over() -> Result<()> {
 }
 
 #[test]
+#[cfg(feature = "ipv4")]
 fn one_connection_too_many_gets_in_when_another_ends_whether_its_request_waits_or_not() -> Result<()>
 {
     let (a, b) = cable(Medium::Ethernet);
@@ -318,6 +338,7 @@ fn one_connection_too_many_gets_in_when_another_ends_whether_its_request_waits_o
 }
 
 #[test]
+#[cfg(feature = "ipv4")]
 fn what_is_lost_or_finds_no_room_is_sent_again() -> Result<()> {
     let (a, b) = cable(Medium::Ethernet);
     let (mut memory, mut other) = (
@@ -365,6 +386,7 @@ fn what_is_lost_or_finds_no_room_is_sent_again() -> Result<()> {
 }
 
 #[test]
+#[cfg(feature = "ipv4")]
 fn who_does_not_answer_is_unreachable_and_another_gateway_serves() -> Result<()> {
     let (a, b) = cable(Medium::Ethernet);
     let (mut memory, mut other) = (
@@ -412,6 +434,7 @@ fn who_does_not_answer_is_unreachable_and_another_gateway_serves() -> Result<()>
 }
 
 #[test]
+#[cfg(feature = "ipv4")]
 fn a_port_that_nobody_has_refuses() -> Result<()> {
     let (a, b) = cable(Medium::Ethernet);
     let (mut memory, mut other) = (
@@ -446,6 +469,7 @@ fn a_port_that_nobody_has_refuses() -> Result<()> {
 
 /// The errno of a call is the same whatever else is in the build.
 #[test]
+#[cfg(feature = "ipv4")]
 fn calls_say_what_is_wrong() -> Result<()> {
     let (a, _b) = cable(Medium::Ip);
     let mut memory = Storage::<5, 2, 2, 512>::new();
@@ -486,6 +510,7 @@ fn calls_say_what_is_wrong() -> Result<()> {
 
 /// IPv4 over an IPv6 socket, where there are any; and what is IPv6 elsewhere.
 #[test]
+#[cfg(feature = "ipv4")]
 fn an_ipv6_socket_speaks_ipv4() -> Result<()> {
     let (a, b) = cable(Medium::Ip);
     let (mut memory, mut other) = (
@@ -504,6 +529,8 @@ fn an_ipv6_socket_speaks_ipv4() -> Result<()> {
         }
         let (link, refused) = (here.link, Err(Error::AddressFamilyNotSupported));
         assert_eq!(here.stack.add_address(link, strange.ip(), 64), refused);
+        let route = glasstack::stack::Route::default_by(strange.ip());
+        assert_eq!(here.stack.add_route(link, route), refused);
         let removed = here.stack.remove_address(link, strange.ip());
         assert_eq!(removed, Err(Error::AddrNotAvailable));
         assert_eq!(here.stack.set_gateway(link, strange.ip()), refused);
@@ -549,6 +576,7 @@ fn an_ipv6_socket_speaks_ipv4() -> Result<()> {
 }
 
 #[test]
+#[cfg(feature = "ipv4")]
 fn a_host_reaches_itself_where_it_has_a_loopback() -> Result<()> {
     let (a, _b) = cable(Medium::Ethernet);
     let mut memory = Storage::<6, 2, 2, 512, 1, 4, 600>::new();
@@ -581,6 +609,7 @@ fn a_host_reaches_itself_where_it_has_a_loopback() -> Result<()> {
 }
 
 #[test]
+#[cfg(feature = "ipv4")]
 fn a_host_without_a_link_is_alone() -> Result<()> {
     let mut memory = Storage::<4, 1, 1, 512, 0>::new();
     let mut stack = Stack::new(&mut memory, [1; 16], ());
@@ -607,6 +636,76 @@ fn a_host_without_a_link_is_alone() -> Result<()> {
 }
 
 #[test]
+#[cfg(feature = "ipv4")]
+fn a_host_without_a_link_reaches_itself_where_it_has_a_loopback() -> Result<()> {
+    let mut memory = Storage::<4, 2, 1, 512, 0, 0, 600>::new();
+    let mut stack = Stack::new(&mut memory, [1; 16], ());
+    let (server, fd) = (listener(&mut stack, 7)?, stream(&mut stack)?);
+    let begun = stack.connect(fd, at(Ipv4Addr::LOCALHOST, 7));
+    let _ = stack.poll_loopback(Instant::ZERO);
+    if cfg!(feature = "loopback") {
+        assert_eq!(begun, Err(Error::WouldBlock));
+        assert_eq!(stack.connect(fd, at(Ipv4Addr::LOCALHOST, 7)), Ok(()));
+        assert!(stack.accept(server).is_ok());
+    } else {
+        assert_eq!(begun, Err(Error::NetworkUnreachable));
+    }
+    Ok(())
+}
+
+/// The least memory that there can be: what there is none of is exhausted.
+#[test]
+#[cfg(feature = "ipv4")]
+fn a_host_with_next_to_no_memory_says_so() -> Result<()> {
+    let (a, b) = cable(Medium::Ethernet);
+    let (mut memory, mut other) = (
+        Storage::<1, 0, 0, 0, 1, 0>::new(),
+        Storage::<2, 1, 0, 512>::new(),
+    );
+    let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
+    let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
+    let mut now = Instant::ZERO;
+    assert_eq!(
+        datagram(&mut here.stack),
+        Err(Error::Exhausted(Limit::Datagrams))
+    );
+    let fd = stream(&mut here.stack)?;
+    assert_eq!(
+        stream(&mut here.stack),
+        Err(Error::Exhausted(Limit::Sockets))
+    );
+    let refused = here.stack.connect(fd, at(THERE, 7));
+    assert_eq!(refused, Err(Error::Exhausted(Limit::Connections)));
+    here.stack.bind(fd, at(HERE, 7))?;
+    here.stack.listen(fd, 1)?;
+    let client = stream(&mut there.stack)?;
+    assert_eq!(
+        there.stack.connect(client, at(HERE, 7)),
+        Err(Error::WouldBlock)
+    );
+    run(
+        &mut [&mut here, &mut there],
+        &mut now,
+        Instant::from_secs(100),
+    );
+    assert_eq!(
+        there.stack.connect(client, at(HERE, 7)),
+        Err(Error::WouldBlock)
+    );
+    run(
+        &mut [&mut here, &mut there],
+        &mut now,
+        Instant::from_secs(200),
+    );
+    assert_eq!(
+        there.stack.connect(client, at(HERE, 7)),
+        Err(Error::TimedOut)
+    );
+    here.stack.close(fd)
+}
+
+#[test]
+#[cfg(feature = "ipv4")]
 fn two_links_lead_to_two_networks() -> Result<()> {
     let (a, b) = cable(Medium::Ethernet);
     let (mut c, d) = cable(Medium::Ip);
@@ -665,6 +764,7 @@ impl Random {
 }
 
 /// Puts a frame on the cable that was sent before, with some octets changed, or cut; or one of noise.
+#[cfg(feature = "ipv4")]
 fn disturb(random: &mut Random, seen: &[Vec<u8>], to: &Frames) {
     let mut frame = match random.below(4) {
         0 => (0..random.below(90))
@@ -689,6 +789,7 @@ fn disturb(random: &mut Random, seen: &[Vec<u8>], to: &Frames) {
 }
 
 /// Makes the checksums of an IPv4 packet right, so that what is behind them is looked at.
+#[cfg(feature = "ipv4")]
 fn mend(frame: &mut [u8]) {
     use glasstack::smoltcp::wire::{Icmpv4Packet, IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
     let Some(packet) = frame.get_mut(14..) else {
@@ -798,6 +899,7 @@ fn call(random: &mut Random, stack: &mut Stack<'_>, fds: &mut Vec<Fd>) {
 /// Whatever is called, and whatever comes over a link that loses frames and has no room at times: nothing panics, nobody is
 /// called for ever, and once all is closed and time has gone by everything is free again.
 #[test]
+#[cfg(feature = "ipv4")]
 fn any_calls_and_frames_do_no_harm() -> Result<()> {
     for seed in 1..=40_u64 {
         let random = &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
