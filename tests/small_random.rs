@@ -1,0 +1,213 @@
+//! Any calls and any frames, in any order, to hosts with as few of the features as there are, and with all of them.
+
+use std::net::SocketAddr;
+
+use glasstack::smoltcp::phy::Medium;
+use glasstack::smoltcp::time::Instant;
+use glasstack::stack::{Domain, Fd, Shutdown, Storage, Type};
+use glasstack::{Result, Stack};
+
+mod cable;
+
+use cable::{Frames, HERE, Host, THERE, after, cable, run};
+
+/// A generator of numbers that are the same with each run (Marsaglia's xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % limit.max(1)
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+}
+
+/// Puts a frame on the cable that was sent before, with some octets changed, or cut; or one of noise.
+fn disturb(random: &mut Random, seen: &[Vec<u8>], to: &Frames) {
+    let mut frame = match random.below(4) {
+        0 => (0..random.below(90))
+            .map(|_| random.below(256) as u8)
+            .collect(),
+        _ if seen.is_empty() => return,
+        _ => seen[random.below(seen.len())].clone(),
+    };
+    for _ in 0..random.below(4) {
+        let at = random.below(frame.len().min(70));
+        if let Some(octet) = frame.get_mut(at) {
+            *octet = random.of(&[0, 1, 0x45, 0x46, 0x7f, 0x80, 0xff, 6, 17]);
+        }
+    }
+    if random.below(5) == 0 {
+        frame.truncate(random.below(frame.len() + 1));
+    }
+    if random.below(2) == 0 {
+        mend(&mut frame);
+    }
+    to.borrow_mut().push_back(frame);
+}
+
+/// Makes the checksums of an IPv4 packet right, so that what is behind them is looked at.
+fn mend(frame: &mut [u8]) {
+    use glasstack::smoltcp::wire::{Icmpv4Packet, IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
+    let Some(packet) = frame.get_mut(14..) else {
+        return;
+    };
+    let Ok(mut ip) = Ipv4Packet::new_checked(packet) else {
+        return;
+    };
+    ip.fill_checksum();
+    let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+    match ip.next_header() {
+        IpProtocol::Tcp => {
+            if let Ok(mut segment) = TcpPacket::new_checked(ip.payload_mut()) {
+                segment.fill_checksum(&from, &to);
+            }
+        }
+        IpProtocol::Udp => {
+            if let Ok(mut datagram) = UdpPacket::new_checked(ip.payload_mut()) {
+                datagram.fill_checksum(&from, &to);
+            }
+        }
+        IpProtocol::Icmp => {
+            if let Ok(mut message) = Icmpv4Packet::new_checked(ip.payload_mut()) {
+                message.fill_checksum();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// One call of any kind, with arguments that may be anything.
+fn call(random: &mut Random, stack: &mut Stack<'_>, fds: &mut Vec<Fd>) {
+    let addr = random.of(&[
+        "10.0.0.1",
+        "10.0.0.2",
+        "10.0.0.9",
+        "0.0.0.0",
+        "127.0.0.1",
+        "255.255.255.255",
+        "10.0.0.255",
+        "224.0.0.1",
+        "192.0.2.1",
+        "::",
+        "::1",
+        "::ffff:10.0.0.2",
+        "fe80::1",
+    ]);
+    let address = SocketAddr::new(addr.parse().expect(addr), random.of(&[0, 7, 7, 7, 8, 9]));
+    let mut buffer = [0; 600];
+    let len = random.of(&[0, 1, 100, 600]);
+    let fd = match fds.len() {
+        0 => None,
+        count => Some(fds[random.below(count)]),
+    };
+    let Some(fd) = fd.filter(|_| random.below(6) > 0) else {
+        let domain = random.of(&[Domain::Inet, Domain::Inet, Domain::Inet, Domain::Inet6]);
+        fds.extend(stack.socket(
+            domain,
+            random.of(&[Type::Stream, Type::Stream, Type::Datagram]),
+        ));
+        return;
+    };
+    match random.below(13) {
+        0 => {
+            let _ = stack.bind(fd, address);
+        }
+        1 => {
+            let _ = stack.listen(fd, random.below(4));
+        }
+        2 => fds.extend(stack.accept(fd).map(|(fd, _)| fd)),
+        3 | 4 => {
+            let _ = stack.connect(fd, address);
+        }
+        5 => {
+            let _ = stack.send(fd, &buffer[..len]);
+        }
+        6 => {
+            let _ = stack.sendto(fd, &buffer[..len], address);
+        }
+        7 => {
+            let _ = stack.recv(fd, &mut buffer[..len]);
+        }
+        8 => {
+            let _ = stack.recvfrom(fd, &mut buffer[..len]);
+        }
+        9 => {
+            let how = random.of(&[Shutdown::Read, Shutdown::Write, Shutdown::Both]);
+            let _ = stack.shutdown(fd, how);
+        }
+        10 => {
+            let _ = stack.readiness(fd);
+        }
+        11 => drop((
+            stack.getsockname(fd),
+            stack.getpeername(fd),
+            stack.take_error(fd),
+        )),
+        _ => {
+            let _ = stack.close(fd);
+            if random.below(2) == 0 {
+                fds.retain(|other| *other != fd); // else it is used on
+            }
+        }
+    }
+}
+
+/// Whatever is called, and whatever comes over a link that loses frames and has no room at times: nothing panics, nobody is
+/// called for ever, and once all is closed and time has gone by everything is free again.
+#[test]
+fn any_calls_and_frames_do_no_harm() -> Result<()> {
+    for seed in 1..=40_u64 {
+        let random = &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let (a, b) = cable(Medium::Ethernet);
+        let (mut memory, mut other) = (
+            Storage::<7, 3, 2, 600, 1, 0, 600>::new(),
+            Storage::<5, 2, 1, 600, 1, 2>::new(),
+        );
+        let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
+        let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
+        let mut fds = [Vec::new(), Vec::new()];
+        let mut seen = Vec::new();
+        let mut now = Instant::ZERO;
+        for _ in 0..400 {
+            for (host, fds) in [&mut here, &mut there].into_iter().zip(&mut fds) {
+                for _ in 0..random.below(4) {
+                    call(random, &mut host.stack, fds);
+                }
+                host.end.loses = random.of(&[0, 0, 0, 1, 3]);
+                host.end.room = random.of(&[0, 1, 2, usize::MAX, usize::MAX, usize::MAX]);
+                host.end.patience = random.of(&[1, 2, 3, usize::MAX]);
+                let from = host.end.receive.clone();
+                seen.extend(from.borrow().iter().cloned());
+                if random.below(3) == 0 {
+                    disturb(random, &seen, &from);
+                }
+                host.poll(now);
+            }
+            let keep = seen.len().saturating_sub(50);
+            seen.drain(..keep);
+            let until = after(now, random.of(&[0, 1, 10, 300, 3_000, 90_000]));
+            run(&mut [&mut here, &mut there], &mut now, until);
+        }
+        for (host, fds) in [&mut here, &mut there].into_iter().zip(&fds) {
+            (host.end.loses, host.end.room, host.end.patience) = (0, usize::MAX, usize::MAX);
+            for fd in fds {
+                let _ = host.stack.close(*fd);
+            }
+            assert_eq!(host.stack.usage().sockets, 0, "seed {seed}");
+        }
+        let until = after(now, 1_000_000);
+        run(&mut [&mut here, &mut there], &mut now, until);
+        for host in [&here, &there] {
+            let usage = host.stack.usage();
+            assert_eq!((usage.connections, usage.datagrams), (0, 0), "seed {seed}");
+            assert!(host.stack.is_drained(), "seed {seed}");
+        }
+    }
+    Ok(())
+}
