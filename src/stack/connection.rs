@@ -10,7 +10,7 @@ use super::cork::Cork;
 use super::countdown::Countdown;
 use super::flow::{Flow, UNSPECIFIED};
 use super::frame::{Segment, before};
-use super::glass::Glimpse;
+use super::glimpse::Glimpse;
 use super::ip::IpAddr;
 use super::keep_alive::KeepAlive;
 use super::moment::Moment;
@@ -141,6 +141,7 @@ pub(super) struct Connection {
     /// On the list of orphans in TIME-WAIT.
     pub(super) in_time_wait: bool,
     /// What its observer is told of.
+    #[cfg_attr(not(feature = "glass"), allow(dead_code))]
     pub(super) glimpse: Glimpse,
     /// It ended without a word to the peer (RFC 9293 §3.10.8, user timeout).
     pub(super) silent: bool,
