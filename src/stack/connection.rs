@@ -30,6 +30,9 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const ORPHAN_TIMEOUT: Duration = Duration::from_secs(243);
 /// How long a peer may take to finish the handshake that it began.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(63);
+/// The longest that smoltcp holds an acknowledgment back.
+pub(super) const ACK_DELAY: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(10);
+
 /// Unanswered keep-alive probes that end a connection, unless
 /// [`KeepAliveCount`](super::option::KeepAliveCount) says otherwise.
 pub const KEEP_ALIVE_PROBES: u32 = 9;

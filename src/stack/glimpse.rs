@@ -5,8 +5,7 @@ use smoltcp::time::Instant;
 
 use super::Stack;
 use super::challenge::receive_next;
-use super::connection::{Connection, control_len};
-use super::countdown::ACK_DELAY;
+use super::connection::{ACK_DELAY, Connection, control_len};
 use super::frame::{Segment, before};
 use super::glass::Recovery;
 use super::moment::Moment;

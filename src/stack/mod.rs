@@ -114,6 +114,7 @@ pub(crate) mod checksum;
 mod conflict;
 mod connection;
 mod cork;
+#[cfg_attr(not(feature = "glass"), path = "countdown/absent.rs")]
 mod countdown;
 mod datagram;
 mod deadline;
