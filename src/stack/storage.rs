@@ -136,7 +136,10 @@ impl<
             SOCKETS > CONNECTIONS + DATAGRAMS && SOCKETS < u16::MAX as usize,
             "SOCKETS must be larger than CONNECTIONS + DATAGRAMS"
         );
-        assert!(INTERFACES < 256, "a number of an interface has eight bits");
+        assert!(
+            INTERFACES < 255,
+            "an interface has a number of eight bits, and 255 is none"
+        );
     };
 
     /// Memory that no stack uses yet.
