@@ -94,7 +94,7 @@ impl<O: Observer> Stack<'_, O> {
     /// # Errors
     /// [`Error::AddrNotAvailable`] if the interface does not have it.
     pub fn remove_address(&mut self, interface: InterfaceId, addr: net::IpAddr) -> Result<()> {
-        let addr = ip::inward(addr)?;
+        let addr = ip::inward(addr).map_err(|_| Error::AddrNotAvailable)?;
         let is_removed = self.interface_mut(interface)?.addresses.remove(addr);
         self.settle_configuration(interface.0, Cause::Call);
         is_removed.then_some(()).ok_or(Error::AddrNotAvailable)

@@ -111,7 +111,7 @@ impl<O: Observer> TxToken for Watched<'_, '_, O> {
         });
         match (result, f) {
             (Some(result), _) => result,
-            // It had room, and has none any more.
+            // Whoever lends a token has taken the room for it: this is not reached.
             (None, Some(f)) => f(&mut []),
             // Whoever takes `f` leaves a result.
             (None, None) => loop {
@@ -271,6 +271,10 @@ const VOID_MTU: usize = 128;
 impl Transmit for Void {
     fn has_room(&mut self, _: Instant) -> bool {
         true
+    }
+
+    fn reserve(&mut self, _: Instant, lend: &mut dyn FnMut(&mut dyn Transmit)) {
+        lend(self);
     }
 
     fn transmit(

@@ -181,14 +181,17 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp,
             observer: &mut self.observer,
         };
-        let mut door = Door::out(device, &mut watch);
         let inner = narrow.as_mut().unwrap_or(&mut interface.inner);
         let mut more = true;
         for _ in 0..BURST {
             use smoltcp::iface::PollResult;
             // One call for both, or all of smoltcp's sending would be in the machine code twice.
             let expiry = resends_at.take();
-            let polled = inner.poll_egress(expiry.unwrap_or(now), &mut door, set);
+            let mut polled = PollResult::None;
+            device.reserve(now, &mut |room| {
+                let mut door = Door::out(room, &mut watch);
+                polled = inner.poll_egress(expiry.unwrap_or(now), &mut door, set);
+            });
             if polled == PollResult::None && expiry.is_none() {
                 more = false;
                 break;

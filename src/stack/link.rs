@@ -94,6 +94,10 @@ pub(super) trait Transmit {
     /// Whether there is room for a frame.
     fn has_room(&mut self, now: Instant) -> bool;
 
+    /// Takes the room for one frame, where there is some, and lends it: a device that is asked again may have none, and
+    /// smoltcp cannot take back what it has begun to send.
+    fn reserve(&mut self, now: Instant, lend: &mut dyn FnMut(&mut dyn Transmit));
+
     /// Sends a frame of so many octets, which `write` writes; says whether there was room for it.
     fn transmit(
         &mut self,
@@ -110,6 +114,10 @@ pub(super) struct Port<'d, D: ?Sized>(pub(super) &'d mut D);
 impl<D: Device + ?Sized> Transmit for Port<'_, D> {
     fn has_room(&mut self, now: Instant) -> bool {
         self.0.transmit(now).is_some()
+    }
+
+    fn reserve(&mut self, now: Instant, lend: &mut dyn FnMut(&mut dyn Transmit)) {
+        lend(&mut Reply(self.0.transmit(now)));
     }
 
     fn transmit(
@@ -130,6 +138,10 @@ pub(super) struct Reply<T>(pub(super) Option<T>);
 impl<T: TxToken> Transmit for Reply<T> {
     fn has_room(&mut self, _: Instant) -> bool {
         self.0.is_some()
+    }
+
+    fn reserve(&mut self, _: Instant, lend: &mut dyn FnMut(&mut dyn Transmit)) {
+        lend(self);
     }
 
     fn transmit(

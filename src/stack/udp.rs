@@ -46,10 +46,14 @@ impl<'m> Message<'m> {
         }
     }
 
-    /// From where, if the caller says.
+    /// From where, if the caller says. An address of a family that this build has not is none of the host's.
     fn source(&self) -> Result<Option<IpAddr>> {
         let named = self.from.map(|from| from.to_canonical());
-        named.map(ip::inward).transpose()
+        match named.map(ip::inward) {
+            Some(Err(_)) if named.is_some_and(|from| from.is_unspecified()) => Ok(None),
+            Some(Err(_)) => Err(Error::AddrNotAvailable),
+            known => known.transpose(),
+        }
     }
 
     /// Whereto.

@@ -138,9 +138,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         let Some(link) = interface.link_to(to, self.now) else {
             return;
         };
-        if !device.has_room(self.now) {
-            return;
-        }
         let mut sent = Sent::default();
         let mut watch = Watch {
             sent: &mut sent,
@@ -149,15 +146,18 @@ impl<'a, O: Observer> Stack<'a, O> {
             stamp,
             observer: &mut self.observer,
         };
-        let mut door = Door {
-            packet: len.and_then(|len| buffer.get(..len)),
-            meta: PacketMeta::default(),
-            device,
-            watch: &mut watch,
-        };
-        interface
-            .inner
-            .poll_ingress_single(self.now, &mut door, set);
+        let now = self.now;
+        device.reserve(now, &mut |room| {
+            if room.has_room(now) {
+                let mut door = Door {
+                    packet: len.and_then(|len| buffer.get(..len)),
+                    meta: PacketMeta::default(),
+                    device: room,
+                    watch: &mut watch,
+                };
+                interface.inner.poll_ingress_single(now, &mut door, set);
+            }
+        });
         self.note_sent(slot, &sent);
     }
 }
