@@ -39,9 +39,10 @@
 //! and datagrams on a link, and these are to be asked for: `dhcp`, addresses from a server; `dns`, names; `multicast`, groups
 //! that sockets join (`ipv6` has it: neighbors find each other in groups); `fragments`, IP packets in several pieces (without
 //! it they are dropped, and what does not fit into a packet is [`Error::MessageTooLong`]); `path-mtu`, which heeds routers
-//! that say how much the way takes (without it the link's MTU counts, and routers may cut datagrams of IPv4); `loopback`, a
-//! host that reaches itself; `raw` sockets; `options`, to be set and to be asked for (without it each has its default);
-//! `tasks`, wakers, and with them the asynchronous sockets, which the executors' and the ecosystem's features bring along.
+//! that say how much the way takes (without it the link's MTU counts, and routers may cut datagrams of IPv4); `glass`, by which
+//! an observer hears of timers and of why a segment is sent again; `loopback`, a host that reaches itself; `raw` sockets;
+//! `options`, to be set and to be asked for (without it each has its default); `tasks`, wakers, and with them the asynchronous
+//! sockets, which the executors' and the ecosystem's features bring along.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 

@@ -10,12 +10,12 @@ use smoltcp::time::Instant;
 
 #[cfg(feature = "ipv6")]
 use super::autoconfiguration::Detection;
-use super::countdown::left;
 use super::egress::earlier;
 use super::ip::IpAddr;
 #[cfg(feature = "ipv6")]
 use super::ip::Ipv6Addr;
 use super::lifetime::Lifetimes;
+use super::moment::left;
 use super::policy::{Candidate, common_prefix_len};
 use crate::{Error, Limit, Result};
 

@@ -10,7 +10,7 @@ use super::cork::Cork;
 use super::countdown::Countdown;
 use super::flow::{Flow, UNSPECIFIED};
 use super::frame::{Segment, before};
-use super::glass::Glimpse;
+use super::glimpse::Glimpse;
 use super::ip::IpAddr;
 use super::keep_alive::KeepAlive;
 use super::moment::Moment;
@@ -30,6 +30,9 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const ORPHAN_TIMEOUT: Duration = Duration::from_secs(243);
 /// How long a peer may take to finish the handshake that it began.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(63);
+/// The longest that smoltcp holds an acknowledgment back.
+pub(super) const ACK_DELAY: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(10);
+
 /// Unanswered keep-alive probes that end a connection, unless
 /// [`KeepAliveCount`](super::option::KeepAliveCount) says otherwise.
 pub const KEEP_ALIVE_PROBES: u32 = 9;
@@ -141,6 +144,7 @@ pub(super) struct Connection {
     /// On the list of orphans in TIME-WAIT.
     pub(super) in_time_wait: bool,
     /// What its observer is told of.
+    #[cfg_attr(not(feature = "glass"), allow(dead_code))]
     pub(super) glimpse: Glimpse,
     /// It ended without a word to the peer (RFC 9293 §3.10.8, user timeout).
     pub(super) silent: bool,

@@ -4,21 +4,10 @@
 
 use core::time::Duration;
 
-use smoltcp::time::{self, Instant};
+use smoltcp::time::Instant;
 
-use super::moment::Moment;
-
-/// The longest that smoltcp holds an acknowledgment back.
-pub(super) const ACK_DELAY: time::Duration = time::Duration::from_millis(10);
-
-/// What is left until a moment; nothing once it has passed.
-pub(super) fn left(at: Instant, now: Instant) -> Duration {
-    if at > now {
-        (at - now).into()
-    } else {
-        Duration::ZERO
-    }
-}
+use super::connection::ACK_DELAY;
+use super::moment::{Moment, left};
 
 /// A connection's timer, seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::fragment::Fragmentation;
 use super::frame::UDP;
 use super::header::{Header, Part};
 use super::interface::LOOPBACK;
+use super::interfaces::Number;
 use super::ip::IpAddr;
 use super::link::{self, Transmit};
 use super::moment::Moment;
@@ -40,7 +41,7 @@ pub(super) const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) struct Envelope {
     pub(super) from: Endpoint,
     pub(super) to: Endpoint,
-    pub(super) interface: u8,
+    pub(super) interface: Number,
     pub(super) hop_limit: u8,
     pub(super) traffic_class: u8,
     pub(super) content: Content,
@@ -257,7 +258,7 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Gives what a socket sends to a group, or to all, to the sockets of this host that listen there, too (RFC 1112 §6.1).
     pub(super) fn loop_back(&mut self, envelope: &Envelope, parts: &[&[u8]]) {
-        let interface = self.interfaces.get(envelope.interface);
+        let interface = self.interfaces.get(envelope.interface.get());
         let to = envelope.to.addr;
         let is_heard = interface.is_some_and(|row| row.is_member(to) || row.is_broadcast(to));
         match envelope.content {

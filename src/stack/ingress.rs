@@ -277,7 +277,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let envelope = Envelope {
             from: flow.remote,
             to: flow.local,
-            interface: incoming.interface,
+            interface: incoming.interface.into(),
             hop_limit: packet.hop_limit,
             traffic_class: packet.traffic_class,
             content: Content::Udp,

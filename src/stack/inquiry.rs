@@ -3,8 +3,8 @@
 use smoltcp::socket::tcp::{self, State};
 
 use super::connection::{Connection, control_len};
-use super::countdown::left;
 use super::fd::Socket;
+use super::moment::left;
 use super::option::{Options, TcpInformation};
 use super::slot::Slot;
 use super::{Fd, Stack, Type};

@@ -1,11 +1,30 @@
 //! The table of interfaces: the loopback, and the links by their number.
 
+use core::num::NonZeroU8;
+
 use managed::ManagedSlice;
 
 use super::InterfaceId;
 #[cfg(feature = "loopback")]
 use super::interface::LOOPBACK;
 use super::interface::NetworkInterface;
+
+/// An interface's number where it is kept: never all zeros, so that "nothing" beside it takes no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Number(NonZeroU8);
+
+impl Number {
+    pub(super) const fn get(self) -> u8 {
+        self.0.get() - 1
+    }
+}
+
+impl From<u8> for Number {
+    /// There is no interface 255.
+    fn from(index: u8) -> Number {
+        Number(NonZeroU8::MIN.saturating_add(index))
+    }
+}
 
 /// The interfaces of a host. Number 0 is the loopback's, whether there is one or not.
 pub(super) struct Interfaces<'a> {

@@ -440,7 +440,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let envelope = Envelope {
             from: endpoint(route.source, CLIENT_PORT),
             to: endpoint(route.destination, SERVER_PORT),
-            interface: index,
+            interface: index.into(),
             hop_limit: HOP_LIMIT,
             traffic_class: 0,
             content: Content::Udp,

@@ -92,7 +92,7 @@
 //! | `dhcp`, `conflict`, `leasing` | an IPv4 address from a server; whether it is somebody else's; what the interface gets of it |
 //! | `challenge` | segments that may be forged |
 //! | `amend`, `persist` | segments that smoltcp would take wrongly; what it forgets while it waits |
-//! | `glass` | what the observer is told, and how the heart knows |
+//! | `glass`, `glimpse` | what the observer is told, and how the heart knows |
 //! | `multicast`, `group` | who is in which group, and how routers hear of it |
 //! | `fragment`, `icmp` | fragments put together; errors handed to the socket they speak of |
 //! | `sequence` | what must not be predictable: sequence numbers, ports |
@@ -114,6 +114,7 @@ pub(crate) mod checksum;
 mod conflict;
 mod connection;
 mod cork;
+#[cfg_attr(not(feature = "glass"), path = "countdown/absent.rs")]
 mod countdown;
 mod datagram;
 mod deadline;
@@ -131,6 +132,8 @@ mod flow;
 mod fragment;
 pub(crate) mod frame;
 mod glass;
+#[cfg_attr(not(feature = "glass"), path = "glimpse/absent.rs")]
+mod glimpse;
 #[cfg_attr(not(feature = "multicast"), path = "group/absent.rs")]
 mod group;
 mod header;

@@ -1,6 +1,17 @@
 //! A time that may be missing: of those there are many in memory that is counted in octets.
 
+use core::time::Duration;
+
 use smoltcp::time::Instant;
+
+/// What is left until a moment; nothing once it has passed.
+pub(super) fn left(at: Instant, now: Instant) -> Duration {
+    if at > now {
+        (at - now).into()
+    } else {
+        Duration::ZERO
+    }
+}
 
 /// A time, or none, in the room of a time: an `Option` of it takes twice as much. What would be the last microsecond of all
 /// stands for none, and is zero here: memory that nothing was written to holds none.

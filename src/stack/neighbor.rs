@@ -58,9 +58,20 @@ struct Neighbor {
     hardware: Hardware,
     /// When it was heard last.
     heard: Instant,
-    /// Questions since then, and the time of the last of them.
+    /// Questions since then, and how many milliseconds after it the last of them was sent.
     probes: u8,
-    probed: Instant,
+    probed: u32,
+}
+
+impl Neighbor {
+    fn probed(&self) -> Instant {
+        self.heard + Duration::from_millis(self.probed.into())
+    }
+
+    /// Who is silent for longer than the number takes is long forgotten.
+    fn note_probed(&mut self, at: Instant) {
+        self.probed = (at - self.heard).total_millis() as u32;
+    }
 }
 
 /// Who is asked for, and when that was done.
@@ -92,7 +103,7 @@ impl Neighbors {
         let neighbor = self.known.get(index)?;
         let hardware = neighbor.hardware;
         if now >= neighbor.heard + REACHABLE {
-            let is_asked = neighbor.probes > 0 && now < neighbor.probed + INTERVAL;
+            let is_asked = neighbor.probes > 0 && now < neighbor.probed() + INTERVAL;
             let is_over = now >= neighbor.heard + LIFETIME;
             if is_over || neighbor.probes >= PROBES && !is_asked {
                 self.forget(index);
@@ -119,7 +130,7 @@ impl Neighbors {
         let address = self.silent.take()?;
         let neighbor = self.known.iter_mut().find(|n| n.address == address)?;
         neighbor.probes = neighbor.probes.saturating_add(1);
-        neighbor.probed = now;
+        neighbor.note_probed(now);
         Some((address, neighbor.hardware))
     }
 
@@ -149,7 +160,7 @@ impl Neighbors {
             hardware,
             heard: now,
             probes: 0,
-            probed: now,
+            probed: 0,
         };
         if let Some(known) = self.known.iter_mut().find(|n| n.address == address) {
             *known = learned;
@@ -192,7 +203,9 @@ impl Neighbors {
         }
         if other.is_some() {
             // Whoever it is, the neighbor itself is asked before that is believed for long.
+            let probed = known.probed();
             known.heard = known.heard.min(now - REACHABLE);
+            known.note_probed(probed);
         }
         false
     }

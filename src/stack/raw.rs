@@ -126,7 +126,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 addr: packet.destination,
                 port: 0,
             },
-            interface: incoming.interface,
+            interface: incoming.interface.into(),
             hop_limit: packet.hop_limit,
             traffic_class: packet.traffic_class,
             content: Content::Raw(Raw::Payload {

@@ -8,11 +8,10 @@ use heapless::Vec;
 use smoltcp::time::Instant;
 
 use super::address::Origin;
-use super::countdown::left;
 use super::egress::earlier;
 use super::ip::{self, IpAddr};
 use super::lifetime::Until;
-use super::moment::Moment;
+use super::moment::{Moment, left};
 use super::policy::common_prefix_len;
 use crate::{Error, Limit, Result};
 
@@ -56,7 +55,7 @@ impl Route {
 
     /// With the bits behind the prefix cleared, so that equal routes are equal values. `None` if it is no route at all:
     /// the prefix is too long, or the gateway of the other family.
-    fn canonical(self) -> Option<Entry> {
+    fn canonical(self, origin: Origin) -> Option<Entry> {
         let cleared: net::IpAddr = match self.destination {
             net::IpAddr::V4(v4) => {
                 let host_bits = u32::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
@@ -78,6 +77,7 @@ impl Route {
             destination: ip::inward(cleared).ok()?,
             prefix_len: self.prefix_len,
             gateway,
+            origin,
             metric: self.metric,
         };
         is_right.then_some(entry)
@@ -90,6 +90,7 @@ pub(super) struct Entry {
     pub(super) destination: IpAddr,
     pub(super) prefix_len: u8,
     pub(super) gateway: Option<IpAddr>,
+    origin: Origin,
     metric: u32,
 }
 
@@ -134,7 +135,6 @@ pub struct InterfaceRoute {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
     route: Entry,
-    origin: Origin,
     valid_until: Until,
     /// When its gateway last did not answer.
     failed: Moment,
@@ -197,10 +197,9 @@ impl RouteTable {
         origin: Origin,
         valid_until: Option<Instant>,
     ) -> Result<()> {
-        let route = route.canonical().ok_or(Error::InvalidArgument)?;
+        let route = route.canonical(origin).ok_or(Error::InvalidArgument)?;
         let row = Row {
             route,
-            origin,
             valid_until: valid_until.into(),
             failed: Moment::NONE,
         };
@@ -216,14 +215,16 @@ impl RouteTable {
 
     /// Takes away the route to the network by the gateway, whatever its metric; says whether there was one.
     pub(super) fn remove(&mut self, route: Route) -> bool {
-        let known = route.canonical().and_then(|route| self.position(&route));
+        let known = route
+            .canonical(Origin::Static)
+            .and_then(|route| self.position(&route));
         known.map(|known| self.rows.remove(known)).is_some()
     }
 
     /// Takes away those that come from somewhere and are of a kind.
     pub(super) fn remove_all(&mut self, origin: Origin, is_meant: impl Fn(&Entry) -> bool) {
         self.rows
-            .retain(|row| row.origin != origin || !is_meant(&row.route));
+            .retain(|row| row.route.origin != origin || !is_meant(&row.route));
     }
 
     fn position(&self, route: &Entry) -> Option<usize> {
@@ -279,7 +280,7 @@ impl RouteTable {
     pub(super) fn list(&self, now: Instant) -> impl Iterator<Item = InterfaceRoute> {
         self.rows.iter().map(move |row| InterfaceRoute {
             route: row.route.shown(),
-            origin: row.origin,
+            origin: row.route.origin,
             valid: row.valid_until.at().map(|at| left(at, now)),
             failed: row.failed != Moment::NONE,
         })
@@ -297,11 +298,13 @@ impl RouteTable {
     /// Somebody on the link has said of a route that it exists until then. Routes that others gave stay as they are; those
     /// for which there is no room are not taken.
     pub(super) fn learn(&mut self, route: Route, origin: Origin, valid_until: Option<Instant>) {
-        let is_learned = |row: &&Row| row.origin != Origin::Static;
+        let is_learned = |row: &&Row| row.route.origin != Origin::Static;
         let has_room = self.rows.iter().filter(is_learned).count() < LEARNED;
-        let known = route.canonical().and_then(|route| self.position(&route));
+        let known = route
+            .canonical(Origin::Static)
+            .and_then(|route| self.position(&route));
         match known.and_then(|known| self.rows.get_mut(known)) {
-            Some(row) if row.origin == origin => {
+            Some(row) if row.route.origin == origin => {
                 row.route.metric = route.metric;
                 row.valid_until = valid_until.into();
             }
@@ -319,9 +322,11 @@ impl RouteTable {
 impl RouteTable {
     /// A router has said of a route that it does not exist any more.
     pub(super) fn unlearn(&mut self, route: Route) {
-        let known = route.canonical().and_then(|route| self.position(&route));
+        let known = route
+            .canonical(Origin::Static)
+            .and_then(|route| self.position(&route));
         if let Some(known) = known
-            && self.rows[known].origin == Origin::Autoconfigured
+            && self.rows[known].route.origin == Origin::Autoconfigured
         {
             self.rows.remove(known);
         }

@@ -10,11 +10,11 @@ use core::net::IpAddr;
 use smoltcp::socket::tcp::State;
 
 use super::connection::{Role, control_len};
-use super::countdown::left;
 use super::datagram::Owner;
 use super::fd::{Descriptor, Socket};
 use super::flow::{Endpoint, Scope, unspecified};
 use super::ip;
+use super::moment::left;
 use super::option::CongestionControl;
 use super::slot::{Kind, Slot};
 use super::{Domain, Stack};

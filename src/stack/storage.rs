@@ -46,7 +46,7 @@ pub(super) struct Parts<'a> {
 
 /// Memory for a stack, on the stack of `main` or in a `static` (inside a cell that lends it once, such as
 /// `static_cell::ConstStaticCell`); nothing is ever allocated. `size_of` says how much it takes: on a Cortex-M3 with `ipv4`
-/// alone, `Storage<5, 4, 0, 2048>` (four connections and their listener) about 21 KB, 16 KB of them buffers.
+/// alone, `Storage<5, 4, 0, 2048>` (four connections and their listener) about 20 KB, 16 KB of them buffers.
 ///
 /// - `SOCKETS`: descriptors: one for each connection, each UDP socket and each listener. More than `CONNECTIONS` and
 ///   `DATAGRAMS` together, or it does not compile.
@@ -61,8 +61,8 @@ pub(super) struct Parts<'a> {
 /// - `LOOKUPS`: names that are looked up at once, with feature `dns`. An answer that does not fit into a datagram takes a
 ///   descriptor and a connection of those above, for as long as it takes.
 ///
-/// With feature `tasks`, two tasks for each of the `SOCKETS` may wait at once, whichever they wait for: on a socket, for a name, for a time. More of
-/// them wake each other, and none sleeps long.
+/// With feature `tasks`, two tasks for each of the `SOCKETS` may wait at once, whichever they wait for: on a socket, for a name,
+/// for a time. More of them wake each other, and none sleeps long.
 ///
 /// ```
 /// use glasstack::{Stack, stack::{Domain, Storage, Type}};
@@ -136,7 +136,10 @@ impl<
             SOCKETS > CONNECTIONS + DATAGRAMS && SOCKETS < u16::MAX as usize,
             "SOCKETS must be larger than CONNECTIONS + DATAGRAMS"
         );
-        assert!(INTERFACES < 256, "a number of an interface has eight bits");
+        assert!(
+            INTERFACES < 255,
+            "an interface has a number of eight bits, and 255 is none"
+        );
     };
 
     /// Memory that no stack uses yet.

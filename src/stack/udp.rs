@@ -376,7 +376,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 port: self.descriptors.row(fd.index).local.port,
             },
             to,
-            interface: route.interface,
+            interface: route.interface.into(),
             hop_limit: message.hop_limit.unwrap_or(match is_group {
                 true => options.multicast_hop_limit,
                 false => options.hop_limit,
@@ -470,9 +470,13 @@ impl<'a, O: Observer> Stack<'a, O> {
         Ok(Received {
             len,
             size: payload.len(),
-            from: envelope.from.to_socket_addr_on(domain, envelope.interface),
-            to: envelope.to.to_socket_addr_on(domain, envelope.interface),
-            interface: InterfaceId(envelope.interface),
+            from: envelope
+                .from
+                .to_socket_addr_on(domain, envelope.interface.get()),
+            to: envelope
+                .to
+                .to_socket_addr_on(domain, envelope.interface.get()),
+            interface: InterfaceId(envelope.interface.get()),
             hop_limit: envelope.hop_limit,
             traffic_class: envelope.traffic_class,
         })

@@ -10,6 +10,7 @@ use glasstack::{
     Error, Result, Stack,
     socket::{Network, configured, timeout},
     stack::{InterfaceAddress, InterfaceId, InterfaceIdentifier, Origin},
+    trace::Observer,
 };
 
 /// The address where nobody gives one, and its gateway: those that QEMU's user network expects.
@@ -19,13 +20,15 @@ pub const FALL_BACK_GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 2, 2));
 /// How long DHCP may take: two rounds without an answer, and the check that nobody else has the address.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An IPv4 address by DHCP or, where no server answers, the fall-back's; IPv6 addresses as the routers of the link say.
+/// An IPv4 address by DHCP or, where no server answers, the fall-back's, in place of one that was given; IPv6 addresses as the
+/// routers of the link say.
 pub async fn find<N: Network>(
     network: &N,
     link: InterfaceId,
     say: impl Fn(fmt::Arguments<'_>),
 ) -> Result<()> {
     network.call(|stack| {
+        take_back(stack, link, true)?;
         stack.autoconfigure(link, Some(InterfaceIdentifier::Opaque))?;
         stack.start_dhcp(link)
     })?;
@@ -57,20 +60,27 @@ pub fn give<N: Network>(
         if address.is_ipv4() {
             stack.stop_dhcp(link)?;
         }
-        let former = |stack: &Stack<'_, N::Observer>| {
-            let mut addresses = stack.addresses(link);
-            let is_former = |it: &InterfaceAddress| {
-                it.origin == Origin::Static && it.address.is_ipv4() == address.is_ipv4()
-            };
-            addresses.find(is_former)
-        };
-        while let Some(former) = former(stack) {
-            stack.remove_address(link, former.address)?;
-        }
+        take_back(stack, link, address.is_ipv4())?;
         stack.add_address(link, address, prefix_len)?;
         match gateway {
             Some(gateway) => stack.set_gateway(link, gateway),
             None => Ok(()),
         }
     })
+}
+
+/// Removes the addresses of a family that were given.
+fn take_back<O: Observer>(
+    stack: &mut Stack<'_, O>,
+    link: InterfaceId,
+    is_ipv4: bool,
+) -> Result<()> {
+    let is_given =
+        |it: &InterfaceAddress| it.origin == Origin::Static && it.address.is_ipv4() == is_ipv4;
+    loop {
+        let Some(given) = stack.addresses(link).find(is_given) else {
+            return Ok(());
+        };
+        stack.remove_address(link, given.address)?;
+    }
 }

@@ -28,8 +28,8 @@ counters                 frames, drops, wake-ups
 events                   the last of them, as a ladder
 ladder on|off            each of them, when it happens
 sleep SECONDS            nothing, for so long; then, what woke the processor meanwhile
-restart                  the last events outlive it, and are told
-fault panic|memory|hang  so do they with these";
+restart                  starts again, and tells the last events of before
+fault panic|memory|hang  the same, by a panic, a fault, or 4 s without a sleep";
 
 /// How long a page may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -124,10 +124,7 @@ async fn obey<'t, N: Network<Observer = Glass<'t>> + Clone>(
             ));
         }
         ("restart", _) => fault::end(format_args!("restart")),
-        ("fault", [Some(kind), _]) => {
-            fault::cause(kind);
-            return Err(Error::InvalidArgument);
-        }
+        ("fault", [Some(kind @ ("panic" | "memory" | "hang")), _]) => fault::cause(kind),
         _ => {
             say(format_args!("{HELP}"));
             return Err(Error::InvalidArgument);

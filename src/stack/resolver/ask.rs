@@ -160,7 +160,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 addr: unsent.server,
                 port: DNS_PORT,
             },
-            interface: index,
+            interface: index.into(),
             hop_limit: Options::DEFAULT.hop_limit,
             traffic_class: Options::DEFAULT.type_of_service,
             content: Content::Udp,

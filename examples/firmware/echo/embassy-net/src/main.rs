@@ -30,6 +30,7 @@ static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
+    // SAFETY: it is the only one.
     let board = BOARD.init_with(|| unsafe { Board::new() });
     board.start();
     time::start(&mut board.clock);

@@ -26,9 +26,12 @@ static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
+    // SAFETY: it is the only one.
     let board = BOARD.init_with(|| unsafe { Board::new() });
     board.start();
-    let mut stack = Stack::new(STORAGE.take(), [7; 16], ());
+    // A constant, since this board is in QEMU alone: a real one takes 128 random bits, new ones after each start.
+    let key = [7; 16];
+    let mut stack = Stack::new(STORAGE.take(), key, ());
     let _ = serve(&mut stack, board);
     loop {}
 }

@@ -27,6 +27,7 @@ static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[entry]
 fn main() -> ! {
+    // SAFETY: it is the only one.
     let board = BOARD.init_with(|| unsafe { Board::new() });
     board.start();
     let mut config = Config::new(EthernetAddress(ETHERNET_ADDRESS).into());
