@@ -3,14 +3,14 @@
 /// Octets of flash over raw smoltcp's.
 pub(crate) const FLASH: u64 = 36 * 1024;
 /// Octets of static memory over raw smoltcp's.
-pub(crate) const RAM: u64 = 2_048;
+pub(crate) const RAM: u64 = 1_600;
 /// Octets of memory for one more connection.
-pub(crate) const CONNECTION: u64 = 5_120;
+pub(crate) const CONNECTION: u64 = 4_864;
 /// Instructions of an echo, and of an octet in bulk, as a part of raw smoltcp's.
-pub(crate) const ECHO: f64 = 1.5;
-pub(crate) const OCTET: f64 = 1.35;
+pub(crate) const ECHO: f64 = 1.25;
+pub(crate) const OCTET: f64 = 1.25;
 /// Octets of stack.
-pub(crate) const STACK: usize = 4_224;
+pub(crate) const STACK: usize = 4_096;
 
 /// Where the linker left calls that panic, and why they are never reached.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Exception {
     pub(crate) path: &'static str,
     /// The function; or what the line has in it, or the line before.
     pub(crate) at: &'static str,
-    /// How many places there may be.
+    /// How many places there may be: of smoltcp's a few more than today, for the compiler copies some of them or not.
     pub(crate) most: usize,
     pub(crate) reason: &'static str,
 }
@@ -44,28 +44,28 @@ pub(crate) const EXCEPTIONS: [Exception; 8] = [
         library: "smoltcp",
         path: "src/wire/",
         at: "",
-        most: 103,
+        most: 115,
         reason: "the length of what it reads was checked before, and what it writes into has the length that it asked for",
     },
     Exception {
         library: "smoltcp",
         path: "src/storage/",
         at: "",
-        most: 43,
+        most: 48,
         reason: "it asserts that no more is taken or put than there is, which smoltcp's sockets see to",
     },
     Exception {
         library: "smoltcp",
         path: "src/socket/",
         at: "",
-        most: 6,
+        most: 8,
         reason: "it subtracts sequence numbers that it has compared before",
     },
     Exception {
         library: "smoltcp",
         path: "src/iface/",
         at: "",
-        most: 12,
+        most: 14,
         reason: "a handle is of the set that it is looked up in, and an interface has the medium of its device",
     },
     Exception {
