@@ -80,6 +80,7 @@ pub(super) fn unacknowledged(socket: &tcp::Socket<'_>, connection: &Connection) 
     );
     let first = connection
         .initial
+        .get()
         .filter(|_| is_synchronized)?
         .wrapping_add(1);
     let written = first.wrapping_add(modulo(connection.written));
@@ -230,7 +231,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         place.hear(&acknowledgment, now);
         if let Some((_, connection)) = place.tcp() {
             connection.window = segment.window;
-            connection.window_ack = Some(segment.ack);
+            connection.window_ack = segment.ack.into();
         }
         let place = self.slots[usize::from(slot)].tcp_ref();
         if place.is_some_and(|(socket, _)| socket.state() == State::Closed) {

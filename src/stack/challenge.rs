@@ -35,7 +35,8 @@ pub(super) enum Verdict {
 /// The next sequence number that is expected of the peer, once it has been told one.
 pub(super) fn receive_next(socket: &tcp::Socket<'_>, connection: &Connection) -> Option<u32> {
     let read = connection
-        .first_octet?
+        .first_octet
+        .get()?
         .wrapping_add(modulo(connection.read));
     let queued = read.wrapping_add(socket.recv_queue() as u32);
     Some(queued.wrapping_add(u32::from(has_fin(socket.state()))))
@@ -55,7 +56,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp() {
             let received = modulo(connection.read).wrapping_add(socket.recv_queue() as u32);
             let received = received.wrapping_add(u32::from(has_fin(socket.state())));
-            connection.first_octet = Some(ack.wrapping_sub(received));
+            connection.first_octet = ack.wrapping_sub(received).into();
         }
     }
 

@@ -58,6 +58,24 @@ pub(super) const fn modulo(octets: Octets) -> u32 {
     octets as u32
 }
 
+/// A sequence number that may not be known yet: an `Option` of it takes three octets more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Number(Option<[u8; 4]>);
+
+impl Number {
+    pub(super) const UNKNOWN: Number = Number(None);
+
+    pub(super) fn get(self) -> Option<u32> {
+        self.0.map(u32::from_ne_bytes)
+    }
+}
+
+impl From<u32> for Number {
+    fn from(number: u32) -> Number {
+        Number(Some(number.to_ne_bytes()))
+    }
+}
+
 /// Whom a connection belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -85,16 +103,16 @@ pub(super) struct Connection {
     /// longer.
     pub(super) since: Instant,
     /// When the peer was last heard.
-    pub(super) heard: Instant,
+    pub(super) heard: Setting<Instant>,
     /// The first sequence number that was sent, and the one after the last.
-    pub(super) initial: Option<u32>,
+    pub(super) initial: Number,
     pub(super) next: u32,
     /// The acknowledgment that was sent last: what the peer's next sequence number is.
     pub(super) receive_next: u32,
     /// The end of the window that went with it.
     pub(super) offered: u32,
     /// The sequence number of the first octet that the peer sends, and how many of them the application has read.
-    pub(super) first_octet: Option<u32>,
+    pub(super) first_octet: Number,
     pub(super) read: Octets,
     /// How many octets the application has written.
     pub(super) written: Octets,
@@ -110,7 +128,7 @@ pub(super) struct Connection {
     /// has none either.
     pub(super) window: u16,
     /// The acknowledgment that it came with.
-    pub(super) window_ack: Option<u32>,
+    pub(super) window_ack: Number,
     pub(super) window_scale: Option<u8>,
     /// The largest IP packet that it sends.
     pub(super) mtu: u16,
@@ -160,12 +178,12 @@ impl Connection {
         routed: false,
         state: State::Closed,
         since: Instant::ZERO,
-        heard: Instant::ZERO,
-        initial: None,
+        heard: Setting::NONE,
+        initial: Number::UNKNOWN,
         next: 0,
         receive_next: 0,
         offered: 0,
-        first_octet: None,
+        first_octet: Number::UNKNOWN,
         read: 0,
         written: 0,
         unacknowledged: 0,
@@ -174,7 +192,7 @@ impl Connection {
         give_up_at: Moment::NONE,
         countdown: Countdown::STOPPED,
         window: u16::MAX,
-        window_ack: None,
+        window_ack: Number::UNKNOWN,
         window_scale: None,
         mtu: 0,
         narrow: Narrow::NOT,
@@ -202,10 +220,10 @@ impl Connection {
             role,
             flow,
             since: now,
-            heard: now,
             narrow: Narrow::of(options),
             ..Connection::FREE
         };
+        connection.heard.set(Some(now));
         connection.keep_alive.set(KeepAlive::of(options));
         connection.configure(options);
         connection
@@ -215,7 +233,7 @@ impl Connection {
     pub(super) fn configure(&mut self, options: &Options) {
         self.user_timeout.set(options.user_timeout);
         self.receive_limit.set(options.receive_buffer);
-        if self.receive_limit.is_some() && self.first_octet.is_some() {
+        if self.receive_limit.is_some() && self.first_octet != Number::UNKNOWN {
             // Until now it was what smoltcp thinks.
             self.edge.set(self.edge.or(Some(self.offered)));
         }
@@ -253,17 +271,20 @@ impl Connection {
         let is_heard =
             segment.has_ack() && beside.unsigned_abs() <= PLAUSIBLE && behind <= PLAUSIBLE;
         if is_heard {
-            self.heard = now;
+            self.heard.set(Some(now));
             self.soft_error = None;
             self.round_trip.acknowledged(segment.ack, now);
             self.stop_probing();
             // What has come just now may be acknowledged already, so that its number is no longer due.
             let end = segment.seq.wrapping_add(segment.len);
             let is_old = before(end.wrapping_add(1), self.receive_next)
-                || self.window_ack.is_some_and(|ack| before(segment.ack, ack));
+                || self
+                    .window_ack
+                    .get()
+                    .is_some_and(|ack| before(segment.ack, ack));
             if !is_old {
                 self.window = segment.window;
-                self.window_ack = Some(segment.ack);
+                self.window_ack = segment.ack.into();
             }
             // It answers a probe; what is on its way it has answered when less of it is.
             if segment.window == 0 || self.unacknowledged == 0 {
@@ -271,7 +292,7 @@ impl Connection {
             }
         } else if self.state == State::SynSent && segment.has_syn() && segment.ack == self.next {
             // The peer's numbers begin with it; its window is not scaled yet (RFC 7323 §2.2).
-            self.heard = now;
+            self.heard.set(Some(now));
             self.round_trip.acknowledged(segment.ack, now);
         }
         is_heard
@@ -289,7 +310,10 @@ impl Connection {
     /// Where what was sent ends, while some of it is under way: neither probe, of silence or of a shut window, counts.
     pub(super) fn horizon(&self) -> Option<u32> {
         let is_under_way = self.unacknowledged > 0 && self.window != 0;
-        self.initial.filter(|_| is_under_way).map(|_| self.next)
+        self.initial
+            .get()
+            .filter(|_| is_under_way)
+            .map(|_| self.next)
     }
 
     /// Whether both sides have said goodbye: TIME-WAIT is TCP's business, and no longer the application's (as Linux).

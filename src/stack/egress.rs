@@ -6,7 +6,7 @@ use smoltcp::time::{Duration, Instant};
 #[cfg(feature = "tasks")]
 use super::InterfaceId;
 use super::Stack;
-use super::connection::{Connection, Role};
+use super::connection::{Connection, Number, Role};
 use super::datagram::{DISCOVERY_INTERVAL, DISCOVERY_TIMEOUT};
 use super::door::{Door, Sent, Watch};
 use super::interface::NetworkInterface;
@@ -270,8 +270,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         if let Some((socket, connection)) = self.slots[usize::from(slot)].tcp()
             && let (Some(first), Some((next, ack))) = (sent.first, sent.sequence)
         {
-            if connection.initial.is_none() {
-                connection.initial = Some(first);
+            if connection.initial == Number::UNKNOWN {
+                connection.initial = first.into();
                 connection.next = first;
             }
             if sent.again > 0 {
@@ -295,7 +295,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 if sent.offers {
                     connection.offered = ack.wrapping_add(connection.offer(socket));
                 }
-                if connection.first_octet.is_none() {
+                if connection.first_octet == Number::UNKNOWN {
                     self.note_first_octet(slot, ack);
                 }
             }
@@ -324,7 +324,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 if connection.silent {
                     return true;
                 }
-                let never_sent = connection.initial.is_none();
+                let never_sent = connection.initial == Number::UNKNOWN;
                 if unreachable && never_sent && connection.state == State::SynSent {
                     self.fail(slot, Error::HostUnreachable);
                     return true;

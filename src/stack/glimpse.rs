@@ -51,7 +51,7 @@ impl Connection {
         if !segment.has_ack() || before(self.next, segment.ack) {
             return;
         }
-        let is_first = self.initial == Some(glass.acknowledged) || glass.acknowledged == 0;
+        let is_first = self.initial == glass.acknowledged.into() || glass.acknowledged == 0;
         if before(glass.acknowledged, segment.ack) || is_first {
             glass.acknowledged = segment.ack;
             glass.duplicate_acks = 0;

@@ -112,7 +112,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let place = &self.slots[usize::from(slot)];
         let (socket, connection) = place.tcp_ref()?;
         let is_under_way = match connection.state {
-            State::SynSent => connection.initial == Some(quote.seq),
+            State::SynSent => connection.initial == quote.seq.into(),
             _ => unacknowledged(socket, connection).is_some_and(|first| {
                 !before(quote.seq, first) && before(quote.seq, connection.next)
             }),

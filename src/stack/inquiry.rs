@@ -137,7 +137,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                 State::Closed => 0,
                 _ => under_way.unwrap_or(control_len(connection.state) as u32),
             },
-            send_window: match connection.window_ack {
+            send_window: match connection.window_ack.get() {
                 Some(_) => connection.window_len(connection.window) as u32,
                 None => 0,
             },
@@ -147,7 +147,11 @@ impl<'a, O: Observer> Stack<'a, O> {
             octets_written: connection.written,
             octets_acknowledged: connection.written.saturating_sub(queued),
             octets_received: received,
-            last_heard: connection.window_ack.map(|_| left(now, connection.heard)),
+            last_heard: connection
+                .window_ack
+                .get()
+                .and(*connection.heard)
+                .map(|heard| left(now, heard)),
         }
     }
 }

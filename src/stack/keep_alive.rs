@@ -59,7 +59,7 @@ impl Connection {
     pub(super) fn probe_at(&self) -> Option<Instant> {
         let times = self.keep_alive.filter(|_| self.is_quiet())?;
         match *self.probed {
-            None => Some(self.heard + times.idle),
+            None => self.heard.map(|heard| heard + times.idle),
             Some((probes, _)) if probes >= times.patience(*self.user_timeout) => None,
             Some((_, probed)) => Some(probed + times.interval),
         }

@@ -4,7 +4,7 @@ use smoltcp::socket::tcp::State;
 
 use super::Interest;
 use super::Stack;
-use super::connection::{Connection, HALF_OPEN_GRACE, Role, control_len};
+use super::connection::{Connection, HALF_OPEN_GRACE, Number, Role, control_len};
 use super::fd::Socket;
 use super::frame::Segment;
 use super::slot::Kind;
@@ -211,7 +211,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         connection.routed = false;
         let (local, remote) = (connection.flow.local.pair(), connection.flow.remote.pair());
-        if connection.initial.is_some() {
+        if connection.initial != Number::UNKNOWN {
             self.secret.outrun(self.now, local, remote, connection.next);
         }
         let hash = self.secret.flow_hash(local, remote);

@@ -37,7 +37,7 @@ impl Connection {
 
     /// The end of the window that the application wants to offer.
     fn wanted_edge(&self, limit: u32) -> Option<u32> {
-        let read = self.first_octet?.wrapping_add(modulo(self.read));
+        let read = self.first_octet.get()?.wrapping_add(modulo(self.read));
         Some(read.wrapping_add(limit))
     }
 

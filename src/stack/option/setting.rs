@@ -2,7 +2,7 @@
 
 use core::ops::Deref;
 
-/// A value that an option sets, or none. Without feature `options` it is never set, and takes no room.
+/// A value that an option sets or needs, or none. Without feature `options` it is never set, and takes no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::stack) struct Setting<T> {
     #[cfg(feature = "options")]
