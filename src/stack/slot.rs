@@ -156,14 +156,14 @@ impl<'a> DerefMut for Slots<'a> {
 impl<'a> Index<usize> for Slots<'a> {
     type Output = Slot<'a>;
 
-    #[inline]
+    #[cfg_attr(not(feature = "std"), inline(never))]
     fn index(&self, number: usize) -> &Slot<'a> {
         self.slots.get(number).unwrap_or(&self.nobody)
     }
 }
 
 impl<'a> IndexMut<usize> for Slots<'a> {
-    #[inline]
+    #[cfg_attr(not(feature = "std"), inline(never))]
     fn index_mut(&mut self, number: usize) -> &mut Slot<'a> {
         self.slots.get_mut(number).unwrap_or(&mut self.nobody)
     }
