@@ -257,37 +257,49 @@ impl<'a, O: Observer> Stack<'a, O> {
         let mut message = [0; REPORT];
         self.cause = Cause::Timer;
         while self.is_report_due(index) {
-            let pane = self.pane_of(index, None);
-            let Some(row) = self.interfaces.get_mut(index) else {
-                return false;
-            };
-            if !device.has_room(now) {
-                return true;
-            }
-            let secret = &mut self.secret;
-            let random = &mut || secret.random_u64();
-            let Some(told) = row.memberships.emit(&mut message, now, random) else {
-                return false;
-            };
-            let Some(link) = row.link_to(told.to, now) else {
-                continue;
-            };
-            let octets = message.get(..told.len).unwrap_or_default();
-            let outgoing = Outgoing {
-                link,
-                header: row.report_header(told.to),
-                payload_len: octets.len(),
-            };
-            let checksums = &row.checksums;
-            let len = outgoing.frame_len();
-            link::transmit(device, now, len, pane, &mut self.observer, &mut |frame| {
-                outgoing.write(frame, checksums, |payload| {
-                    payload.copy_from_slice(octets);
-                    outgoing.seal(payload);
-                });
+            let (mut refused, mut is_told) = (true, false);
+            // A report counts as sent when it is written, so the room for it comes first.
+            device.reserve(now, &mut |room| {
+                refused = !room.has_room(now);
+                is_told = !refused && self.send_report(index, &mut message, room);
             });
+            if refused || !is_told {
+                return refused;
+            }
         }
         false
+    }
+
+    /// Sends the next report of a link, for which there is room; says whether there was one.
+    fn send_report(&mut self, index: u8, message: &mut [u8], room: &mut dyn Transmit) -> bool {
+        let now = self.now;
+        let pane = self.pane_of(index, None);
+        let Some(row) = self.interfaces.get_mut(index) else {
+            return false;
+        };
+        let secret = &mut self.secret;
+        let random = &mut || secret.random_u64();
+        let Some(told) = row.memberships.emit(message, now, random) else {
+            return false;
+        };
+        let Some(link) = row.link_to(told.to, now) else {
+            return true;
+        };
+        let octets = message.get(..told.len).unwrap_or_default();
+        let outgoing = Outgoing {
+            link,
+            header: row.report_header(told.to),
+            payload_len: octets.len(),
+        };
+        let checksums = &row.checksums;
+        let len = outgoing.frame_len();
+        link::transmit(room, now, len, pane, &mut self.observer, &mut |frame| {
+            outgoing.write(frame, checksums, |payload| {
+                payload.copy_from_slice(octets);
+                outgoing.seal(payload);
+            });
+        });
+        true
     }
 }
 

@@ -6,6 +6,8 @@
     reason = "a step that fails fails its test"
 )]
 
+#[path = "../cable/mod.rs"]
+mod cable;
 mod delivery;
 mod faces;
 mod reports;

@@ -2,9 +2,13 @@
 
 use std::net::Ipv6Addr;
 
+use glasstack::Stack;
+use glasstack::smoltcp::phy::Medium;
+use glasstack::smoltcp::time::Instant;
 use glasstack::stack::option::HeaderIncluded;
-use glasstack::stack::{Domain, Protocol, Type};
+use glasstack::stack::{Capacity, Domain, Protocol, Type};
 
+use crate::cable::{HERE, Host, after, cable, run};
 use crate::scene::{FAMILIES, Said, Scene, ip};
 
 const V4: crate::scene::Family = FAMILIES[0];
@@ -105,6 +109,23 @@ fn joining_is_reported_twice_and_leaving_once() {
     assert_eq!(said.len(), 1);
     assert_eq!(said[0].at, left);
     assert_sent(&said[0], "10.0.0.2", "224.0.0.2", "Leave Group 239.1.2.3");
+}
+
+#[test]
+fn a_driver_that_has_room_no_more_when_it_is_asked_again_loses_no_report() {
+    let (mut end, other) = cable(Medium::Ethernet);
+    end.patience = 1;
+    let stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
+    let mut host = Host::new(stack, end, HERE).unwrap();
+    let fd = host.stack.socket(Domain::Inet, Type::Datagram).unwrap();
+    host.stack
+        .join_group(fd, V4.group(), Some(host.link))
+        .unwrap();
+    let mut now = Instant::ZERO;
+    run(&mut [&mut host], &mut now, after(Instant::ZERO, 60_000));
+    let frames = other.receive.borrow();
+    let reports = frames.iter().filter(|frame| frame[14 + 9] == 2);
+    assert_eq!(reports.count(), 2);
 }
 
 #[test]
