@@ -323,7 +323,7 @@ impl<'a, O: Observer> Stack<'a, O> {
                     sender: (own, source.octets()),
                     target: (at.unwrap_or([0; 6]), target.octets()),
                 };
-                // Without room the question is asked again with the slot's next turn.
+                // Without room it is as one that was lost: the next follows after `INTERVAL`.
                 self.send_arp(index, device, Link::Ethernet { from: own, to }, &arp);
             }
             #[cfg(feature = "ipv6")]
