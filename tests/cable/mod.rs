@@ -23,6 +23,7 @@ pub(crate) struct End {
     pub(crate) receive: Frames,
     pub(crate) send: Frames,
     pub(crate) medium: Medium,
+    pub(crate) mtu: usize,
     /// For how many frames the driver has room.
     pub(crate) room: usize,
     /// How many times it has said so.
@@ -39,6 +40,7 @@ pub(crate) fn cable(medium: Medium) -> (End, End) {
         receive: receive.clone(),
         send: send.clone(),
         medium,
+        mtu: 1_514,
         room: usize::MAX,
         asked: Cell::new(0),
         patience: usize::MAX,
@@ -105,7 +107,7 @@ impl Device for End {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = self.medium;
-        capabilities.max_transmission_unit = 1_514;
+        capabilities.max_transmission_unit = self.mtu;
         capabilities
     }
 }
