@@ -4,55 +4,50 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use glasstack::smoltcp::phy::Medium;
-use glasstack::smoltcp::time::Instant;
-use glasstack::stack::{Domain, Fd, InterfaceId, Message, Storage, Type};
-use glasstack::{Error, Limit, Result, Stack};
+use glasstack::smoltcp::time::{Duration, Instant};
+use glasstack::stack::{Domain, Fd, Route, Storage, Type};
+use glasstack::{Error, Result, Stack};
 
 mod cable;
 
-use cable::{HERE, Host, NOBODY, THERE, after, at, cable, run};
+use cable::{
+    HERE, Host, Hosts, NOBODY, THERE, after, at, cable, datagram, listener, run, stream, two_hosts,
+};
 
-fn stream(stack: &mut Stack<'_>) -> Result<Fd> {
-    stack.socket(Domain::Inet, Type::Stream)
+const A_WHILE: Duration = Duration::from_secs(1);
+/// All that is under way, to the last TIME-WAIT and neighbor.
+const LONG: Duration = Duration::from_secs(100);
+
+/// Sends so many octets from here, and as many back, whatever the link does.
+fn there_and_back(hosts: &mut Hosts<'_>, fd: Fd, peer: Fd, len: usize) -> Result<()> {
+    let Hosts { here, there, now } = hosts;
+    carry([here, there], now, [fd, peer], len)?;
+    carry([there, here], now, [peer, fd], len)
 }
 
-fn datagram(stack: &mut Stack<'_>) -> Result<Fd> {
-    stack.socket(Domain::Inet, Type::Datagram)
-}
-
-fn listener(stack: &mut Stack<'_>, port: u16) -> Result<Fd> {
-    let fd = stream(stack)?;
-    stack.bind(fd, at(Ipv4Addr::UNSPECIFIED, port))?;
-    stack.listen(fd, 8)?;
-    Ok(fd)
-}
-
-/// Sends all of it, whatever the link does.
 fn carry<'s>(
-    here: &mut Host<'s>,
-    there: &mut Host<'s>,
+    [sender, receiver]: [&mut Host<'s>; 2],
     now: &mut Instant,
-    from: Fd,
-    to: Fd,
+    [from, to]: [Fd; 2],
     len: usize,
 ) -> Result<()> {
     let data: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
     let (mut sent, mut received) = (0, Vec::new());
     let end = after(*now, 600_000);
     while received.len() < len {
-        match here.stack.send(from, &data[sent..]) {
+        match sender.stack.send(from, &data[sent..]) {
             Ok(more) => sent += more,
             Err(Error::WouldBlock) => {}
             Err(error) => return Err(error),
         }
         let mut buffer = [0; 700];
-        match there.stack.recv(to, &mut buffer) {
+        match receiver.stack.recv(to, &mut buffer) {
             Ok(more) => received.extend_from_slice(&buffer[..more]),
             Err(Error::WouldBlock) => {}
             Err(error) => return Err(error),
         }
         let until = after(*now, 20);
-        run(&mut [here, there], now, until);
+        run(&mut [sender, receiver], now, until);
         assert!(*now < end, "{} of {len} came", received.len());
     }
     assert!(received == data);
@@ -61,64 +56,59 @@ fn carry<'s>(
 
 #[test]
 fn four_connections_at_once_and_four_more_when_they_are_over() -> Result<()> {
-    let v4 = cfg!(feature = "ipv4").then_some((Domain::Inet, ["10.0.0.1", "10.0.0.2", "0.0.0.0"]));
-    let v6 = cfg!(feature = "ipv6").then_some((Domain::Inet6, ["fd00::1", "fd00::2", "::"]));
-    let families = v4.into_iter().chain(v6);
-    let media = [Medium::Ethernet, Medium::Ip];
-    for (medium, (domain, addresses)) in media
-        .into_iter()
-        .flat_map(|medium| families.clone().map(move |it| (medium, it)))
-    {
-        let [own, other_addr, any] = addresses.map(|addr| addr.parse::<IpAddr>().unwrap());
-        let to = SocketAddr::new(other_addr, 7);
-        let (a, b) = cable(medium);
-        let (mut memory, mut other) = (
-            Storage::<5, 4, 0, 1024>::new(),
-            Storage::<5, 4, 0, 1024, 1, 0>::new(),
-        );
-        let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, own)?;
-        let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, other_addr)?;
-        let mut now = Instant::ZERO;
-        let server = there.stack.socket(domain, Type::Stream)?;
-        there.stack.bind(server, SocketAddr::new(any, 7))?;
-        there.stack.listen(server, 8)?;
-        for _ in 0..3 {
-            let mut pairs = Vec::new();
-            for _ in 0..4 {
-                let fd = here.stack.socket(domain, Type::Stream)?;
-                assert_eq!(here.stack.connect(fd, to), Err(Error::WouldBlock));
-                pairs.push(fd);
-            }
-            let until = after(now, 20_000);
-            run(&mut [&mut here, &mut there], &mut now, until);
-            let mut accepted = Vec::new();
-            for fd in &pairs {
-                assert_eq!(here.stack.connect(*fd, to), Ok(()));
-                accepted.push(there.stack.accept(server)?);
-            }
-            assert_eq!(there.stack.accept(server), Err(Error::WouldBlock));
-            for fd in pairs {
-                let from_own = here.stack.getsockname(fd)?;
-                let (peer, _) = accepted[accepted
-                    .iter()
-                    .position(|(_, from)| *from == from_own)
-                    .unwrap()];
-                carry(&mut here, &mut there, &mut now, fd, peer, 3_000)?;
-                carry(&mut there, &mut here, &mut now, peer, fd, 3_000)?;
-                here.stack.close(fd)?;
-                let until = after(now, 50);
-                run(&mut [&mut here, &mut there], &mut now, until);
-                assert_eq!(there.stack.recv(peer, &mut [0; 8]), Ok(0));
-                there.stack.close(peer)?;
-            }
-            let until = after(now, 1_000);
-            run(&mut [&mut here, &mut there], &mut now, until);
+    for medium in [Medium::Ethernet, Medium::Ip] {
+        if cfg!(feature = "ipv4") {
+            four_and_four_more(medium, Domain::Inet, ["10.0.0.1", "10.0.0.2", "0.0.0.0"])?;
         }
-        let until = after(now, 100_000);
-        run(&mut [&mut here, &mut there], &mut now, until);
-        assert_eq!(here.stack.usage().connections, 0);
-        assert_eq!(there.stack.usage().connections, 0);
-        assert_eq!((here.next, there.next), (None, None), "nothing is due");
+        if cfg!(feature = "ipv6") {
+            four_and_four_more(medium, Domain::Inet6, ["fd00::1", "fd00::2", "::"])?;
+        }
+    }
+    Ok(())
+}
+
+fn four_and_four_more(medium: Medium, domain: Domain, addrs: [&str; 3]) -> Result<()> {
+    let [own, other, any] = addrs.map(|addr| addr.parse::<IpAddr>().expect(addr));
+    let to = SocketAddr::new(other, 7);
+    // There is no room for a request that waits.
+    let mut memory = Storage::<5, 4, 0, 1024, 1, 0>::new();
+    let mut another = Storage::<5, 4, 0, 1024, 1, 0>::new();
+    let here = Stack::new(&mut memory, [1; 16], ());
+    let there = Stack::new(&mut another, [2; 16], ());
+    let mut hosts = Hosts::new(medium, [here, there], [own, other])?;
+    let server = hosts.there.stack.socket(domain, Type::Stream)?;
+    hosts.there.stack.bind(server, SocketAddr::new(any, 7))?;
+    hosts.there.stack.listen(server, 8)?;
+    for _ in 0..3 {
+        let mut fds = Vec::new();
+        for _ in 0..4 {
+            let fd = hosts.here.stack.socket(domain, Type::Stream)?;
+            assert_eq!(hosts.here.stack.connect(fd, to), Err(Error::WouldBlock));
+            fds.push(fd);
+        }
+        hosts.run(Duration::from_secs(20));
+        let mut accepted = Vec::new();
+        for fd in &fds {
+            assert_eq!(hosts.here.stack.connect(*fd, to), Ok(()));
+            accepted.push(hosts.there.stack.accept(server)?);
+        }
+        assert_eq!(hosts.there.stack.accept(server), Err(Error::WouldBlock));
+        for fd in fds {
+            let name = hosts.here.stack.getsockname(fd)?;
+            let peer = accepted.iter().find(|(_, from)| *from == name);
+            let (peer, _) = *peer.expect("it was accepted");
+            there_and_back(&mut hosts, fd, peer, 3_000)?;
+            hosts.here.stack.close(fd)?;
+            hosts.run(Duration::from_millis(50));
+            assert_eq!(hosts.there.stack.recv(peer, &mut [0; 8]), Ok(0));
+            hosts.there.stack.close(peer)?;
+        }
+        hosts.run(A_WHILE);
+    }
+    hosts.run(LONG);
+    for host in [&hosts.here, &hosts.there] {
+        assert_eq!(host.stack.usage().connections, 0);
+        assert_eq!(host.next, None, "nothing is due");
     }
     Ok(())
 }
@@ -127,460 +117,165 @@ fn four_connections_at_once_and_four_more_when_they_are_over() -> Result<()> {
 #[cfg(feature = "ipv4")]
 fn one_connection_too_many_gets_in_when_another_ends_whether_its_request_waits_or_not() -> Result<()>
 {
-    let (a, b) = cable(Medium::Ethernet);
-    let (mut memory, mut other) = (
-        Storage::<4, 3, 0, 512>::new(),
-        Storage::<2, 1, 0, 512, 1, 0>::new(),
-    );
-    let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-    let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
-    let mut now = Instant::ZERO;
-    let server = listener(&mut there.stack, 7)?;
-    let first = stream(&mut here.stack)?;
-    assert_eq!(
-        here.stack.connect(first, at(THERE, 7)),
-        Err(Error::WouldBlock)
-    );
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_secs(1),
-    );
-    let (peer, _) = there.stack.accept(server)?;
-    let second = stream(&mut here.stack)?;
-    assert_eq!(
-        here.stack.connect(second, at(THERE, 7)),
-        Err(Error::WouldBlock)
-    );
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_secs(20),
-    );
-    assert_eq!(
-        here.stack.connect(second, at(THERE, 7)),
-        Err(Error::WouldBlock)
-    );
-    carry(&mut here, &mut there, &mut now, first, peer, 5_000)?;
-    here.stack.close(first)?;
-    there.stack.close(peer)?;
-    let until = after(now, 60_000);
-    run(&mut [&mut here, &mut there], &mut now, until);
-    let (peer, _) = there.stack.accept(server)?;
-    assert_eq!(
-        here.stack.connect(first, at(THERE, 7)),
-        Err(Error::BadDescriptor)
-    );
-    assert_eq!(here.stack.connect(second, at(THERE, 7)), Ok(()));
-    carry(&mut here, &mut there, &mut now, second, peer, 100)
+    one_too_many::<0>()?;
+    one_too_many::<1>()
+}
+
+fn one_too_many<const SYNS: usize>() -> Result<()> {
+    let mut memory = Storage::<3, 2, 0, 512>::new();
+    let mut other = Storage::<2, 1, 0, 512, 1, SYNS>::new();
+    let here = Stack::new(&mut memory, [1; 16], ());
+    let there = Stack::new(&mut other, [2; 16], ());
+    let mut hosts = Hosts::new(Medium::Ethernet, [here, there], [HERE, THERE])?;
+    let server = listener(&mut hosts.there.stack, 7)?;
+    let first = stream(&mut hosts.here.stack)?;
+    let begun = hosts.here.stack.connect(first, at(THERE, 7));
+    assert_eq!(begun, Err(Error::WouldBlock));
+    hosts.run(A_WHILE);
+    let (peer, _) = hosts.there.stack.accept(server)?;
+    let second = stream(&mut hosts.here.stack)?;
+    let begun = hosts.here.stack.connect(second, at(THERE, 7));
+    assert_eq!(begun, Err(Error::WouldBlock));
+    hosts.run(Duration::from_secs(20));
+    let waits = hosts.here.stack.connect(second, at(THERE, 7));
+    assert_eq!(waits, Err(Error::WouldBlock));
+    there_and_back(&mut hosts, first, peer, 5_000)?;
+    hosts.here.stack.close(first)?;
+    hosts.run(A_WHILE);
+    hosts.there.stack.close(peer)?;
+    hosts.run(A_WHILE);
+    let is_in = hosts.here.stack.getpeername(second).is_ok();
+    assert_eq!(is_in, SYNS > 0, "else it is when it asks again");
+    hosts.run(Duration::from_secs(60));
+    let (peer, _) = hosts.there.stack.accept(server)?;
+    assert_eq!(hosts.here.stack.connect(second, at(THERE, 7)), Ok(()));
+    there_and_back(&mut hosts, second, peer, 100)
 }
 
 #[test]
 #[cfg(feature = "ipv4")]
 fn what_is_lost_or_finds_no_room_is_sent_again() -> Result<()> {
-    let (a, b) = cable(Medium::Ethernet);
-    let (mut memory, mut other) = (
-        Storage::<4, 2, 1, 2048>::new(),
-        Storage::<4, 2, 1, 2048>::new(),
-    );
-    let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-    let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
-    let mut now = Instant::ZERO;
-    let server = listener(&mut there.stack, 7)?;
-    let fd = stream(&mut here.stack)?;
-    here.end.room = 0;
-    assert_eq!(here.stack.connect(fd, at(THERE, 7)), Err(Error::WouldBlock));
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_millis(100),
-    );
-    here.end.room = usize::MAX;
-    here.end.loses = 1; // questions for the neighbor
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_secs(10),
-    );
-    assert_eq!(here.stack.connect(fd, at(THERE, 7)), Ok(()));
-    let (peer, _) = there.stack.accept(server)?;
-    for patience in [1, 2, 3] {
-        (here.end.patience, there.end.patience) = (patience, patience + 1);
-        (here.end.loses, there.end.loses) = (2, 1);
-        carry(&mut here, &mut there, &mut now, fd, peer, 20_000)?;
-        carry(&mut there, &mut here, &mut now, peer, fd, 20_000)?;
-        let (from, to) = (datagram(&mut here.stack)?, datagram(&mut there.stack)?);
-        there.stack.bind(to, at(THERE, 9))?;
-        let until = after(now, 60_000);
-        run(&mut [&mut here, &mut there], &mut now, until); // the neighbors are known no more
-        assert_eq!(here.stack.sendto(from, b"datagram", at(THERE, 9)), Ok(8));
-        let until = after(now, 3_000);
-        run(&mut [&mut here, &mut there], &mut now, until);
-        assert_eq!(there.stack.recv(to, &mut [0; 100]), Ok(8));
-        here.stack.close(from)?;
-        there.stack.close(to)?;
-    }
-    Ok(())
+    two_hosts(Medium::Ethernet, |mut hosts| {
+        let server = listener(&mut hosts.there.stack, 7)?;
+        let fd = stream(&mut hosts.here.stack)?;
+        hosts.here.end.room = 0;
+        let begun = hosts.here.stack.connect(fd, at(THERE, 7));
+        assert_eq!(begun, Err(Error::WouldBlock));
+        hosts.run(Duration::from_millis(100));
+        hosts.here.end.room = usize::MAX;
+        hosts.here.end.loses = 1; // questions for the neighbor
+        hosts.run(Duration::from_secs(10));
+        assert_eq!(hosts.here.stack.connect(fd, at(THERE, 7)), Ok(()));
+        let (peer, _) = hosts.there.stack.accept(server)?;
+        for patience in [1, 2, 3] {
+            (hosts.here.end.patience, hosts.there.end.patience) = (patience, patience + 1);
+            (hosts.here.end.loses, hosts.there.end.loses) = (2, 1);
+            there_and_back(&mut hosts, fd, peer, 20_000)?;
+            let from = datagram(&mut hosts.here.stack)?;
+            let to = datagram(&mut hosts.there.stack)?;
+            hosts.there.stack.bind(to, at(THERE, 9))?;
+            hosts.run(LONG); // the neighbors are known no more
+            let sent = hosts.here.stack.sendto(from, b"datagram", at(THERE, 9));
+            assert_eq!(sent, Ok(8));
+            hosts.run(Duration::from_secs(3));
+            assert_eq!(hosts.there.stack.recv(to, &mut [0; 100]), Ok(8));
+            hosts.here.stack.close(from)?;
+            hosts.there.stack.close(to)?;
+        }
+        Ok(())
+    })
 }
 
 #[test]
 #[cfg(feature = "ipv4")]
-fn who_does_not_answer_is_unreachable_and_another_gateway_serves() -> Result<()> {
-    let (a, b) = cable(Medium::Ethernet);
-    let (mut memory, mut other) = (
-        Storage::<4, 2, 1, 512>::new(),
-        Storage::<4, 2, 1, 512>::new(),
-    );
-    let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-    let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
-    let mut now = Instant::ZERO;
-    let fd = stream(&mut here.stack)?;
-    let far = at(Ipv4Addr::new(192, 0, 2, 1), 7);
-    assert_eq!(here.stack.connect(fd, far), Err(Error::NetworkUnreachable));
-    assert_eq!(
-        here.stack.connect(fd, at(NOBODY, 7)),
-        Err(Error::WouldBlock)
-    );
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_secs(20),
-    );
-    assert_eq!(
-        here.stack.connect(fd, at(NOBODY, 7)),
-        Err(Error::HostUnreachable)
-    );
+fn who_does_not_answer_is_unreachable() -> Result<()> {
+    two_hosts(Medium::Ethernet, |mut hosts| {
+        let fd = stream(&mut hosts.here.stack)?;
+        let begun = hosts.here.stack.connect(fd, at(NOBODY, 7));
+        assert_eq!(begun, Err(Error::WouldBlock));
+        hosts.run(Duration::from_secs(20));
+        let failed = hosts.here.stack.connect(fd, at(NOBODY, 7));
+        assert_eq!(failed, Err(Error::HostUnreachable));
+        Ok(())
+    })
+}
 
-    // The second host is a router, and the far host itself.
-    let link = here.link;
-    for gateway in [(NOBODY, 1), (THERE, 2)] {
-        let mut route = glasstack::stack::Route::default_by(gateway.0.into());
-        route.metric = gateway.1;
-        here.stack.add_route(link, route)?;
-    }
-    there.stack.add_address(there.link, far.ip(), 32)?;
-    let server = listener(&mut there.stack, 7)?;
-    assert_eq!(here.stack.connect(fd, far), Err(Error::WouldBlock));
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_secs(60),
-    );
-    assert_eq!(here.stack.connect(fd, far), Ok(()));
-    let (peer, _) = there.stack.accept(server)?;
-    carry(&mut here, &mut there, &mut now, fd, peer, 2_000)
+#[test]
+#[cfg(feature = "ipv4")]
+fn another_gateway_serves_where_one_does_not_answer() -> Result<()> {
+    two_hosts(Medium::Ethernet, |mut hosts| {
+        let fd = stream(&mut hosts.here.stack)?;
+        let far = at(Ipv4Addr::new(192, 0, 2, 1), 7);
+        let refused = hosts.here.stack.connect(fd, far);
+        assert_eq!(refused, Err(Error::NetworkUnreachable));
+        for (gateway, metric) in [(NOBODY, 1), (THERE, 2)] {
+            let mut route = Route::default_by(gateway.into());
+            route.metric = metric;
+            hosts.here.stack.add_route(hosts.here.link, route)?;
+        }
+        // The second host is a router, and the far host itself.
+        let Host { stack, link, .. } = &mut hosts.there;
+        stack.add_address(*link, far.ip(), 32)?;
+        let server = listener(stack, 7)?;
+        let begun = hosts.here.stack.connect(fd, far);
+        assert_eq!(begun, Err(Error::WouldBlock));
+        hosts.run(Duration::from_secs(60));
+        assert_eq!(hosts.here.stack.connect(fd, far), Ok(()));
+        let (peer, _) = hosts.there.stack.accept(server)?;
+        there_and_back(&mut hosts, fd, peer, 2_000)
+    })
 }
 
 #[test]
 #[cfg(feature = "ipv4")]
 fn a_port_that_nobody_has_refuses() -> Result<()> {
-    let (a, b) = cable(Medium::Ethernet);
-    let (mut memory, mut other) = (
-        Storage::<4, 1, 2, 512>::new(),
-        Storage::<4, 1, 2, 512>::new(),
-    );
-    let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-    let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
-    let mut now = Instant::ZERO;
-    let tcp = stream(&mut here.stack)?;
-    assert_eq!(
-        here.stack.connect(tcp, at(THERE, 7)),
-        Err(Error::WouldBlock)
-    );
-    let udp = datagram(&mut here.stack)?;
-    here.stack.connect(udp, at(THERE, 7))?;
-    assert_eq!(here.stack.send(udp, b"hello"), Ok(5));
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_secs(5),
-    );
-    assert_eq!(
-        here.stack.connect(tcp, at(THERE, 7)),
-        Err(Error::ConnectionRefused)
-    );
-    let refused = here.stack.recv(udp, &mut [0; 8]);
-    assert_eq!(refused, Err(Error::ConnectionRefused));
-    assert_eq!(here.stack.recv(udp, &mut [0; 8]), Err(Error::WouldBlock));
-    Ok(())
-}
-
-/// The errno of a call is the same whatever else is in the build.
-#[test]
-#[cfg(feature = "ipv4")]
-fn calls_say_what_is_wrong() -> Result<()> {
-    let (a, _b) = cable(Medium::Ip);
-    let mut memory = Storage::<5, 2, 2, 512>::new();
-    let mut host = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-    let stack = &mut host.stack;
-    let (tcp, udp) = (stream(stack)?, datagram(stack)?);
-    for fd in [tcp, udp] {
-        assert_eq!(stack.bind(fd, at(NOBODY, 7)), Err(Error::AddrNotAvailable));
-        let v6 = "[::1]:7".parse().unwrap();
-        assert_eq!(stack.bind(fd, v6), Err(Error::AddressFamilyNotSupported));
-        assert_eq!(stack.connect(fd, v6), Err(Error::AddressFamilyNotSupported));
-        let any = "[::]:7".parse().unwrap();
-        assert_eq!(stack.bind(fd, any), Err(Error::AddressFamilyNotSupported));
-        assert_eq!(
-            stack.connect(fd, any),
-            Err(Error::AddressFamilyNotSupported)
-        );
-        assert_eq!(stack.bind(fd, at(HERE, 7)), Ok(()));
-        assert_eq!(stack.bind(fd, at(HERE, 8)), Err(Error::InvalidArgument));
-        assert_eq!(stack.getpeername(fd), Err(Error::NotConnected));
-        assert_eq!(stack.getsockname(fd), Ok(at(HERE, 7)));
-    }
-    let other = stream(stack)?;
-    assert_eq!(stack.bind(other, at(HERE, 7)), Err(Error::AddrInUse));
-    assert_eq!(stack.recv(tcp, &mut [0]), Err(Error::NotConnected));
-    assert_eq!(stack.send(udp, b"x"), Err(Error::DestinationRequired));
-    let again = stack.add_interface(&mut cable(Medium::Ip).0, None);
-    assert_eq!(again, Err(Error::Exhausted(Limit::Interfaces)));
-    let multicast = at(Ipv4Addr::new(224, 0, 0, 251), 7);
-    assert_eq!(
-        stack.connect(other, multicast),
-        Err(Error::NetworkUnreachable)
-    );
-    stack.close(other)?;
-    assert_eq!(stack.close(other), Err(Error::BadDescriptor));
-    Ok(())
-}
-
-/// IPv4 over an IPv6 socket, where there are any; and what is IPv6 elsewhere.
-#[test]
-#[cfg(feature = "ipv4")]
-fn an_ipv6_socket_speaks_ipv4() -> Result<()> {
-    let (a, b) = cable(Medium::Ip);
-    let (mut memory, mut other) = (
-        Storage::<6, 2, 2, 512>::new(),
-        Storage::<6, 2, 2, 512>::new(),
-    );
-    let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-    let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
-    let mut now = Instant::ZERO;
-    let strange: SocketAddr = "[2001:db8::1]:7".parse().unwrap();
-    assert_eq!(here.stack.source_for(strange.ip()), None);
-    if !cfg!(feature = "ipv6") {
-        for kind in [Type::Stream, Type::Datagram] {
-            let refused = here.stack.socket(Domain::Inet6, kind);
-            assert_eq!(refused, Err(Error::AddressFamilyNotSupported));
-        }
-        let (link, refused) = (here.link, Err(Error::AddressFamilyNotSupported));
-        assert_eq!(here.stack.add_address(link, strange.ip(), 64), refused);
-        let route = glasstack::stack::Route::default_by(strange.ip());
-        assert_eq!(here.stack.add_route(link, route), refused);
-        let removed = here.stack.remove_address(link, strange.ip());
-        assert_eq!(removed, Err(Error::AddrNotAvailable));
-        assert_eq!(here.stack.set_gateway(link, strange.ip()), refused);
-        let udp = datagram(&mut here.stack)?;
-        for addr in ["[2001:db8::1]:7", "[::]:7", "[::ffff:10.0.0.2]:7"] {
-            let sent = here.stack.sendto(udp, b"x", addr.parse().unwrap());
-            assert_eq!(sent, Err(Error::AddressFamilyNotSupported), "{addr}");
-        }
-        for (from, expected) in [
-            ("2001:db8::1", Err(Error::AddrNotAvailable)),
-            ("::ffff:10.0.0.2", Err(Error::AddrNotAvailable)),
-            ("::ffff:10.0.0.1", Ok(1)),
-            ("::", Ok(1)),
-        ] {
-            let message = Message::new(&[b"x"]).to(at(THERE, 7));
-            let message = message.from(from.parse().unwrap());
-            assert_eq!(here.stack.sendmsg(udp, &message), expected, "{from}");
-        }
-        return Ok(());
-    }
-    let server = there.stack.socket(Domain::Inet6, Type::Stream)?;
-    let refused = there.stack.bind(server, at(THERE, 7));
-    assert_eq!(refused, Err(Error::AddressFamilyNotSupported));
-    let refused = there.stack.bind(server, strange);
-    assert_eq!(refused, Err(Error::AddrNotAvailable));
-    assert_eq!(there.stack.bind(server, "[::]:7".parse().unwrap()), Ok(()));
-    there.stack.listen(server, 4)?;
-    let client = here.stack.socket(Domain::Inet6, Type::Stream)?;
-    let refused = here.stack.connect(client, strange);
-    assert_eq!(refused, Err(Error::NetworkUnreachable));
-    let mapped: SocketAddr = "[::ffff:10.0.0.2]:7".parse().unwrap();
-    assert_eq!(here.stack.connect(client, mapped), Err(Error::WouldBlock));
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_secs(1),
-    );
-    assert_eq!(here.stack.connect(client, mapped), Ok(()));
-    assert_eq!(here.stack.getpeername(client), Ok(mapped));
-    let (_, from) = there.stack.accept(server)?;
-    assert_eq!(from, here.stack.getsockname(client)?);
-    Ok(())
-}
-
-#[test]
-#[cfg(feature = "ipv4")]
-fn a_host_reaches_itself_where_it_has_a_loopback() -> Result<()> {
-    let (a, _b) = cable(Medium::Ethernet);
-    let mut memory = Storage::<6, 2, 2, 512, 1, 4, 600>::new();
-    let mut host = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-    let mut now = Instant::ZERO;
-    for addr in [HERE, Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
-        let server = listener(&mut host.stack, 7)?;
-        let fd = stream(&mut host.stack)?;
-        let udp = datagram(&mut host.stack)?;
-        let expected = if cfg!(feature = "loopback") {
-            Error::WouldBlock
-        } else {
-            Error::NetworkUnreachable
-        };
-        assert_eq!(host.stack.connect(fd, at(addr, 7)), Err(expected), "{addr}");
-        let sent = host.stack.sendto(udp, b"x", at(addr, 7));
-        assert_eq!(sent.is_ok(), cfg!(feature = "loopback"), "{sent:?}");
-        let until = after(now, 1_000);
-        run(&mut [&mut host], &mut now, until);
-        if cfg!(feature = "loopback") {
-            assert_eq!(host.stack.connect(fd, at(addr, 7)), Ok(()));
-        }
-        for fd in [server, fd, udp] {
-            host.stack.close(fd)?;
-        }
-        let until = after(now, 100_000);
-        run(&mut [&mut host], &mut now, until);
-    }
-    Ok(())
-}
-
-#[test]
-#[cfg(feature = "ipv4")]
-fn a_host_without_a_link_is_alone() -> Result<()> {
-    let mut memory = Storage::<4, 1, 1, 512, 0>::new();
-    let mut stack = Stack::new(&mut memory, [1; 16], ());
-    let added = stack.add_interface(&mut cable(Medium::Ip).0, None);
-    assert_eq!(added, Err(Error::Exhausted(Limit::Interfaces)));
-    let server = listener(&mut stack, 7)?;
-    let fd = stream(&mut stack)?;
-    for addr in [HERE, Ipv4Addr::LOCALHOST, Ipv4Addr::BROADCAST] {
-        assert_eq!(
-            stack.connect(fd, at(addr, 7)),
-            Err(Error::NetworkUnreachable)
-        );
-    }
-    assert_eq!(stack.poll_loopback(Instant::ZERO), None);
-    let mut end = cable(Medium::Ip).0;
-    for index in 0..=255 {
-        let link = InterfaceId::from_index(index).unwrap();
-        assert_eq!(stack.poll(link, Instant::from_secs(1), &mut end), None);
-        let added = stack.add_address(link, HERE.into(), 24);
-        assert_eq!(added, Err(Error::InvalidArgument));
-    }
-    assert_eq!(stack.accept(server), Err(Error::WouldBlock));
-    Ok(())
-}
-
-#[test]
-#[cfg(feature = "ipv4")]
-fn a_host_without_a_link_reaches_itself_where_it_has_a_loopback() -> Result<()> {
-    let mut memory = Storage::<4, 2, 1, 512, 0, 0, 600>::new();
-    let mut stack = Stack::new(&mut memory, [1; 16], ());
-    let (server, fd) = (listener(&mut stack, 7)?, stream(&mut stack)?);
-    let begun = stack.connect(fd, at(Ipv4Addr::LOCALHOST, 7));
-    let _ = stack.poll_loopback(Instant::ZERO);
-    if cfg!(feature = "loopback") {
+    two_hosts(Medium::Ethernet, |mut hosts| {
+        let tcp = stream(&mut hosts.here.stack)?;
+        let begun = hosts.here.stack.connect(tcp, at(THERE, 7));
         assert_eq!(begun, Err(Error::WouldBlock));
-        assert_eq!(stack.connect(fd, at(Ipv4Addr::LOCALHOST, 7)), Ok(()));
-        assert!(stack.accept(server).is_ok());
-    } else {
-        assert_eq!(begun, Err(Error::NetworkUnreachable));
-    }
-    Ok(())
-}
-
-/// The least memory that there can be: what there is none of is exhausted.
-#[test]
-#[cfg(feature = "ipv4")]
-fn a_host_with_next_to_no_memory_says_so() -> Result<()> {
-    let (a, b) = cable(Medium::Ethernet);
-    let (mut memory, mut other) = (
-        Storage::<1, 0, 0, 0, 1, 0>::new(),
-        Storage::<2, 1, 0, 512>::new(),
-    );
-    let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-    let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
-    let mut now = Instant::ZERO;
-    assert_eq!(
-        datagram(&mut here.stack),
-        Err(Error::Exhausted(Limit::Datagrams))
-    );
-    let fd = stream(&mut here.stack)?;
-    assert_eq!(
-        stream(&mut here.stack),
-        Err(Error::Exhausted(Limit::Sockets))
-    );
-    let refused = here.stack.connect(fd, at(THERE, 7));
-    assert_eq!(refused, Err(Error::Exhausted(Limit::Connections)));
-    here.stack.bind(fd, at(HERE, 7))?;
-    here.stack.listen(fd, 1)?;
-    let client = stream(&mut there.stack)?;
-    assert_eq!(
-        there.stack.connect(client, at(HERE, 7)),
-        Err(Error::WouldBlock)
-    );
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_secs(100),
-    );
-    assert_eq!(
-        there.stack.connect(client, at(HERE, 7)),
-        Err(Error::WouldBlock)
-    );
-    run(
-        &mut [&mut here, &mut there],
-        &mut now,
-        Instant::from_secs(200),
-    );
-    assert_eq!(
-        there.stack.connect(client, at(HERE, 7)),
-        Err(Error::TimedOut)
-    );
-    here.stack.close(fd)
+        let udp = datagram(&mut hosts.here.stack)?;
+        hosts.here.stack.connect(udp, at(THERE, 7))?;
+        assert_eq!(hosts.here.stack.send(udp, b"hello"), Ok(5));
+        hosts.run(Duration::from_secs(5));
+        let refused = hosts.here.stack.connect(tcp, at(THERE, 7));
+        assert_eq!(refused, Err(Error::ConnectionRefused));
+        let refused = hosts.here.stack.recv(udp, &mut [0; 8]);
+        assert_eq!(refused, Err(Error::ConnectionRefused));
+        let empty = hosts.here.stack.recv(udp, &mut [0; 8]);
+        assert_eq!(empty, Err(Error::WouldBlock));
+        Ok(())
+    })
 }
 
 #[test]
 #[cfg(feature = "ipv4")]
 fn two_links_lead_to_two_networks() -> Result<()> {
-    let (a, b) = cable(Medium::Ethernet);
-    let (mut c, d) = cable(Medium::Ip);
-    let (mut memory, mut other, mut third) = (
-        Storage::<4, 3, 0, 512, 2>::new(),
-        Storage::<4, 2, 1, 512>::new(),
-        Storage::<4, 2, 1, 512>::new(),
-    );
-    let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-    let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
-    let away = Ipv4Addr::new(10, 1, 0, 2);
-    let mut far = Host::new(Stack::new(&mut third, [3; 16], ()), d, away)?;
-    let second = here.stack.add_interface(&mut c, None)?;
-    here.stack
-        .add_address(second, Ipv4Addr::new(10, 1, 0, 1).into(), 24)?;
-    listener(&mut there.stack, 7)?;
-    listener(&mut far.stack, 7)?;
-    let (one, two) = (stream(&mut here.stack)?, stream(&mut here.stack)?);
-    assert_eq!(
-        here.stack.connect(one, at(THERE, 7)),
-        Err(Error::WouldBlock)
-    );
-    assert_eq!(here.stack.connect(two, at(away, 7)), Err(Error::WouldBlock));
-    let mut now = Instant::ZERO;
-    for _ in 0..20 {
-        let _ = here.stack.poll(second, now, &mut c);
-        let until = after(now, 10);
-        for host in [&mut here, &mut there, &mut far] {
-            host.poll(now);
+    two_hosts(Medium::Ethernet, |mut hosts| {
+        let (mut end, far_end) = cable(Medium::Ip);
+        let second = hosts.here.stack.add_interface(&mut end, None)?;
+        let own = Ipv4Addr::new(10, 1, 0, 1);
+        hosts.here.stack.add_address(second, own.into(), 24)?;
+        let away = Ipv4Addr::new(10, 1, 0, 2);
+        let mut memory = Storage::<2, 1, 0, 512>::new();
+        let mut far = Host::new(Stack::new(&mut memory, [3; 16], ()), far_end, away)?;
+
+        listener(&mut hosts.there.stack, 7)?;
+        listener(&mut far.stack, 7)?;
+        let [one, two] = [THERE, away].map(|addr| {
+            let fd = stream(&mut hosts.here.stack)?;
+            let begun = hosts.here.stack.connect(fd, at(addr, 7));
+            assert_eq!(begun, Err(Error::WouldBlock));
+            Ok(fd)
+        });
+        let (one, two) = (one?, two?);
+        for _ in 0..20 {
+            let _ = hosts.here.stack.poll(second, hosts.now, &mut end);
+            far.poll(hosts.now);
+            hosts.run(Duration::from_millis(10));
         }
-        now = until;
-    }
-    assert_eq!(here.stack.connect(one, at(THERE, 7)), Ok(()));
-    assert_eq!(here.stack.connect(two, at(away, 7)), Ok(()));
-    assert_eq!(
-        here.stack.getsockname(two)?.ip(),
-        Ipv4Addr::new(10, 1, 0, 1)
-    );
-    Ok(())
+        assert_eq!(hosts.here.stack.connect(one, at(THERE, 7)), Ok(()));
+        assert_eq!(hosts.here.stack.connect(two, at(away, 7)), Ok(()));
+        assert_eq!(hosts.here.stack.getsockname(two)?.ip(), own);
+        Ok(())
+    })
 }

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use glasstack::smoltcp::phy::Medium;
-use glasstack::smoltcp::time::Instant;
+use glasstack::smoltcp::time::Duration;
 use glasstack::stack::{Domain, Fd, Shutdown, Storage, Type};
 use glasstack::{Result, Stack};
 
 mod cable;
 
-use cable::{Frames, HERE, Host, THERE, after, cable, run};
+use cable::{Frames, HERE, Hosts, THERE};
 
 /// A generator of numbers that are the same with each run (Marsaglia's xorshift).
 struct Random(u64);
@@ -164,18 +164,18 @@ fn call(random: &mut Random, stack: &mut Stack<'_>, fds: &mut Vec<Fd>) {
 fn any_calls_and_frames_do_no_harm() -> Result<()> {
     for seed in 1..=40_u64 {
         let random = &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let (a, b) = cable(Medium::Ethernet);
-        let (mut memory, mut other) = (
-            Storage::<7, 3, 2, 600, 1, 0, 600>::new(),
-            Storage::<5, 2, 1, 600, 1, 2>::new(),
-        );
-        let mut here = Host::new(Stack::new(&mut memory, [1; 16], ()), a, HERE)?;
-        let mut there = Host::new(Stack::new(&mut other, [2; 16], ()), b, THERE)?;
+        let mut memory = Storage::<7, 3, 2, 600, 1, 0, 600>::new();
+        let mut other = Storage::<5, 2, 1, 600, 1, 2>::new();
+        let here = Stack::new(&mut memory, [1; 16], ());
+        let there = Stack::new(&mut other, [2; 16], ());
+        let mut hosts = Hosts::new(Medium::Ethernet, [here, there], [HERE, THERE])?;
         let mut fds = [Vec::new(), Vec::new()];
         let mut seen = Vec::new();
-        let mut now = Instant::ZERO;
         for _ in 0..400 {
-            for (host, fds) in [&mut here, &mut there].into_iter().zip(&mut fds) {
+            for (host, fds) in [&mut hosts.here, &mut hosts.there]
+                .into_iter()
+                .zip(&mut fds)
+            {
                 for _ in 0..random.below(4) {
                     call(random, &mut host.stack, fds);
                 }
@@ -187,23 +187,23 @@ fn any_calls_and_frames_do_no_harm() -> Result<()> {
                 if random.below(3) == 0 {
                     disturb(random, &seen, &from);
                 }
-                host.poll(now);
+                host.poll(hosts.now);
             }
             let keep = seen.len().saturating_sub(50);
             seen.drain(..keep);
-            let until = after(now, random.of(&[0, 1, 10, 300, 3_000, 90_000]));
-            run(&mut [&mut here, &mut there], &mut now, until);
+            hosts.run(Duration::from_millis(
+                random.of(&[0, 1, 10, 300, 3_000, 90_000]),
+            ));
         }
-        for (host, fds) in [&mut here, &mut there].into_iter().zip(&fds) {
+        for (host, fds) in [&mut hosts.here, &mut hosts.there].into_iter().zip(&fds) {
             (host.end.loses, host.end.room, host.end.patience) = (0, usize::MAX, usize::MAX);
             for fd in fds {
                 let _ = host.stack.close(*fd);
             }
             assert_eq!(host.stack.usage().sockets, 0, "seed {seed}");
         }
-        let until = after(now, 1_000_000);
-        run(&mut [&mut here, &mut there], &mut now, until);
-        for host in [&here, &there] {
+        hosts.run(Duration::from_secs(1_000));
+        for host in [&mut hosts.here, &mut hosts.there] {
             let usage = host.stack.usage();
             assert_eq!((usage.connections, usage.datagrams), (0, 0), "seed {seed}");
             assert!(host.stack.is_drained(), "seed {seed}");

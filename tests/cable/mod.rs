@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use glasstack::smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use glasstack::smoltcp::time::{Duration, Instant};
-use glasstack::stack::InterfaceId;
+use glasstack::stack::{Domain, Fd, InterfaceId, Storage, Type};
 use glasstack::{Result, Stack};
 
 pub(crate) type Frames = Rc<RefCell<VecDeque<Vec<u8>>>>;
@@ -151,6 +151,44 @@ impl<'s> Host<'s> {
     }
 }
 
+/// Two hosts on a cable, and the time.
+pub(crate) struct Hosts<'s> {
+    pub(crate) here: Host<'s>,
+    pub(crate) there: Host<'s>,
+    pub(crate) now: Instant,
+}
+
+impl<'s> Hosts<'s> {
+    pub(crate) fn new(
+        medium: Medium,
+        [here, there]: [Stack<'s>; 2],
+        [own, other]: [impl Into<IpAddr>; 2],
+    ) -> Result<Hosts<'s>> {
+        let (a, b) = cable(medium);
+        Ok(Hosts {
+            here: Host::new(here, a, own)?,
+            there: Host::new(there, b, other)?,
+            now: Instant::ZERO,
+        })
+    }
+
+    /// Lets them run for so long.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        let hosts = &mut [&mut self.here, &mut self.there];
+        run(hosts, &mut self.now, until);
+    }
+}
+
+/// Two hosts with memory for two connections, two datagram sockets and two links each: for who does not care how much.
+pub(crate) fn two_hosts(medium: Medium, test: impl FnOnce(Hosts<'_>) -> Result<()>) -> Result<()> {
+    let mut memory = Storage::<6, 2, 2, 2048, 2>::new();
+    let mut other = Storage::<6, 2, 2, 2048, 2>::new();
+    let here = Stack::new(&mut memory, [1; 16], ());
+    let there = Stack::new(&mut other, [2; 16], ());
+    test(Hosts::new(medium, [here, there], [HERE, THERE])?)
+}
+
 /// Lets the hosts run until nothing is to be done before `until`. Time stands still only for so many turns.
 pub(crate) fn run<'s>(hosts: &mut [&mut Host<'s>], now: &mut Instant, until: Instant) {
     let mut turns = 0;
@@ -173,6 +211,21 @@ pub(crate) fn run<'s>(hosts: &mut [&mut Host<'s>], now: &mut Instant, until: Ins
 
 pub(crate) fn after(now: Instant, millis: u64) -> Instant {
     now + Duration::from_millis(millis)
+}
+
+pub(crate) fn stream(stack: &mut Stack<'_>) -> Result<Fd> {
+    stack.socket(Domain::Inet, Type::Stream)
+}
+
+pub(crate) fn datagram(stack: &mut Stack<'_>) -> Result<Fd> {
+    stack.socket(Domain::Inet, Type::Datagram)
+}
+
+pub(crate) fn listener(stack: &mut Stack<'_>, port: u16) -> Result<Fd> {
+    let fd = stream(stack)?;
+    stack.bind(fd, at(Ipv4Addr::UNSPECIFIED, port))?;
+    stack.listen(fd, 8)?;
+    Ok(fd)
 }
 
 pub(crate) fn at(addr: Ipv4Addr, port: u16) -> SocketAddr {
