@@ -220,6 +220,28 @@ fn under_pressure_the_oldest_time_wait_goes_when_no_half_open_one_is_old() {
 }
 
 #[test]
+fn a_waiting_syn_takes_the_place_of_a_connection_that_enters_time_wait() {
+    let mut net = with_connections(1, 8);
+    let listener = net.server.listen(Domain::Inet, PORT, 16);
+    let first = net.client.connect(SERVER);
+    net.run();
+    let (accepted, _) = net.server.stack.accept(listener).unwrap();
+    let second = net.client.connect(SERVER);
+    net.run();
+    assert!(!is_connected(&mut net, second));
+
+    net.server.stack.close(accepted).unwrap();
+    net.run();
+    net.client.stack.close(first).unwrap();
+    // Long before the client sends its SYN again.
+    net.run_for(Time::from_millis(50));
+    assert!(is_connected(&mut net, second));
+    // The first one's FIN was acknowledged before.
+    assert_eq!(resets(&net, Side::Server), 0);
+    assert_eq!(net.client.stack.usage().connections, 1);
+}
+
+#[test]
 fn accept_gives_the_oldest_connection_first() {
     let mut net = Net::new();
     let listener = net.server.listen(Domain::Inet, PORT, 16);

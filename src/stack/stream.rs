@@ -225,6 +225,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         {
             connection.in_time_wait = true;
             self.time_wait.push_back(&mut self.members, slot);
+            self.room = true;
         }
     }
 
