@@ -188,6 +188,29 @@ fn what_is_lost_or_finds_no_room_is_sent_again() -> Result<()> {
 
 #[test]
 #[cfg(feature = "ipv4")]
+fn what_found_no_room_leaves_as_soon_as_there_is_some() -> Result<()> {
+    two_hosts(Medium::Ethernet, |mut hosts| {
+        let server = listener(&mut hosts.there.stack, 7)?;
+        let fd = stream(&mut hosts.here.stack)?;
+        let begun = hosts.here.stack.connect(fd, at(THERE, 7));
+        assert_eq!(begun, Err(Error::WouldBlock));
+        hosts.run(A_WHILE);
+        let (peer, _) = hosts.there.stack.accept(server)?;
+        hosts.here.end.room = 0;
+        assert_eq!(hosts.here.stack.send(fd, b"octets"), Ok(6));
+        hosts.here.poll(hosts.now);
+        assert!(!hosts.there.has_unread());
+        // Who polls because the driver says that there is room does not wait for a clock as well.
+        hosts.here.end.room = usize::MAX;
+        hosts.here.poll(hosts.now);
+        hosts.there.poll(hosts.now);
+        assert_eq!(hosts.there.stack.recv(peer, &mut [0; 8]), Ok(6));
+        Ok(())
+    })
+}
+
+#[test]
+#[cfg(feature = "ipv4")]
 fn who_does_not_answer_is_unreachable() -> Result<()> {
     two_hosts(Medium::Ethernet, |mut hosts| {
         let fd = stream(&mut hosts.here.stack)?;
