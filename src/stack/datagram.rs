@@ -204,12 +204,11 @@ impl Envelope {
                 let sum = Sum::pseudo_header(self.from.addr, self.to.addr, UDP, len.into());
                 let checksum = sum.add(&header[..]).add(payload).checksum();
                 // Zero is for "no checksum"; in one's complement there is another zero (RFC 768).
-                let checksum = if checksum == [0; 2] {
+                [header[6], header[7]] = if checksum == [0; 2] {
                     [0xff; 2]
                 } else {
                     checksum
                 };
-                header[6..].copy_from_slice(&checksum);
             }
         }
     }

@@ -3,6 +3,7 @@
 use smoltcp::phy::ChecksumCapabilities;
 
 use super::checksum::Sum;
+use super::datagram::gather;
 use super::fragment::Piece;
 use super::ip::IpAddr;
 
@@ -141,11 +142,10 @@ impl Header {
         };
         header[7] = self.hop_limit;
         header[8..].copy_from_slice(addresses.as_flattened());
-        if self.router_alert {
-            let (options, rest) = extensions.split_at_mut(IPV6_EXTENSION);
-            options[..2].copy_from_slice(&[after_options, 0]);
-            options[2..].copy_from_slice(&IPV6_ROUTER_ALERT);
-            extensions = rest;
+        if self.router_alert
+            && let Some(options) = extensions.split_off_mut(..IPV6_EXTENSION)
+        {
+            gather(&[&[after_options, 0], &IPV6_ROUTER_ALERT], options);
         }
         if let Part::Fragment(piece) = self.part
             && let Some(place) = extensions.first_chunk_mut::<IPV6_EXTENSION>()

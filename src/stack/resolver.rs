@@ -265,21 +265,17 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// lookups are under way, [`Error::NameNotFound`] where there is no server to ask, [`Error::NetworkUnreachable`] where
     /// there is no way to any.
     pub fn resolve(&mut self, name: &str) -> Result<Lookup> {
-        let free = |row: &LookupRow| matches!(row.state, State::Free);
-        let index = self.resolver.rows.iter().position(free);
-        let index = index.ok_or(Error::Exhausted(Limit::Lookups))?;
         let state = match self.resolver.known_without_asking(name) {
             Some(addresses) => State::Done(Ok(addresses)),
             None => self.ask(name)?,
         };
-        let row = &mut self.resolver.rows[index];
+        let mut rows = (0..).zip(self.resolver.rows.iter_mut());
+        let free = rows.find(|(_, row)| matches!(row.state, State::Free));
+        let (index, row) = free.ok_or(Error::Exhausted(Limit::Lookups))?;
         row.state = state;
         let generation = row.generation;
         self.ask_servers();
-        Ok(Lookup {
-            index: index as u16,
-            generation,
-        })
+        Ok(Lookup { index, generation })
     }
 
     fn ask(&mut self, name: &str) -> Result<State> {

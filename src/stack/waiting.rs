@@ -243,7 +243,8 @@ impl<'a> Wakers<'a> {
             Subject::Poll => self.polls.front(),
             #[cfg(feature = "dns")]
             Subject::Lookup(_) => {
-                let is_its = |row: &u16| self.rows[usize::from(*row)].subject == subject;
+                let its = |row: &u16| self.rows.get(usize::from(*row));
+                let is_its = |row: &u16| its(row).is_some_and(|row| row.subject == subject);
                 self.lookups.iter(&self.links).find(is_its)
             }
             Subject::Work(_) => self.work.front(),
@@ -349,7 +350,7 @@ impl<'a> Wakers<'a> {
             self.wake_beside(waker);
             return None;
         };
-        let place = &mut self.rows[usize::from(row)];
+        let place = self.rows.get_mut(usize::from(row))?;
         place.waker = Some(waker.clone());
         place.at = at;
         place.is_kept = is_kept;
@@ -362,7 +363,7 @@ impl<'a> Wakers<'a> {
     }
 
     fn join(&mut self, row: u16, subject: Subject) -> Option<()> {
-        self.rows[usize::from(row)].subject = subject;
+        self.rows.get_mut(usize::from(row))?.subject = subject;
         let mut list = mem::replace(self.list(subject)?, List::new());
         list.push_back(&mut self.links, row);
         *self.list(subject)? = list;
@@ -380,7 +381,7 @@ impl<'a> Wakers<'a> {
         *self.list(subject)? = list;
         if subject == Subject::Time && self.earliest == Some(at) {
             let sleepers = self.sleepers.iter(&self.links);
-            self.earliest = sleepers.map(|row| self.rows[usize::from(row)].at).min();
+            self.earliest = sleepers.filter_map(|row| self.time_of(row)).min();
         }
         Some(())
     }
@@ -389,7 +390,7 @@ impl<'a> Wakers<'a> {
     fn take(&mut self, row: u16) -> Option<Waker> {
         self.leave(row)?;
         self.free.push_back(&mut self.links, row);
-        self.rows[usize::from(row)].waker.take()
+        self.rows.get_mut(usize::from(row))?.waker.take()
     }
 
     /// Wakes who has a row: at once where nobody shares the stack, for then nobody can call it meanwhile.
@@ -477,12 +478,16 @@ impl<'a> Wakers<'a> {
     /// Wakes those whose time has come.
     pub(super) fn expire(&mut self, now: Instant) {
         while self.earliest.is_some_and(|at| at <= now) {
-            let is_due = |row: &u16| Some(self.rows[usize::from(*row)].at) == self.earliest;
+            let is_due = |row: &u16| self.time_of(*row) == self.earliest;
             let due = self.sleepers.iter(&self.links).find(is_due);
             if due.and_then(|row| self.wake_row(row)).is_none() {
                 self.earliest = None;
             }
         }
+    }
+
+    fn time_of(&self, row: u16) -> Option<Instant> {
+        self.rows.get(usize::from(row)).map(|row| row.at)
     }
 
     /// When the first sleeper is to be woken.

@@ -65,6 +65,23 @@ pub(crate) fn the_newcomers_command_starts_a_server_that_has_its_addresses_by_it
     let sockets = board.command("sockets");
     assert!(sockets.contains("tcp   LISTEN"), "{sockets}");
     assert!(sockets.contains("udp   UNCONN"), "{sockets}");
+
+    // What is typed counts until it finds them by itself again.
+    board.command("address 10.0.2.99/24 10.0.2.77");
+    board.command("address fdaa:69::1/64 fe80::77");
+    let routes = board.command("routes");
+    assert!(
+        routes.contains("0.0.0.0/0 by 10.0.2.77: Static\n"),
+        "{routes}"
+    );
+    assert!(routes.contains("::/0 by fe80::77: Static\n"), "{routes}");
+    board.command("dhcp");
+    let routes = board.command("routes");
+    assert!(
+        routes.contains("::/0 by fe80::2: Autoconfigured\n"),
+        "{routes}"
+    );
+    assert!(!routes.contains("Static"), "{routes}");
 }
 
 pub(crate) fn it_fetches_a_page_and_draws_the_ladder_of_it(mut lab: Lab) {

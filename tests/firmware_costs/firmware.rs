@@ -28,16 +28,20 @@ pub(crate) fn can_be_built() -> bool {
 
 /// A library's echo server, for four connections or for five.
 pub(crate) fn echo(library: &str, features: &str) -> Program {
+    program(&format!("echo-{library}"), features)
+}
+
+/// A program by its package's name.
+pub(crate) fn program(package: &str, features: &str) -> Program {
     // The tests ask for the same ones at once: each is built by the first, and left alone from then on.
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let program = built.entry(format!("{library} {features}"));
-    Program::read(program.or_insert_with(|| build(library, features)).clone())
+    let program = built.entry(format!("{package} {features}"));
+    Program::read(program.or_insert_with(|| build(package, features)).clone())
 }
 
-fn build(library: &str, features: &str) -> PathBuf {
+fn build(package: &str, features: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware");
-    let package = format!("echo-{library}");
     // One package at a time: what another one asks of smoltcp would be built in, too.
     let mut cargo = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/cargo-for"));
     cargo.args([
@@ -46,7 +50,7 @@ fn build(library: &str, features: &str) -> PathBuf {
         "--quiet",
         "--release",
         "--package",
-        &package,
+        package,
     ]);
     cargo.args(["--features", features]);
     cargo.arg("--target-dir").arg(&folder);
@@ -56,7 +60,7 @@ fn build(library: &str, features: &str) -> PathBuf {
     let output = cargo.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{package}: {errors}");
-    let built = folder.join(TARGET).join("release").join(&package);
+    let built = folder.join(TARGET).join("release").join(package);
     let kept = folder.join(format!("{package}{features}"));
     // The next one of this name takes its place.
     fs::copy(built, &kept).unwrap();

@@ -1,22 +1,45 @@
 //! Where a program could panic: the calls of `core`'s panicking functions that the linker left in it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
-use crate::bounds::Exception;
+use crate::exceptions::{Exception, TOTAL};
 use crate::program::{Program, Symbol};
 use crate::source::{Place, Source};
 
-impl Exception {
-    pub(crate) fn is_of(&self, place: &Place) -> bool {
-        let file = &place.file;
-        let is_there = self.library == file.library && file.path.starts_with(self.path);
-        is_there
-            && (place.function.split('<').next() == Some(self.at) || place.text().contains(self.at))
+/// A place that calls what panics.
+#[derive(Debug)]
+pub(crate) struct Call {
+    place: Place,
+    /// The function that it calls: one that panics, or one of `core` and its like that may end up in one.
+    callee: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} calls {}", self.place, self.callee)
     }
 }
 
-/// The places whose code calls a function that panics. Those within `core` are their callers'.
-pub(crate) fn places(program: &Program) -> Vec<Place> {
+impl Exception {
+    pub(crate) fn is_of(&self, call: &Call) -> bool {
+        let Call { place, callee } = call;
+        let file = &place.file;
+        let is_there = self.library == file.library && file.path.starts_with(self.path);
+        is_there
+            && (place.function.split('<').next() == Some(self.at)
+                || callee.contains(self.at)
+                || place.text().contains(self.at))
+    }
+}
+
+impl fmt::Display for Exception {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: `{}` `{}`", self.library, self.path, self.at)
+    }
+}
+
+/// The calls of functions that panic. Those within `core` are their callers', but for what panics for no argument.
+pub(crate) fn calls(program: &Program) -> Vec<Call> {
     let source = Source::of(program);
     let functions = program.functions();
     let branches = branches(program);
@@ -26,7 +49,7 @@ pub(crate) fn places(program: &Program) -> Vec<Place> {
         .cloned()
         .collect();
     let mut seen = BTreeSet::new();
-    let mut places = Vec::new();
+    let mut calls = Vec::new();
     let mut next = 0;
     while let Some(function) = panicking.get(next).cloned() {
         next += 1;
@@ -35,18 +58,33 @@ pub(crate) fn places(program: &Program) -> Vec<Place> {
                 continue;
             }
             let holder = functions.iter().find(|other| other.has(*from));
+            let Some(holder) = holder else {
+                continue; // the linker's padding between two functions
+            };
             // What several functions end with, the compiler has put into one, which is of none of them.
-            let is_shared = holder.is_some_and(|holder| holder.name.starts_with("OUTLINED_"));
-            match source.author(*from) {
-                Some(place) if !is_shared => {
-                    places.extend(origins(&source, &branches, *from, place))
+            let is_shared = holder.name.starts_with("OUTLINED_");
+            // Where the debug information knows nothing of the call, it does of the function.
+            let author = source
+                .author(*from)
+                .or_else(|| source.author(holder.address))
+                .filter(|_| !is_shared);
+            match author {
+                Some(place) => {
+                    let places = origins(&source, &branches, *from, place);
+                    calls.extend(places.into_iter().map(|place| Call {
+                        place,
+                        callee: function.name.clone(),
+                    }));
                 }
-                _ => panicking.extend(holder.cloned()),
+                None if TOTAL.iter().any(|name| holder.name.starts_with(name)) => {}
+                None => panicking.push(holder.clone()),
             }
         }
     }
-    places.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
-    places
+    calls.sort_by(|Call { place: one, .. }, Call { place: other, .. }| {
+        (&one.file, one.line).cmp(&(&other.file, other.line))
+    });
+    calls
 }
 
 /// The place of a call. Where it is several lines' it has none of them: then those of the branches to it. (Of

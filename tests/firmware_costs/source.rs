@@ -9,6 +9,9 @@ use crate::program::Program;
 /// Crates whose functions do for others what these could have written themselves: their code is their callers'.
 const BELONGS_TO_CALLER: [&str; 5] = ["core", "heapless", "managed", "byteorder", "siphasher"];
 
+/// Where the firmware's programs are.
+const WORKSPACE: &str = "examples/firmware/";
+
 /// A file: its crate, and its path in there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct File {
@@ -45,12 +48,26 @@ impl File {
             .strip_prefix(folder)
             .unwrap_or(Path::new(path));
         let path = path.to_string_lossy();
-        match path.strip_prefix("examples/firmware/").unwrap_or(&path) {
-            // The workspace's own are known by their path in it.
-            inside if inside.starts_with("board/") => file("board", &inside["board/".len()..]),
-            inside if inside.starts_with("echo/") => file("the program", inside),
-            other => file("glasstack", other),
+        // The workspace's own are known by their path in it.
+        let Some(inside) = path.strip_prefix(WORKSPACE) else {
+            return file("glasstack", &path);
+        };
+        match inside.strip_prefix("board/") {
+            Some(inside) => file("board", inside),
+            // It has some of its source from another example.
+            None => file("the program", &inside.replace("src/../../", "../")),
         }
+    }
+
+    /// What is in it; nothing if it is not of this repository.
+    fn text(&self) -> String {
+        let folder = match &*self.library {
+            "the program" => WORKSPACE,
+            "glasstack" => "",
+            _ => return String::new(),
+        };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        fs::read_to_string(path.join(&self.path)).unwrap_or_default()
     }
 
     pub(crate) fn belongs_to_caller(&self) -> bool {
@@ -68,12 +85,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The line of this crate, and the one before it.
+    /// The line, and the one before it.
     pub(crate) fn text(&self) -> String {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&self.file.path);
-        let (Some(line), Ok(text)) = (self.line, fs::read_to_string(path)) else {
+        let Some(line) = self.line else {
             return String::new();
         };
+        let text = self.file.text();
         let before = (line as usize).saturating_sub(2);
         let lines: Vec<_> = text.lines().skip(before).take(2).collect();
         lines.join("\n")

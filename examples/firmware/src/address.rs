@@ -9,7 +9,7 @@ use core::{
 use glasstack::{
     Error, Result, Stack,
     socket::{Network, configured, timeout},
-    stack::{InterfaceAddress, InterfaceId, InterfaceIdentifier, Origin},
+    stack::{InterfaceId, InterfaceIdentifier, Origin},
     trace::Observer,
 };
 
@@ -20,15 +20,15 @@ pub const FALL_BACK_GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 2, 2));
 /// How long DHCP may take: two rounds without an answer, and the check that nobody else has the address.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An IPv4 address by DHCP or, where no server answers, the fall-back's, in place of one that was given; IPv6 addresses as the
-/// routers of the link say.
+/// An IPv4 address by DHCP or, where no server answers, the fall-back's; IPv6 addresses as the routers of the link say. All in
+/// place of what was given.
 pub async fn find<N: Network>(
     network: &N,
     link: InterfaceId,
     say: impl Fn(fmt::Arguments<'_>),
 ) -> Result<()> {
     network.call(|stack| {
-        take_back(stack, link, true)?;
+        take_back(stack, link, |_| true)?;
         stack.autoconfigure(link, Some(InterfaceIdentifier::Opaque))?;
         stack.start_dhcp(link)
     })?;
@@ -49,7 +49,7 @@ pub async fn find<N: Network>(
     give(network, link, FALL_BACK, Some(FALL_BACK_GATEWAY))
 }
 
-/// This address in place of that family's that were given before, or came by DHCP.
+/// This address and this way out, in place of that family's that were given before, or came by DHCP.
 pub fn give<N: Network>(
     network: &N,
     link: InterfaceId,
@@ -60,7 +60,7 @@ pub fn give<N: Network>(
         if address.is_ipv4() {
             stack.stop_dhcp(link)?;
         }
-        take_back(stack, link, address.is_ipv4())?;
+        take_back(stack, link, |given| given.is_ipv4() == address.is_ipv4())?;
         stack.add_address(link, address, prefix_len)?;
         match gateway {
             Some(gateway) => stack.set_gateway(link, gateway),
@@ -69,18 +69,28 @@ pub fn give<N: Network>(
     })
 }
 
-/// Removes the addresses of a family that were given.
+/// Removes the addresses and the routes that were given, of the families that are meant.
 fn take_back<O: Observer>(
     stack: &mut Stack<'_, O>,
     link: InterfaceId,
-    is_ipv4: bool,
+    is_meant: impl Fn(IpAddr) -> bool,
 ) -> Result<()> {
-    let is_given =
-        |it: &InterfaceAddress| it.origin == Origin::Static && it.address.is_ipv4() == is_ipv4;
+    let is_given = |origin, of| origin == Origin::Static && is_meant(of);
+    // An address takes the routes by gateways of its network along; those by a router's link-local address stay.
     loop {
-        let Some(given) = stack.addresses(link).find(is_given) else {
+        let mut addresses = stack.addresses(link);
+        let Some(given) = addresses.find(|it| is_given(it.origin, it.address)) else {
+            break;
+        };
+        drop(addresses);
+        stack.remove_address(link, given.address)?;
+    }
+    loop {
+        let mut routes = stack.routes(link);
+        let Some(given) = routes.find(|it| is_given(it.origin, it.route.destination)) else {
             return Ok(());
         };
-        stack.remove_address(link, given.address)?;
+        drop(routes);
+        stack.remove_route(link, given.route)?;
     }
 }

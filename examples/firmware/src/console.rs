@@ -5,7 +5,7 @@ use core::{net::IpAddr, time::Duration};
 use glasstack::{
     Error, Result,
     socket::{Network, sleep, timeout},
-    stack::InterfaceId,
+    stack::{InterfaceId, InterfaceRoute},
 };
 
 use crate::{
@@ -21,7 +21,8 @@ use crate::{
 const HELP: &str = "\
 help                     these lines
 address A/N [GATEWAY]    this address, in place of DHCP's
-dhcp                     an address by DHCP again
+dhcp                     addresses by DHCP and from routers again, none that were given
+routes                   the ways to other links
 get http://HOST[:PORT]/PATH
 sockets                  as ss(8) lists them
 counters                 frames, drops, wake-ups
@@ -73,6 +74,16 @@ async fn obey<'t, N: Network<Observer = Glass<'t>> + Clone>(
             address::give(network, link, address, gateway)?;
         }
         ("dhcp", _) => address::find(network, link, say).await?,
+        ("routes", _) => network.call(|stack| {
+            for InterfaceRoute { route, origin, .. } in stack.routes(link) {
+                let (to, length) = (route.destination, route.prefix_len);
+                match route.gateway {
+                    Some(gateway) => say(format_args!("{to}/{length} by {gateway}: {origin:?}")),
+                    None => say(format_args!("{to}/{length} on the link: {origin:?}")),
+                }
+            }
+            Ok(())
+        })?,
         ("get", [Some(url), _]) => {
             let mut out = terminal;
             let get = http::get(network.clone(), url, say, |octets: &[u8]| {

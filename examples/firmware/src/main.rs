@@ -52,8 +52,8 @@ use terminal::Terminal;
 /// Octets of each connection's and each UDP socket's buffers.
 const BUFFER: usize = 2048;
 
-/// The server's connections and the HTTP client's; the UDP server's socket; two descriptors for listeners.
-type Memory = Storage<'static, { CONNECTIONS + 4 }, { CONNECTIONS + 1 }, 1, BUFFER, 1, 4, 0, 0, 1>;
+/// The server's connections and the HTTP client's, the UDP server's socket; and a descriptor for each of them and the listener.
+type Memory = Storage<'static, { CONNECTIONS + 3 }, { CONNECTIONS + 1 }, 1, BUFFER, 1, 4, 0, 0, 1>;
 
 static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
 

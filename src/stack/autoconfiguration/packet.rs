@@ -3,6 +3,7 @@
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::Icmpv6Packet;
 
+use crate::stack::datagram::gather;
 use crate::stack::ip::Ipv6Addr;
 use crate::stack::neighbor::{NEIGHBOR_SOLICITATION, solicited_node};
 
@@ -63,9 +64,6 @@ enum Question {
 }
 
 impl Solicitation {
-    /// The longest of them.
-    pub(in crate::stack) const MAX_LEN: usize = 32;
-
     /// Asks routers to advertise (RFC 4861 §4.1). From the unspecified address no hardware address goes with it.
     pub(super) fn for_routers(source: Ipv6Addr, hardware_address: Option<[u8; 6]>) -> Solicitation {
         Solicitation {
@@ -103,24 +101,21 @@ impl Solicitation {
 
     /// Writes the ICMPv6 packet with its checksum; nothing if the buffer is too short.
     pub(in crate::stack) fn write(&self, buffer: &mut [u8]) {
-        let mut octets = [0; Self::MAX_LEN];
+        let Some(packet) = buffer.get_mut(..self.len()) else {
+            return;
+        };
+        let fixed = |kind| [kind, 0, 0, 0, 0, 0, 0, 0];
         match self.question {
             Question::Router(hardware_address) => {
-                octets[0] = ROUTER_SOLICITATION;
-                octets[8..10].copy_from_slice(&[1, 1]);
-                octets[10..16].copy_from_slice(&hardware_address.unwrap_or_default());
+                // Without an address there is no room for the option.
+                let address = hardware_address.unwrap_or_default();
+                gather(&[&fixed(ROUTER_SOLICITATION), &[1, 1], &address], packet);
             }
             Question::Neighbor(target, nonce) => {
-                octets[0] = NEIGHBOR_SOLICITATION;
-                octets[8..24].copy_from_slice(&target.octets());
-                octets[24..26].copy_from_slice(&[14, 1]);
-                octets[26..].copy_from_slice(&nonce);
+                let fixed = fixed(NEIGHBOR_SOLICITATION);
+                gather(&[&fixed, &target.octets(), &[14, 1], &nonce], packet);
             }
         }
-        let len = self.len();
-        if let (Some(packet), Some(octets)) = (buffer.get_mut(..len), octets.get(..len)) {
-            packet.copy_from_slice(octets);
-            Icmpv6Packet::new_unchecked(packet).fill_checksum(&self.source, &self.destination);
-        }
+        Icmpv6Packet::new_unchecked(packet).fill_checksum(&self.source, &self.destination);
     }
 }

@@ -217,7 +217,7 @@ fn the_links_own_address_is_asked_for_before_it_speaks() {
     };
     assert_eq!(IpAddr::from(question.target().unwrap()), own);
     assert_eq!(question.source, Ipv6Addr::UNSPECIFIED);
-    let mut octets = [0xaa; Solicitation::MAX_LEN];
+    let mut octets = [0xaa; 32];
     question.write(&mut octets);
     assert_eq!(octets[0], 135);
     assert_eq!(octets[8..24], question.target().unwrap().octets());
@@ -556,7 +556,7 @@ fn the_echo_of_ones_own_question_is_no_duplicate() {
     let mut host = Host::new();
     host.run_until(1);
     let (_, question) = host.sent[0];
-    let mut octets = [0; Solicitation::MAX_LEN];
+    let mut octets = [0; 32];
     question.write(&mut octets);
     host.hear(Ipv6Addr::UNSPECIFIED, question.destination, 255, &octets);
     assert_eq!(host.changes.len(), 1);

@@ -84,12 +84,13 @@ impl Lease {
                 && is_host(**router, prefix_len)
                 && network(**router, prefix_len) == network(address, prefix_len)
         };
-        let name_servers = options.name_servers.iter().copied();
+        let mut name_servers = options.name_servers.clone();
+        name_servers.retain(|server| is_unicast(*server));
         Some(Lease {
             address,
             prefix_len,
             router: options.routers.iter().find(is_router).copied(),
-            name_servers: name_servers.filter(|server| is_unicast(*server)).collect(),
+            name_servers,
             mtu: options.mtu.filter(|mtu| *mtu >= LEAST_MTU),
             server: options.server.filter(|server| is_unicast(*server))?,
             since,

@@ -5,6 +5,8 @@ use core::net::Ipv4Addr;
 
 use heapless::Vec;
 
+use crate::stack::datagram::gather;
+
 /// Where a client hears its server.
 pub(crate) const CLIENT_PORT: u16 = 68;
 /// Where a server hears its clients.
@@ -145,7 +147,7 @@ struct Writer<'m>(&'m mut [u8]);
 impl Writer<'_> {
     fn put(&mut self, octets: &[u8]) {
         if let Some((place, rest)) = mem::take(&mut self.0).split_at_mut_checked(octets.len()) {
-            place.copy_from_slice(octets);
+            gather(&[octets], place);
             self.0 = rest;
         }
     }

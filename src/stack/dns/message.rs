@@ -5,6 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::name::{MAX_NAME, Name};
 use super::query::Found;
+use crate::stack::datagram::gather;
 
 const HEADER: usize = 12;
 /// Octets of the longest question.
@@ -88,11 +89,7 @@ impl Question {
         let [id0, id1] = self.id.to_be_bytes();
         let header = [id0, id1, RECURSION_DESIRED, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         let len = HEADER + name.len() + 4;
-        let (head, tail) = buffer.get_mut(..len)?.split_at_mut(HEADER);
-        head.copy_from_slice(&header);
-        let (written, end) = tail.split_at_mut(name.len());
-        written.copy_from_slice(name);
-        end.copy_from_slice(&self.kind());
+        gather(&[&header, name, &self.kind()], buffer.get_mut(..len)?);
         Some(len)
     }
 

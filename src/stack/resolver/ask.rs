@@ -193,7 +193,8 @@ impl<'a, O: Observer> Stack<'a, O> {
         };
         let next_id = self.secret.random_u64() as u16;
         let now = self.now;
-        let questions = self.resolver.rows[row].questions_mut();
+        let lookup = self.resolver.rows.get_mut(row);
+        let questions = lookup.into_iter().flat_map(LookupRow::questions_mut);
         let mut outcome = Outcome::Ignored;
         for question in questions.filter(|question| question.port == flow.local.port) {
             let heard = question.query.hear(now, server, message, next_id);
@@ -210,7 +211,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             return;
         };
         let now = self.now;
-        let questions = self.resolver.rows[row].questions_mut();
+        let lookup = self.resolver.rows.get_mut(row);
+        let questions = lookup.into_iter().flat_map(LookupRow::questions_mut);
         let mut outcome = Outcome::Ignored;
         for question in questions.filter(|question| question.port == flow.local.port) {
             outcome = outcome.max(question.query.unreachable(now, server));

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use smoltcp::time::Instant;
 
-use super::{DNS_PORT, Server};
+use super::{DNS_PORT, LookupRow, Server};
 use crate::stack::dns::{MAX_QUERY, Outcome};
 use crate::stack::fd::Socket;
 use crate::stack::ip::{self, IpAddr};
@@ -60,7 +60,8 @@ impl<'a, O: Observer> Stack<'a, O> {
             }
             return;
         };
-        let server = self.resolver.rows[row].servers().get(server).copied();
+        let servers = self.resolver.rows.get(row).map(LookupRow::servers);
+        let server = servers.and_then(|servers| servers.get(server)).copied();
         let outcome = match self.carry_on(row, family, &mut stream, server) {
             Ok(Arrived::InPart) => {
                 self.resolver.is_streaming = true;

@@ -117,9 +117,11 @@ impl<'a, O: Observer> Stack<'a, O> {
     /// After a call: wakes those who [wait for work](Stack::wait_for_work) and have some before the time that they were told.
     pub fn wake_driver(&mut self) {
         let mut next = self.wakers.work.front();
-        while let Some(index) = next {
-            next = self.wakers.links[usize::from(index)].next();
-            let row = &self.wakers.rows[usize::from(index)];
+        while let Some(index) = next
+            && let Some(link) = self.wakers.links.get(usize::from(index))
+            && let Some(row) = self.wakers.rows.get(usize::from(index))
+        {
+            next = link.next();
             if let Subject::Work(interface) = row.subject
                 && self.next_deadline_on(interface).unwrap_or(NEVER) < row.at
             {
@@ -154,7 +156,10 @@ impl<'a, O: Observer> Stack<'a, O> {
 
     /// Who is to be woken once the stack is let go of.
     pub(crate) fn woken(&mut self) -> Woken {
-        let mut wakers: Vec<Waker, WOKEN> = self.wakers.beside.take().into_iter().collect();
+        let mut wakers = Vec::<Waker, WOKEN>::new();
+        if let Some(beside) = self.wakers.beside.take() {
+            let _ = wakers.push(beside);
+        }
         while !wakers.is_full()
             && let Some(row) = self.wakers.woken.front()
             && let Some(waker) = self.wakers.take(row)

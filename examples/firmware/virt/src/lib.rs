@@ -1,5 +1,5 @@
-//! QEMU's `virt` machine (`-M virt`) with one RISC-V core of 32 bits: virtio's Ethernet controller, a UART 16550, and the
-//! timer and the interrupt controller that most RISC-V chips have.
+//! QEMU's `virt` machine (`-M virt`) with one RISC-V core of 32 bits: virtio's Ethernet controller, and the timer and the
+//! interrupt controller that most RISC-V chips have.
 //!
 //! As on the Cortex-M3, its interrupts wake the processor, and nothing runs in them: `mie` has them enabled, `mstatus.MIE` masks
 //! them, which wait-for-interrupt does not mind ("The RISC-V Instruction Set Manual, Volume II: Privileged Architecture",
@@ -13,7 +13,6 @@ mod clock;
 mod plic;
 #[path = "../../board/src/registers.rs"]
 mod registers;
-mod uart;
 mod virtio;
 
 use riscv::interrupt::Interrupt;
@@ -22,12 +21,10 @@ use smoltcp::time::Instant;
 
 pub use clock::Clock;
 pub use riscv_rt::entry;
-pub use uart::Uart;
 pub use virtio::Ethernet;
 
-/// The machine's interrupt sources (QEMU, include/hw/riscv/virt.h).
+/// The controller's interrupt source, the first of virtio's (QEMU, include/hw/riscv/virt.h).
 const ETHERNET: u32 = 1;
-const UART: u32 = 10;
 
 /// This controller's address: one that nobody was given (locally administered).
 pub const ETHERNET_ADDRESS: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -36,7 +33,6 @@ pub const ETHERNET_ADDRESS: [u8; 6] = [2, 0, 0, 0, 0, 1];
 pub struct Board {
     pub ethernet: Ethernet,
     pub clock: Clock,
-    pub uart: Uart,
 }
 
 impl Board {
@@ -48,7 +44,6 @@ impl Board {
             Board {
                 ethernet: Ethernet::at(0x1000_1000),
                 clock: Clock::at(0x0200_0000),
-                uart: Uart::at(0x1000_0000),
             }
         }
     }
@@ -56,12 +51,9 @@ impl Board {
     /// Turns everything on.
     pub fn start(&mut self) {
         riscv::interrupt::disable();
-        self.uart.start();
         self.ethernet.start();
         self.clock.set_alarm(None);
-        for source in [ETHERNET, UART] {
-            plic::enable(source);
-        }
+        plic::enable(ETHERNET);
         // SAFETY: `mstatus.MIE` is clear and stays so: no handler runs, no critical section is broken.
         unsafe {
             mie::enable(Interrupt::MachineTimer);
