@@ -18,7 +18,7 @@ use crate::{Error, Limit, Result};
 /// Routes of one interface.
 const ROUTES: usize = if cfg!(feature = "std") { 32 } else { 4 };
 
-/// Of these, the ones that routers and servers may fill: whatever they say, there is room for others.
+/// Of these, the ones that routers may fill: whatever they say, there is room for others. A server gives but one.
 #[cfg(feature = "_learned")]
 const LEARNED: usize = ROUTES / 2;
 
@@ -298,8 +298,9 @@ impl RouteTable {
     /// Somebody on the link has said of a route that it exists until then. Routes that others gave stay as they are; those
     /// for which there is no room are not taken.
     pub(super) fn learn(&mut self, route: Route, origin: Origin, valid_until: Option<Instant>) {
-        let is_learned = |row: &&Row| row.route.origin != Origin::Static;
-        let has_room = self.rows.iter().filter(is_learned).count() < LEARNED;
+        // A server's default route has room beside all that routers advertise.
+        let is_of_the_same = |row: &&Row| row.route.origin == origin;
+        let has_room = self.rows.iter().filter(is_of_the_same).count() < LEARNED;
         let known = route
             .canonical(Origin::Static)
             .and_then(|route| self.position(&route));
@@ -471,5 +472,20 @@ mod tests {
         table.learn(Route { metric: 9, ..own }, Origin::Autoconfigured, until);
         table.expire(Instant::from_secs(2));
         assert_eq!(gateway(&table, "fd00:1::1"), Some(ip("fe80::77")));
+    }
+
+    #[test]
+    #[cfg(all(feature = "ipv4", feature = "ipv6", feature = "dhcp"))]
+    fn whatever_routers_advertise_a_server_has_its_route() {
+        let mut table = RouteTable::new();
+        for router in 0..200 {
+            let default = route("::", 0, &std::format!("fe80::{router}"), 0);
+            table.learn(default, Origin::Autoconfigured, None);
+        }
+        let default = route("0.0.0.0", 0, "10.0.0.1", LEARNED_METRIC);
+        table.learn(default, Origin::Dhcp, None);
+        assert_eq!(gateway(&table, "192.0.2.1"), Some(ip("10.0.0.1")));
+        let own = route("fd00:1::", 32, "fe80::77", 0);
+        assert_eq!(table.add(own, Origin::Static, None), Ok(()));
     }
 }
