@@ -7,6 +7,7 @@ use smoltcp::time::Instant;
 
 #[cfg(feature = "ipv6")]
 use super::address::ADDRESSES;
+use super::datagram::gather;
 use super::fd::Socket;
 use super::flow::{UNSPECIFIED, to_smoltcp};
 use super::frame::{ICMPV6, IGMP, Packet};
@@ -295,7 +296,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         let len = outgoing.frame_len();
         link::transmit(room, now, len, pane, &mut self.observer, &mut |frame| {
             outgoing.write(frame, checksums, |payload| {
-                payload.copy_from_slice(octets);
+                gather(&[octets], payload);
                 outgoing.seal(payload);
             });
         });

@@ -7,6 +7,7 @@ use heapless::Vec;
 use smoltcp::time::{Duration, Instant};
 
 use super::Stack;
+use super::datagram::gather;
 use super::frame::{ETHERNET_HEADER, ICMPV6, Packet};
 use super::header::{Header, Part};
 use super::ingress::Incoming;
@@ -502,18 +503,14 @@ pub(super) fn write_neighbor(
     target: [u8; 16],
     hardware: Option<Hardware>,
 ) {
-    let Some((message, option)) = payload.split_at_mut_checked(TARGET_LEN) else {
-        return;
+    let fixed = [kind, 0, 0, 0, flags, 0, 0, 0];
+    let option = match kind {
+        NEIGHBOR_SOLICITATION => SOURCE_LINK_LAYER,
+        _ => TARGET_LINK_LAYER,
     };
-    message[..8].copy_from_slice(&[kind, 0, 0, 0, flags, 0, 0, 0]);
-    message[8..].copy_from_slice(&target);
-    if let (Some(hardware), Some(option)) = (hardware, option.first_chunk_mut::<8>()) {
-        option[0] = match kind {
-            NEIGHBOR_SOLICITATION => SOURCE_LINK_LAYER,
-            _ => TARGET_LINK_LAYER,
-        };
-        option[1] = 1;
-        option[2..].copy_from_slice(&hardware);
+    match hardware {
+        Some(hardware) => gather(&[&fixed[..], &target, &[option, 1], &hardware], payload),
+        None => gather(&[&fixed[..], &target], payload),
     }
 }
 

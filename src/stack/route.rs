@@ -101,6 +101,12 @@ impl Entry {
             && common_prefix_len(self.destination, addr) >= self.prefix_len
     }
 
+    /// Whether another leads to the same network by the same gateway.
+    fn is_as(&self, other: &Entry) -> bool {
+        (self.destination, self.prefix_len, self.gateway)
+            == (other.destination, other.prefix_len, other.gateway)
+    }
+
     fn shown(self) -> Route {
         Route {
             destination: ip::outward(self.destination),
@@ -203,8 +209,8 @@ impl RouteTable {
             valid_until: valid_until.into(),
             failed: Moment::NONE,
         };
-        match self.position(&route) {
-            Some(known) => self.rows[known] = row,
+        match self.known(&route) {
+            Some(known) => *known = row,
             None => self
                 .rows
                 .push(row)
@@ -215,10 +221,11 @@ impl RouteTable {
 
     /// Takes away the route to the network by the gateway, whatever its metric; says whether there was one.
     pub(super) fn remove(&mut self, route: Route) -> bool {
-        let known = route
-            .canonical(Origin::Static)
-            .and_then(|route| self.position(&route));
-        known.map(|known| self.rows.remove(known)).is_some()
+        let before = self.rows.len();
+        if let Some(route) = route.canonical(Origin::Static) {
+            self.rows.retain(|row| !row.route.is_as(&route));
+        }
+        self.rows.len() != before
     }
 
     /// Takes away those that come from somewhere and are of a kind.
@@ -227,12 +234,8 @@ impl RouteTable {
             .retain(|row| row.route.origin != origin || !is_meant(&row.route));
     }
 
-    fn position(&self, route: &Entry) -> Option<usize> {
-        self.rows.iter().position(|row| {
-            let known = row.route;
-            (known.destination, known.prefix_len, known.gateway)
-                == (route.destination, route.prefix_len, route.gateway)
-        })
+    fn known(&mut self, route: &Entry) -> Option<&mut Row> {
+        self.rows.iter_mut().find(|row| row.route.is_as(route))
     }
 
     /// The best way to an address.
@@ -301,10 +304,8 @@ impl RouteTable {
         // A server's default route has room beside all that routers advertise.
         let is_of_the_same = |row: &&Row| row.route.origin == origin;
         let has_room = self.rows.iter().filter(is_of_the_same).count() < LEARNED;
-        let known = route
-            .canonical(Origin::Static)
-            .and_then(|route| self.position(&route));
-        match known.and_then(|known| self.rows.get_mut(known)) {
+        let canonical = route.canonical(Origin::Static);
+        match canonical.and_then(|route| self.known(&route)) {
             Some(row) if row.route.origin == origin => {
                 row.route.metric = route.metric;
                 row.valid_until = valid_until.into();
@@ -323,13 +324,10 @@ impl RouteTable {
 impl RouteTable {
     /// A router has said of a route that it does not exist any more.
     pub(super) fn unlearn(&mut self, route: Route) {
-        let known = route
-            .canonical(Origin::Static)
-            .and_then(|route| self.position(&route));
-        if let Some(known) = known
-            && self.rows[known].route.origin == Origin::Autoconfigured
-        {
-            self.rows.remove(known);
+        if let Some(route) = route.canonical(Origin::Static) {
+            let is_gone =
+                |row: &Row| row.route.origin == Origin::Autoconfigured && row.route.is_as(&route);
+            self.rows.retain(|row| !is_gone(row));
         }
     }
 }

@@ -95,20 +95,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     ),
     of(
         "glasstack",
-        "src/stack/group.rs",
-        "copy_from_slice",
-        [0, 1],
-        "a device lends as many octets as it was asked for, and it was asked for these and their headers",
-    ),
-    of(
-        "glasstack",
-        "src/stack/neighbor.rs",
-        "write_neighbor",
-        [0, 5],
-        "the fixed part has its 24 octets, the option its 8",
-    ),
-    of(
-        "glasstack",
         "src/stack/resolver.rs",
         "collect()",
         [0, 3],
@@ -120,13 +106,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "addresses.extend(",
         [0, 1],
         "they are those that were in it",
-    ),
-    of(
-        "glasstack",
-        "src/stack/route.rs",
-        "known",
-        [0, 4],
-        "`position` has found it",
     ),
     of(
         "glasstack",
