@@ -23,7 +23,7 @@ use glasstack::trace::{
 };
 use glasstack::{Error, Stack};
 use net::segment::{ACK, FIN, RST, SYN, Segment};
-use net::{Frame, Net, SERVER, Side, Verdict};
+use net::{Frame, Net, SERVER, Side, nth};
 
 const CLIENT: Station = Station(1);
 
@@ -31,10 +31,10 @@ const CLIENT: Station = Station(1);
 fn tell<S: Sink + Clone + 'static>(
     net: &mut Net,
     sink: S,
-    mut verdict: impl FnMut(&Frame) -> Verdict + 'static,
+    mut is_lost: impl FnMut(&Frame) -> bool + 'static,
 ) {
     let mut sink = sink;
-    net.filter(move |frame| {
+    net.lose(move |frame| {
         let medium = frame.medium;
         let mut tell = |station, happening| {
             let event = Event {
@@ -52,46 +52,31 @@ fn tell<S: Sink + Clone + 'static>(
             bytes: &frame.octets,
         };
         tell(Station(frame.from.number()), framed(Direction::Out));
-        let verdict = verdict(frame);
-        match verdict {
-            Verdict::Pass => {
-                let to = Station(frame.from.other().number());
-                tell(to, framed(Direction::In));
-            }
-            Verdict::Drop => tell(
-                Station::LINK,
-                Happening::Drop {
-                    reason: DropReason::InjectedLoss,
-                    medium,
-                    bytes: &frame.octets,
-                },
-            ),
+        let is_lost = is_lost(frame);
+        if is_lost {
+            let drop = Happening::Drop {
+                reason: DropReason::InjectedLoss,
+                medium,
+                bytes: &frame.octets,
+            };
+            tell(Station::LINK, drop);
+        } else {
+            let to = Station(frame.from.other().number());
+            tell(to, framed(Direction::In));
         }
-        verdict
+        is_lost
     });
 }
 
-/// Loses the client's nth segment with data.
-fn lose_nth_data(n: usize) -> impl FnMut(&Frame) -> Verdict {
-    let mut count = 0;
-    move |frame| {
-        let has_data = frame
-            .segment()
-            .is_some_and(|segment| !segment.payload.is_empty());
-        if frame.from == Side::Client && has_data {
-            count += 1;
-            if count == n {
-                return Verdict::Drop;
-            }
-        }
-        Verdict::Pass
-    }
+/// The client's nth segment with data.
+fn nth_data(n: usize) -> impl FnMut(&Frame) -> bool {
+    nth(n, |frame| frame.from == Side::Client && frame.has_data())
 }
 
 /// A dialogue in which the client's second segment with data is lost, told to a sink.
 fn dialogue_with_a_loss<S: Sink + Clone + 'static>(sink: S) {
     let mut net = Net::new();
-    tell(&mut net, sink, lose_nth_data(2));
+    tell(&mut net, sink, nth_data(2));
     let (client, server, _) = net.pair(SERVER);
     for text in ["one", "two", "three"] {
         net.client.stack.send(client, text.as_bytes()).unwrap();
@@ -150,7 +135,7 @@ fn the_same_run_gives_the_same_events_and_another_run_others() {
         let capture = Rc::new(RefCell::new(Capture::new()));
         if is_other {
             let mut net = Net::new();
-            tell(&mut net, capture.clone(), |_| Verdict::Pass);
+            tell(&mut net, capture.clone(), |_| false);
             net.pair(SERVER);
         } else {
             dialogue_with_a_loss(capture.clone());

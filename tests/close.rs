@@ -15,7 +15,7 @@ use glasstack::stack::{CLOSE_TIMEOUT, Capacity, Domain, ORPHAN_TIMEOUT, Shutdown
 use glasstack::trace::State;
 use glasstack::{Error, Fd};
 use net::segment::{ACK, FIN, RST, SYN, Segment};
-use net::{Net, PORT, SERVER, SERVER_V6, Side, Verdict, capacity};
+use net::{Net, PORT, SERVER, SERVER_V6, Side, capacity, nth};
 
 fn address() -> SocketAddr {
     SERVER.parse().unwrap()
@@ -369,15 +369,9 @@ fn both_close_at_once() {
 fn a_lost_fin_is_sent_again() {
     let mut net = Net::new();
     let (client, accepted, _) = net.pair(SERVER);
-    let mut lost = false;
-    net.filter(move |frame| {
-        let is_fin = frame.segment().is_some_and(|segment| segment.has(FIN));
-        if is_fin && !std::mem::replace(&mut lost, true) {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
-    });
+    net.lose(nth(1, |frame| {
+        frame.segment().is_some_and(|segment| segment.has(FIN))
+    }));
     net.client.stack.close(client).unwrap();
     net.run();
     assert_eq!(net.server.recv(accepted), Err(Error::WouldBlock));
@@ -395,15 +389,10 @@ fn a_slot_carries_nothing_over_after_a_fast_retransmit() {
     let (client, accepted, listener) = net.pair(SERVER);
     // The first data segment is lost, and so are its repetitions: the socket stays in recovery.
     let first = net.segments(Side::Client)[1].seq;
-    net.filter(move |frame| {
-        let is_first = frame
+    net.lose(move |frame| {
+        frame
             .segment()
-            .is_some_and(|s| s.seq == first && !s.payload.is_empty());
-        if is_first {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
+            .is_some_and(|s| s.seq == first && !s.payload.is_empty())
     });
     // Without a congestion window enough segments follow the lost one for three duplicate ACKs.
     net.client
@@ -453,15 +442,10 @@ fn a_slot_carries_nothing_over_after_data_out_of_order() {
     let mut net = Net::with(Medium::Ethernet, one_slot.clone(), one_slot);
     let (client, accepted, listener) = net.pair(SERVER);
     let first = net.segments(Side::Client)[1].seq;
-    net.filter(move |frame| {
-        let is_first = frame
+    net.lose(move |frame| {
+        frame
             .segment()
-            .is_some_and(|s| s.seq == first && !s.payload.is_empty());
-        if is_first {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
+            .is_some_and(|s| s.seq == first && !s.payload.is_empty())
     });
     net.client.stack.send(client, &[7; 8_000]).unwrap();
     net.run_for(Time::from_millis(100));

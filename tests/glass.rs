@@ -11,7 +11,7 @@ use glasstack::smoltcp::time::{Duration as Time, Instant};
 use glasstack::stack::{Domain, Shutdown, Type};
 use glasstack::trace::RetransmissionCause;
 use net::segment::{ACK, SYN};
-use net::{Frame, Net, SERVER, Side, Verdict};
+use net::{Frame, Net, SERVER, Side, nth};
 
 /// What a host told since `from`, without the frames of other protocols.
 fn told(net: &mut Net, side: Side, from: usize) -> Vec<String> {
@@ -24,24 +24,11 @@ fn count(net: &mut Net, side: Side) -> usize {
     net.host(side).stack.observer().1.len()
 }
 
-fn has_data(frame: &Frame) -> bool {
-    frame
-        .segment()
-        .is_some_and(|segment| !segment.payload.is_empty())
-}
-
 #[test]
 fn a_lost_segment_is_sent_again_after_the_timer() {
     let mut net = Net::new();
     let (client, accepted, _) = net.pair(SERVER);
-    let mut lost = false;
-    net.filter(move |frame| match has_data(frame) && !lost {
-        true => {
-            lost = true;
-            Verdict::Drop
-        }
-        false => Verdict::Pass,
-    });
+    net.lose(nth(1, Frame::has_data));
     let from = count(&mut net, Side::Client);
     net.client.stack.send(client, b"Michael").unwrap();
     net.run_for(Time::from_secs(3));
@@ -67,13 +54,7 @@ fn the_back_off_counts_its_timeouts() {
     let mut net = Net::new();
     let (client, ..) = net.pair(SERVER);
     net.run_for(Time::from_secs(1));
-    net.filter(|frame| {
-        if has_data(frame) {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
-    });
+    net.lose(Frame::has_data);
     let from = count(&mut net, Side::Client);
     net.client.stack.send(client, b"Tracy").unwrap();
     net.run_for(Time::from_secs(20));
@@ -151,15 +132,7 @@ fn the_third_duplicate_acknowledgment_is_the_cause_of_a_fast_retransmission() {
         while net.server.recv(accepted).is_ok_and(|part| !part.is_empty()) {}
         net.run_for(Time::from_secs(1));
     }
-    let mut seen = 0;
-    net.filter(move |frame| {
-        seen += usize::from(has_data(frame));
-        if has_data(frame) && seen == 1 {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
-    });
+    net.lose(nth(1, Frame::has_data));
     let from = count(&mut net, Side::Client);
     net.client.stack.send(client, &[2; 8_000]).unwrap();
     net.run_for(Time::from_millis(500));
@@ -256,13 +229,9 @@ fn every_retransmission_is_explained_by_its_right_cause() {
         let (client, accepted, _) = net.pair(SERVER);
         let loss = [0, 3, 8, 20][seed as usize % 4];
         let mut random = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
-        net.filter(move |_| {
+        net.lose(move |_| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            if (random >> 16) % 100 < loss {
-                Verdict::Drop
-            } else {
-                Verdict::Pass
-            }
+            (random >> 16) % 100 < loss
         });
         let from = count(&mut net, Side::Client);
         let data = vec![seed as u8; 20_000];

@@ -18,7 +18,7 @@ use glasstack::stack::{Capacity, Domain};
 use glasstack::trace::State;
 use glasstack::{Error, Fd, Limit};
 use net::segment::{ACK, RST, SYN, Segment};
-use net::{Net, PORT, SERVER, SERVER_V6, Side, Verdict, capacity};
+use net::{Net, PORT, SERVER, SERVER_V6, Side, capacity, nth};
 
 fn address() -> SocketAddr {
     SERVER.parse().unwrap()
@@ -405,16 +405,9 @@ fn a_repeated_syn_of_a_half_open_connection_is_answered_again_with_the_same_numb
     let mut net = Net::new();
     net.server.listen(Domain::Inet, PORT, 16);
     let client = net.client.connect(SERVER);
-    let mut dropped = 0;
-    net.filter(move |frame| {
-        let is_syn_ack = frame.segment().is_some_and(|s| s.flags == SYN | ACK);
-        dropped += usize::from(is_syn_ack);
-        if is_syn_ack && dropped == 1 {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
-    });
+    net.lose(nth(1, |frame| {
+        frame.segment().is_some_and(|s| s.flags == SYN | ACK)
+    }));
     net.run_for(Time::from_secs(3));
     assert!(is_connected(&mut net, client));
     let numbers: BTreeSet<u32> = net

@@ -353,10 +353,8 @@ fn a_server_whose_host_is_not_there_costs_a_second_in_both_families() {
 #[test]
 fn a_neighbor_that_answers_late_gets_the_question_then() {
     let (mut net, server) = start();
-    net.filter(|frame| match frame.octets[12..14] {
-        [0x08, 0x06] => net::Verdict::Drop,
-        _ => net::Verdict::Pass,
-    });
+    // ARP.
+    net.lose(|frame| frame.octets[12..14] == [0x08, 0x06]);
     let lookup = resolve(&mut net);
     net.run_for(Time::from_millis(400));
     net.pass_all();

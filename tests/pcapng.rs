@@ -22,7 +22,7 @@ use glasstack::trace::{
     Station,
 };
 use need::Need;
-use net::{Net, SERVER, Side, Verdict};
+use net::{Frame, Net, SERVER, Side, nth};
 
 const CLIENT: Station = Station(0);
 const HOST: Station = Station(1);
@@ -121,15 +121,15 @@ struct Dialogue {
 
 impl Dialogue {
     /// `lose` says which frames the wire loses.
-    fn new(mut lose: impl FnMut(&net::Frame) -> bool + 'static) -> Dialogue {
+    fn new(mut lose: impl FnMut(&Frame) -> bool + 'static) -> Dialogue {
         let mut net = Net::new();
         let tape = Rc::new(RefCell::new(Tape::default()));
         net.client.stack.observer().2 = Some(Box::new(At(CLIENT, tape.clone())));
         net.server.stack.observer().2 = Some(Box::new(At(HOST, tape.clone())));
         let mut wire = tape.clone();
-        net.filter(move |frame| {
+        net.lose(move |frame| {
             if !lose(frame) {
-                return Verdict::Pass;
+                return false;
             }
             let event = Event {
                 time: frame.time,
@@ -143,7 +143,7 @@ impl Dialogue {
                 },
             };
             wire.event(Station::LINK, &event);
-            Verdict::Drop
+            true
         });
         Dialogue { net, tape }
     }
@@ -173,19 +173,9 @@ fn octets(dialogue: &Dialogue, point: Point) -> Vec<u8> {
     sink.get_ref().clone()
 }
 
-fn has_data(frame: &net::Frame) -> bool {
-    let segment = frame.segment();
-    segment.is_some_and(|segment| !segment.payload.is_empty())
-}
-
 /// connect, a send whose segment is lost once, an answer in one segment for two calls, and the close.
 fn dialogue() -> Dialogue {
-    let mut has_lost = false;
-    let mut dialogue = Dialogue::new(move |frame| {
-        let lose = has_data(frame) && !has_lost;
-        has_lost |= lose;
-        lose
-    });
+    let mut dialogue = Dialogue::new(nth(1, Frame::has_data));
     let net = &mut dialogue.net;
     let listener = net.server.listen(Domain::Inet, net::PORT, 4);
     let client = net.client.connect(SERVER);
@@ -389,11 +379,7 @@ fn a_frame_that_no_station_has_sent_so_is_written_where_it_arrives() {
 
 #[test]
 fn what_a_link_loses_of_a_burst_is_marked_and_not_repeated() {
-    let mut count = 0;
-    let mut dialogue = Dialogue::new(move |frame| {
-        count += usize::from(has_data(frame));
-        has_data(frame) && count == 2
-    });
+    let mut dialogue = Dialogue::new(nth(2, Frame::has_data));
     let net = &mut dialogue.net;
     let (client, server, _) = net.pair(SERVER);
     net.client.stack.send(client, &[7; 8_000]).unwrap();
@@ -419,7 +405,7 @@ fn a_call_is_named_with_all_its_segments_and_no_others() {
     assert_eq!(net.client.recv(client), nothing);
     assert_eq!(net.client.stack.send(client, &[]), Ok(0));
     net.run_for(Time::from_secs(1));
-    let segments = net.frames.iter().filter(|frame| has_data(frame)).count();
+    let segments = net.frames.iter().filter(|frame| frame.has_data()).count();
     assert!(segments > 2);
 
     let file = octets(&dialogue, Point::Once);

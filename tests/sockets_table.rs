@@ -17,7 +17,7 @@ use glasstack::stack::option::{HopLimit, NoDelay, UserTimeout, V6Only};
 use glasstack::stack::{Capacity, Domain, Shutdown, Type};
 use glasstack::{Error, Stack};
 use need::Need;
-use net::{Host, Net, PORT, SERVER, Verdict, wildcard};
+use net::{Host, Net, PORT, SERVER, wildcard};
 
 /// A host's screen, on which the client's ephemeral port is always 40000.
 fn screen(host: &Host) -> String {
@@ -207,13 +207,7 @@ fn keep_alive_counts_the_probes_that_nobody_answers() {
         line(&net)
     );
     // Its neighbor is there, its connection is not.
-    net.filter(|frame| {
-        if frame.segment().is_some() {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
-    });
+    net.lose_segments();
     net.run_for(Time::from_secs(7_200));
     assert!(
         line(&net).ends_with(" fd=0 timer:(keepalive,59min,2)"),

@@ -15,7 +15,7 @@ use glasstack::stack::{Domain, Type};
 use glasstack::trace::State;
 use glasstack::{Error, Fd};
 use net::segment::{ACK, FIN, RST, SYN, Segment};
-use net::{Net, PORT, SERVER, SERVER_V6, Side, Verdict, capacity};
+use net::{Frame, Net, PORT, SERVER, SERVER_V6, Side, capacity, nth};
 
 fn address() -> SocketAddr {
     SERVER.parse().unwrap()
@@ -61,7 +61,7 @@ fn every_octet_arrives_once_and_in_order_through_loss() {
         CongestionControl::Reno,
         CongestionControl::Cubic,
     ] {
-        for nth in [3, 7, 20] {
+        for period in [3, 7, 20] {
             let mut net = Net::new();
             let (client, accepted, _) = net.pair(SERVER);
             net.client
@@ -69,18 +69,14 @@ fn every_octet_arrives_once_and_in_order_through_loss() {
                 .setsockopt(client, Congestion, congestion)
                 .unwrap();
             // A spread that never falls into step with a round of repetitions.
-            let mut random: u32 = nth;
-            net.filter(move |_| {
+            let mut random: u32 = period;
+            net.lose(move |_| {
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                if (random >> 16).is_multiple_of(nth) {
-                    Verdict::Drop
-                } else {
-                    Verdict::Pass
-                }
+                (random >> 16).is_multiple_of(period)
             });
             let data = octets(100_000);
             let (received, _) = transfer(&mut net, client, accepted, &data);
-            assert!(received == data, "{congestion:?}, one in {nth} lost");
+            assert!(received == data, "{congestion:?}, one in {period} lost");
         }
     }
 }
@@ -137,18 +133,7 @@ fn one_lost_segment_is_repeated_fast_and_the_data_waits_for_it() {
         .stack
         .setsockopt(client, Congestion, CongestionControl::None)
         .unwrap();
-    let first = net.segments(Side::Client)[1].seq;
-    let mut lost = false;
-    net.filter(move |frame| {
-        let is_first = frame
-            .segment()
-            .is_some_and(|s| s.seq == first && !s.payload.is_empty());
-        if is_first && !std::mem::replace(&mut lost, true) {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
-    });
+    net.lose(nth(1, Frame::has_data));
     let data = octets(8_000);
     net.client.stack.send(client, &data).unwrap();
     // Well before the first retransmission time-out of a second.
@@ -238,15 +223,11 @@ fn a_handshake_ack_that_is_lost_is_made_good_by_the_first_data() {
     let mut net = Net::new();
     let listener = net.server.listen(Domain::Inet, PORT, 1);
     let client = net.client.connect(SERVER);
-    net.filter(|frame| {
+    net.lose(|frame| {
         let is_bare = frame
             .segment()
             .is_some_and(|s| s.flags == ACK && s.payload.is_empty());
-        if is_bare && frame.from == Side::Client {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
+        is_bare && frame.from == Side::Client
     });
     net.run();
     assert_eq!(net.client.stack.connect(client, address()), Ok(()));

@@ -15,7 +15,7 @@ use glasstack::stack::{
 };
 use glasstack::{Error, Fd};
 use net::segment::{ACK, RST, SYN, Segment};
-use net::{Frame, Net, PORT, SERVER, Side, Verdict};
+use net::{Frame, Net, PORT, SERVER, Side};
 
 const MICROSECOND: Time = Time::from_micros(1);
 
@@ -45,13 +45,7 @@ fn silent_server(net: &mut Net) -> Fd {
     net.server.stack.close(listener).unwrap();
     net.run_for(Time::from_secs(20));
     net.frames.clear();
-    net.filter(|frame| {
-        if frame.segment().is_some() {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
-    });
+    net.lose_segments();
     net.client.stack.socket(Domain::Inet, Type::Stream).unwrap()
 }
 
@@ -262,13 +256,7 @@ fn nine_unanswered_keep_alive_probes_time_the_connection_out() {
     // One round in which the peer answers, then silence.
     net.run_for(Time::from_secs(15));
     let heard = net.frames.last().unwrap().time;
-    net.filter(|frame| {
-        if frame.segment().is_some() {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
-    });
+    net.lose_segments();
     let before = sent(&net);
     let end = heard + Time::from_secs(10 * (u64::from(KEEP_ALIVE_PROBES) + 1));
     net.run_until(end - MICROSECOND);
@@ -367,13 +355,7 @@ fn a_zero_window_is_probed_until_it_opens() {
     let probes = net.segments(Side::Client).len() - before;
     assert!((3..=20).contains(&probes), "{probes} probes in 100 s");
     assert!(!net.client.stack.readiness(client).unwrap().closed);
-    net.filter(|frame| {
-        if frame.from == Side::Server {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
-    });
+    net.lose(|frame| frame.from == Side::Server);
     let mut received = net.server.recv(accepted).unwrap().len();
     net.run();
     net.pass_all();

@@ -16,7 +16,7 @@ use glasstack::stack::option::UserTimeout;
 use glasstack::stack::{Domain, Interest, Shutdown, Type, Waiting};
 use glasstack::{Error, Fd};
 use net::segment::{ACK, RST};
-use net::{Host, Net, PORT, SERVER, Side, Verdict};
+use net::{Host, Net, PORT, SERVER, Side};
 
 /// Counts how often it is woken.
 #[derive(Default)]
@@ -200,10 +200,7 @@ fn a_half_open_connection_does_not_wake_the_listener() {
     let bell = wait(&mut net.server, listener, Interest::Readable);
     net.client.connect(SERVER);
     // The client's ACK is lost.
-    net.filter(|frame| {
-        let is_ack = frame.segment().is_some_and(|segment| segment.flags == ACK);
-        if is_ack { Verdict::Drop } else { Verdict::Pass }
-    });
+    net.lose(|frame| frame.segment().is_some_and(|segment| segment.flags == ACK));
     net.run();
     assert_eq!(bell.rings(), 0);
 }
@@ -212,13 +209,7 @@ fn a_half_open_connection_does_not_wake_the_listener() {
 fn the_end_of_connect_wakes_the_writer_however_it_ends() {
     let refused: fn(&mut Net) = |net| net.run();
     let timed_out: fn(&mut Net) = |net| {
-        net.filter(|frame| {
-            if frame.segment().is_some() {
-                Verdict::Drop
-            } else {
-                Verdict::Pass
-            }
-        });
+        net.lose_segments();
         net.run_for(Time::from_secs(5));
     };
     let unreachable: fn(&mut Net) = |net| {

@@ -1,7 +1,7 @@
 //! Two hosts on a wire under virtual time: 10.0.0.1 and fd00::1 the client, 10.0.0.2 and fd00::2 the server.
 //!
-//! Nothing here asks a clock. A frame takes no time to cross; each one is kept in [`Net::frames`] and passes through
-//! [`Net::gate`], which may drop it.
+//! Nothing here asks a clock. A frame takes no time to cross; each one is kept in [`Net::frames`], whether it arrives or is
+//! one of those that a test has the wire lose.
 // Each test uses a part; a world that cannot be built fails its test.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
@@ -35,13 +35,6 @@ pub enum Side {
     Server,
 }
 
-/// What becomes of a frame on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    Pass,
-    Drop,
-}
-
 /// A frame that was sent, whether it arrived or not.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -49,7 +42,6 @@ pub struct Frame {
     pub from: Side,
     pub medium: Medium,
     pub octets: Vec<u8>,
-    /// The gate did not let it pass.
     pub is_lost: bool,
 }
 
@@ -57,6 +49,22 @@ impl Frame {
     /// The TCP segment in it.
     pub fn segment(&self) -> Option<Segment> {
         Segment::parse(self.medium, &self.octets)
+    }
+
+    /// It is a TCP segment that carries octets of the stream.
+    pub fn has_data(&self) -> bool {
+        self.segment()
+            .is_some_and(|segment| !segment.payload.is_empty())
+    }
+}
+
+/// Of the frames that `which` is true of, the nth alone, counted from one.
+pub fn nth(n: usize, which: impl Fn(&Frame) -> bool) -> impl FnMut(&Frame) -> bool {
+    let mut count = 0;
+    move |frame| {
+        let is_counted = which(frame);
+        count += usize::from(is_counted);
+        is_counted && count == n
     }
 }
 
@@ -334,8 +342,6 @@ pub fn wildcard(domain: Domain, port: u16) -> SocketAddr {
     }
 }
 
-type Gate = Box<dyn FnMut(&Frame) -> Verdict>;
-
 /// The two hosts and the wire.
 pub struct Net {
     pub client: Host,
@@ -343,8 +349,8 @@ pub struct Net {
     pub now: Instant,
     /// Every frame that was sent.
     pub frames: Vec<Frame>,
-    /// Decides what arrives.
-    pub gate: Gate,
+    /// Which frames the wire loses.
+    loss: Box<dyn FnMut(&Frame) -> bool>,
     medium: Medium,
 }
 
@@ -361,7 +367,7 @@ impl Net {
             server: Host::new(Side::Server, medium, server, now),
             now,
             frames: Vec::new(),
-            gate: Box::new(|_| Verdict::Pass),
+            loss: Box::new(|_| false),
             medium,
         }
     }
@@ -373,18 +379,23 @@ impl Net {
         }
     }
 
-    /// From now on `gate` decides which frames arrive.
-    pub fn filter(&mut self, gate: impl FnMut(&Frame) -> Verdict + 'static) {
-        self.gate = Box::new(gate);
+    /// From now on the wire loses the frames of which `is_lost` is true, and no others.
+    pub fn lose(&mut self, is_lost: impl FnMut(&Frame) -> bool + 'static) {
+        self.loss = Box::new(is_lost);
+    }
+
+    /// From now on no segment arrives, although the neighbors are known.
+    pub fn lose_segments(&mut self) {
+        self.lose(|frame| frame.segment().is_some());
     }
 
     pub fn pass_all(&mut self) {
-        self.filter(|_| Verdict::Pass);
+        self.lose(|_| false);
     }
 
     /// From now on nothing arrives.
     pub fn cut(&mut self) {
-        self.filter(|_| Verdict::Drop);
+        self.lose(|_| true);
     }
 
     /// Moves what a host has sent to the other; says whether there was something.
@@ -399,7 +410,7 @@ impl Net {
                 octets,
                 is_lost: false,
             };
-            frame.is_lost = (self.gate)(&frame) != Verdict::Pass;
+            frame.is_lost = (self.loss)(&frame);
             if !frame.is_lost {
                 self.host(from.other())
                     .card

@@ -5,7 +5,7 @@ use glasstack::smoltcp::time::Duration as Time;
 use glasstack::stack::{Domain, Events, Shutdown, Type};
 use glasstack::{Error, Fd};
 
-use super::net::{Net, PORT, Side, Verdict, capacity};
+use super::net::{Net, PORT, Side, capacity};
 use super::watcher::Watcher;
 
 const ROUNDS: usize = 1_000;
@@ -93,10 +93,7 @@ fn woken_when_and_only_when_there_is_something() {
             listener,
         };
         let mut lost = Luck(seed);
-        net.filter(move |_| match lost.below(50) {
-            0 => Verdict::Drop,
-            _ => Verdict::Pass,
-        });
+        net.lose(move |_| lost.below(50) == 0);
         for round in 0..ROUNDS {
             let side = luck.choose(&[Side::Client, Side::Server]).unwrap();
             let mut rows = Vec::new();

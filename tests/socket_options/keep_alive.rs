@@ -8,7 +8,7 @@ use glasstack::stack::option::{
     KeepAlive, KeepAliveCount, KeepAliveIdle, KeepAliveInterval, TcpInfo, UserTimeout,
 };
 
-use crate::net::{Net, SERVER, SERVER_V6, Side, Verdict};
+use crate::net::{Net, SERVER, SERVER_V6, Side};
 
 /// A connection whose client is to probe after 60 s, each 10 s, three times; and the client's end.
 fn scene(server: &str) -> (Net, glasstack::Fd) {
@@ -23,14 +23,6 @@ fn scene(server: &str) -> (Net, glasstack::Fd) {
     net.run();
     net.frames.clear();
     (net, client)
-}
-
-/// Segments are lost, the neighbor is there.
-fn silence(net: &mut Net) {
-    net.filter(|frame| match frame.segment() {
-        Some(_) => Verdict::Drop,
-        None => Verdict::Pass,
-    });
 }
 
 /// When the client sent something, in seconds.
@@ -73,7 +65,7 @@ fn a_peer_that_answers_is_probed_at_the_idle_time_alone() {
 fn a_silent_one_is_probed_at_the_interval_and_then_given_up() {
     let (mut net, client) = scene(SERVER);
     let start = net.now;
-    silence(&mut net);
+    net.lose_segments();
     net.run_until(start + Time::from_secs(90) - Time::from_micros(1));
     assert_eq!(probes(&net, start), [60, 70, 80]);
     let info = net.client.stack.getsockopt(client, TcpInfo).unwrap();
@@ -87,7 +79,7 @@ fn a_silent_one_is_probed_at_the_interval_and_then_given_up() {
 fn an_answer_begins_the_idle_time_anew() {
     let (mut net, client) = scene(SERVER);
     let start = net.now;
-    silence(&mut net);
+    net.lose_segments();
     net.run_for(Time::from_secs(75));
     net.pass_all();
     net.run_for(Time::from_secs(100));
@@ -103,7 +95,7 @@ fn turned_on_late_it_probes_at_once_and_gives_the_peer_its_time() {
     let (client, ..) = net.pair(SERVER);
     net.run_for(Time::from_secs(100_000));
     net.frames.clear();
-    silence(&mut net);
+    net.lose_segments();
     let start = net.now;
     net.client
         .stack
@@ -120,7 +112,7 @@ fn turned_on_late_it_probes_at_once_and_gives_the_peer_its_time() {
 #[test]
 fn turned_off_while_it_probes_it_is_silent() {
     let (mut net, client) = scene(SERVER);
-    silence(&mut net);
+    net.lose_segments();
     net.run_for(Time::from_secs(75));
     net.client
         .stack
@@ -144,7 +136,7 @@ fn a_user_timeout_counts_in_place_of_the_probes() {
             .setsockopt(client, UserTimeout, timeout)
             .unwrap();
         let start = net.now;
-        silence(&mut net);
+        net.lose_segments();
         net.run_until(start + Time::from_secs(end) - Time::from_micros(1));
         assert!(!net.client.stack.readiness(client).unwrap().closed);
         net.run_until(start + Time::from_secs(end));
