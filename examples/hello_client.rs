@@ -6,16 +6,11 @@
 
 use std::{
     io::{self, Read, Write},
-    net::IpAddr,
     process::ExitCode,
 };
 
 use clap::Parser;
-use glasstack::{
-    host::lab::{LINUX_V4, LINUX_V6},
-    socket::blocking::TcpStream,
-    stack::Capacity,
-};
+use glasstack::{socket::blocking::TcpStream, stack::Capacity};
 
 mod place;
 
@@ -30,15 +25,8 @@ mod place;
 struct Options {
     #[command(flatten)]
     place: place::Place,
-    /// The server's address [default: 192.168.69.100, with --ipv6 fdaa:69::100]
-    #[arg(long, conflicts_with = "ipv6")]
-    address: Option<IpAddr>,
-    /// The server's port
-    #[arg(long, default_value_t = 9999)]
-    port: u16,
-    /// Talk to Linux over IPv6
-    #[arg(long)]
-    ipv6: bool,
+    #[command(flatten)]
+    server: place::Server,
 }
 
 fn main() -> ExitCode {
@@ -46,12 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> place::Result<ExitCode> {
-    let linux: IpAddr = if options.ipv6 {
-        LINUX_V6.into()
-    } else {
-        LINUX_V4.into()
-    };
-    let server = (options.address.unwrap_or(linux), options.port);
+    let server = options.server.address();
     let running = options
         .place
         .enter(place::Side::Left, Capacity::default(), None)?;

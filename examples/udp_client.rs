@@ -12,11 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use glasstack::{
-    host::lab::{LINUX_V4, LINUX_V6},
-    socket::blocking::UdpSocket,
-    stack::Capacity,
-};
+use glasstack::{socket::blocking::UdpSocket, stack::Capacity};
 
 mod place;
 
@@ -31,15 +27,8 @@ mod place;
 struct Options {
     #[command(flatten)]
     place: place::Place,
-    /// The server's address [default: 192.168.69.100, with --ipv6 fdaa:69::100]
-    #[arg(long, conflicts_with = "ipv6")]
-    address: Option<IpAddr>,
-    /// The server's port
-    #[arg(long, default_value_t = 9999)]
-    port: u16,
-    /// Talk to Linux over IPv6
-    #[arg(long)]
-    ipv6: bool,
+    #[command(flatten)]
+    server: place::Server,
 }
 
 fn main() -> ExitCode {
@@ -47,12 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> place::Result<ExitCode> {
-    let linux: IpAddr = if options.ipv6 {
-        LINUX_V6.into()
-    } else {
-        LINUX_V4.into()
-    };
-    let server = SocketAddr::new(options.address.unwrap_or(linux), options.port);
+    let server = options.server.address();
     let running = options
         .place
         .enter(place::Side::Left, Capacity::default(), None)?;

@@ -77,6 +77,30 @@ pub(crate) struct Place {
     pub(crate) command: Vec<String>,
 }
 
+/// The options that say which server a client talks to.
+#[derive(Args)]
+pub(crate) struct Server {
+    /// The server's address [default: 192.168.69.100, with --ipv6 fdaa:69::100]
+    #[arg(long, conflicts_with = "ipv6")]
+    address: Option<IpAddr>,
+    /// The server's port
+    #[arg(long, default_value_t = 9999)]
+    port: u16,
+    /// Talk to Linux over IPv6
+    #[arg(long)]
+    ipv6: bool,
+}
+
+impl Server {
+    pub(crate) fn address(&self) -> SocketAddr {
+        let linux: IpAddr = match self.ipv6 {
+            true => LINUX_V6.into(),
+            false => LINUX_V4.into(),
+        };
+        SocketAddr::new(self.address.unwrap_or(linux), self.port)
+    }
+}
+
 /// A program in its place: the host to open sockets on, and the peer to talk to.
 pub(crate) struct Running {
     /// Our own TCP/IP stack, running.
