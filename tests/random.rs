@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // it is a test
 
+mod cases;
 mod pair;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,7 +19,6 @@ use glasstack::stack::option::{
 use glasstack::stack::{Capacity, Domain, Fd, Interest, Lookup, Shutdown, Storage, Type, Usage};
 use glasstack::{Error, Stack};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use pair::frames::{self, ETHERNET};
 use pair::{Bell, Host, Pair, Sender, address, at, small};
@@ -598,15 +598,8 @@ fn tiny() -> Capacity {
 
 #[test]
 fn nothing_panics_and_nothing_leaks() {
-    let config = Config {
-        cases: CASES,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(config, rng);
     let case = (any::<bool>(), prop::collection::vec(any_step(), 1..STEPS));
-    let outcome = runner.run(&case, |(borrowed, steps)| {
+    cases::test(CASES, &case, |(borrowed, steps)| {
         if borrowed {
             let storage = Storage::<6, 3, 2, 256, 2, 2, 600, 2048, 1>::new;
             let (mut client, mut server) = (storage(), storage());
@@ -619,9 +612,5 @@ fn nothing_panics_and_nothing_leaks() {
             let stack = |key| Stack::with_capacity(tiny(), [key; 16], ());
             live(stack(1), stack(2), &steps);
         }
-        Ok(())
     });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
 }

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // it is a test
 
+mod cases;
 mod pair;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,7 +21,6 @@ use glasstack::stack::{
 };
 use glasstack::{Error, Stack};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use pair::frames::{self, ETHERNET};
 use pair::{Host, Pair, Sender, address, at, small};
@@ -871,15 +871,8 @@ fn tiny() -> Capacity {
 
 #[test]
 fn a_host_lives_through_anything() {
-    let config = Config {
-        cases: CASES,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(config, rng);
     let case = (any::<bool>(), prop::collection::vec(any_step(), 1..STEPS));
-    let outcome = runner.run(&case, |(borrowed, steps)| {
+    cases::test(CASES, &case, |(borrowed, steps)| {
         if borrowed {
             let storage = Storage::<8, 3, 4, 2048, 2, 2, 1500, 2048, 1>::new;
             let (mut client, mut server) = (storage(), storage());
@@ -892,11 +885,7 @@ fn a_host_lives_through_anything() {
             let stack = |key| Stack::with_capacity(tiny(), [key; 16], ());
             live(stack(1), stack(2), &steps);
         }
-        Ok(())
     });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
 }
 
 /// What the cases above found first.
