@@ -455,20 +455,12 @@ fn live<'a>(client: Stack<'a>, server: Stack<'a>, steps: &[Step]) {
                 socket,
                 call,
             } => {
-                let host = if *server {
-                    &mut pair.server
-                } else {
-                    &mut pair.client
-                };
+                let host = pair.host(*server);
                 applications[usize::from(*server)].call(&mut host.stack, *socket, call);
             }
             Step::Frame { to_server, forgery } => {
                 let frames = forge(&pair, forgery);
-                let host = if *to_server {
-                    &mut pair.server
-                } else {
-                    &mut pair.client
-                };
+                let host = pair.host(*to_server);
                 host.port.incoming.extend(frames);
                 pair.exchange();
             }
@@ -566,17 +558,7 @@ fn serves(pair: &mut Pair<'_>, domain: Domain) {
     pair.server.stack.close(listener).unwrap();
     // TIME-WAIT is over.
     pair.pass(time::Duration::from_secs(120));
-    let datagram = pair.client.stack.socket(domain, Type::Datagram).unwrap();
-    let service = pair.server.stack.socket(domain, Type::Datagram).unwrap();
-    pair.server.stack.bind(service, at(domain, 2, 80)).unwrap();
-    pair.client
-        .stack
-        .sendto(datagram, b"hello", at(domain, 2, 80))
-        .unwrap();
-    pair.pass(time::Duration::from_secs(3));
-    assert_eq!(pair.server.stack.recv(service, &mut [0; 8]), Ok(5));
-    pair.client.stack.close(datagram).unwrap();
-    pair.server.stack.close(service).unwrap();
+    pair.deliver(domain, 80);
 }
 
 fn tiny() -> Capacity {

@@ -649,19 +649,11 @@ fn live<'a>(client: Stack<'a>, server: Stack<'a>, steps: &[Step]) {
                 socket,
                 call: it,
             } => {
-                let host = if *server {
-                    &mut pair.server
-                } else {
-                    &mut pair.client
-                };
+                let host = pair.host(*server);
                 call(host, &mut sockets[usize::from(*server)], *socket, it);
             }
             Step::Set { server, setting } => {
-                let host = if *server {
-                    &mut pair.server
-                } else {
-                    &mut pair.client
-                };
+                let host = pair.host(*server);
                 set(host, setting);
             }
             Step::Forge {
@@ -684,11 +676,7 @@ fn live<'a>(client: Stack<'a>, server: Stack<'a>, steps: &[Step]) {
                         frame[position] ^= bits;
                     }
                     frames::fix_checksums(&mut frame);
-                    let host = if *to_server {
-                        &mut pair.server
-                    } else {
-                        &mut pair.client
-                    };
+                    let host = pair.host(*to_server);
                     host.port.incoming.push_back(frame);
                 }
                 exchange(&mut pair);
@@ -739,11 +727,7 @@ fn live<'a>(client: Stack<'a>, server: Stack<'a>, steps: &[Step]) {
 }
 
 fn get_lease(pair: &mut Pair<'_>, by_server: bool, [_, b, c, d]: [u8; 4]) {
-    let host = if by_server {
-        &mut pair.server
-    } else {
-        &mut pair.client
-    };
+    let host = pair.host(by_server);
     let _ = host.stack.start_dhcp(host.interface);
     for kind in [0, 1] {
         for _ in 0..11 * (1 - kind) + 1 {
@@ -751,11 +735,7 @@ fn get_lease(pair: &mut Pair<'_>, by_server: bool, [_, b, c, d]: [u8; 4]) {
             exchange(pair);
         }
         if let Some(frame) = lease(pair, by_server, [kind, b, c, d]) {
-            let host = if by_server {
-                &mut pair.server
-            } else {
-                &mut pair.client
-            };
+            let host = pair.host(by_server);
             host.port.incoming.push_back(frame);
             exchange(pair);
         }
@@ -841,18 +821,7 @@ fn serves(pair: &mut Pair<'_>, domain: Domain) {
     }
     pair.server.stack.close(listener).unwrap();
     pair.pass(time::Duration::from_secs(120));
-    let datagram = pair.client.stack.socket(domain, Type::Datagram).unwrap();
-    let service = pair.server.stack.socket(domain, Type::Datagram).unwrap();
-    pair.server.stack.bind(service, at(domain, 2, 80)).unwrap();
-    let sent = pair
-        .client
-        .stack
-        .sendto(datagram, b"hello", at(domain, 2, 80));
-    assert_eq!(sent, Ok(5));
-    pair.pass(time::Duration::from_secs(3));
-    assert_eq!(pair.server.stack.recv(service, &mut [0; 8]), Ok(5));
-    pair.client.stack.close(datagram).unwrap();
-    pair.server.stack.close(service).unwrap();
+    pair.deliver(domain, 80);
 }
 
 fn tiny() -> Capacity {

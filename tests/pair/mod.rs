@@ -165,6 +165,13 @@ impl<'a> Pair<'a> {
         }
     }
 
+    pub(crate) fn host(&mut self, is_server: bool) -> &mut Host<'a> {
+        match is_server {
+            true => &mut self.server,
+            false => &mut self.client,
+        }
+    }
+
     fn carry(&mut self) -> bool {
         let mut moved = false;
         for sender in [Sender::Client, Sender::Server] {
@@ -245,6 +252,20 @@ impl<'a> Pair<'a> {
         let count = self.client.stack.recv(client, &mut buffer)?;
         assert_eq!(&buffer[..count], text, "what came back");
         Ok(())
+    }
+
+    /// A datagram from a new socket of the client's arrives at a new one of the server's.
+    pub(crate) fn deliver(&mut self, domain: Domain, port: u16) {
+        let to = at(domain, 2, port);
+        let sender = self.client.stack.socket(domain, Type::Datagram).unwrap();
+        let receiver = self.server.stack.socket(domain, Type::Datagram).unwrap();
+        self.server.stack.bind(receiver, to).unwrap();
+        let sent = self.client.stack.sendto(sender, b"hello", to);
+        assert_eq!(sent, Ok(5));
+        self.pass(Duration::from_secs(3));
+        assert_eq!(self.server.stack.recv(receiver, &mut [0; 8]), Ok(5));
+        self.client.stack.close(sender).unwrap();
+        self.server.stack.close(receiver).unwrap();
     }
 }
 
