@@ -27,10 +27,25 @@ fn without(closer: Closer, kind: &str, from: &str, n: usize) -> Option<Run> {
     Some(Run { repeats, times })
 }
 
-/// The kinds of segments, how many there are of each, and how many of them come again by fast retransmit: those behind
-/// which three more are under way.
-fn each_comes_again(closer: Closer, counts: [(&str, &str, usize, usize); 8]) {
-    for (kind, from, count, count_fast) in counts {
+/// The kinds of segments; how many there are of each where the client closes first, and where the server does; and how many of
+/// them come again by fast retransmit: those behind which three more are under way.
+const SEGMENTS: [(&str, &str, [usize; 2], usize); 8] = [
+    ("SYN", "client", [1, 1], 0),
+    ("SYN-ACK", "server", [1, 1], 0),
+    ("data", "client", [5, 6], 0),
+    ("data", "server", [46, 45], 31),
+    ("ACK", "client", [24, 23], 0),
+    ("ACK", "server", [5, 5], 0),
+    ("FIN", "client", [1, 1], 0),
+    ("FIN", "server", [1, 1], 0),
+];
+
+fn each_comes_again(closer: Closer) {
+    for (kind, from, [by_client, by_server], count_fast) in SEGMENTS {
+        let count = match closer {
+            Closer::Client => by_client,
+            Closer::Server => by_server,
+        };
         let (mut of_its_kind, mut fast) = (0, 0);
         while let Some(Run { repeats, times }) = without(closer, kind, from, of_its_kind + 1) {
             of_its_kind += 1;
@@ -66,36 +81,12 @@ fn each_comes_again(closer: Closer, counts: [(&str, &str, usize, usize); 8]) {
 
 #[test]
 fn whichever_segment_is_lost_comes_again_at_its_time_where_the_client_closes_first() {
-    each_comes_again(
-        Closer::Client,
-        [
-            ("SYN", "client", 1, 0),
-            ("SYN-ACK", "server", 1, 0),
-            ("data", "client", 5, 0),
-            ("data", "server", 46, 31),
-            ("ACK", "client", 24, 0),
-            ("ACK", "server", 5, 0),
-            ("FIN", "client", 1, 0),
-            ("FIN", "server", 1, 0),
-        ],
-    );
+    each_comes_again(Closer::Client);
 }
 
 #[test]
 fn whichever_segment_is_lost_comes_again_at_its_time_where_the_server_closes_first() {
-    each_comes_again(
-        Closer::Server,
-        [
-            ("SYN", "client", 1, 0),
-            ("SYN-ACK", "server", 1, 0),
-            ("data", "client", 6, 0),
-            ("data", "server", 45, 31),
-            ("ACK", "client", 23, 0),
-            ("ACK", "server", 5, 0),
-            ("FIN", "client", 1, 0),
-            ("FIN", "server", 1, 0),
-        ],
-    );
+    each_comes_again(Closer::Server);
 }
 
 #[test]
