@@ -43,6 +43,17 @@ fn listen(scene: &mut Scene) -> Output<Result<Vec<u8>>> {
         .unwrap()
 }
 
+/// What a program of the client's comes to.
+fn run<F: Future + 'static>(
+    scene: &mut Scene,
+    program: impl FnOnce(HostNetwork) -> F,
+) -> F::Output {
+    let spawned = scene.simulation.spawn(scene.client, "client", program);
+    let output = spawned.unwrap();
+    scene.simulation.run().unwrap();
+    output.take().unwrap()
+}
+
 #[test]
 fn a_transfer_outlives_ten_minutes_without_a_link() {
     let mut scene = scene();
@@ -61,12 +72,7 @@ fn a_transfer_outlives_ten_minutes_without_a_link() {
         stream.shutdown(Shutdown::Write)?;
         stream.read(&mut [0]).await
     };
-    let client = scene
-        .simulation
-        .spawn(scene.client, "client", program)
-        .unwrap();
-    scene.simulation.run().unwrap();
-    assert_eq!(client.take(), Some(Ok(0)));
+    assert_eq!(run(&mut scene, program), Ok(0));
     assert!(server.take() == Some(Ok(octets(TRANSFER))));
     scene.settle();
     rules::check(&scene.recording.events());
@@ -95,13 +101,7 @@ fn speak(
         stream.write_all(b"Anybody there?").await?;
         stream.read(&mut [0]).await
     };
-    let client = scene
-        .simulation
-        .spawn(scene.client, "client", program)
-        .unwrap();
-    scene.simulation.run().unwrap();
-    let ended = scene.simulation.elapsed();
-    (client.take().unwrap(), ended)
+    (run(&mut scene, program), scene.simulation.elapsed())
 }
 
 /// The server loses its power before the client speaks.
@@ -153,13 +153,7 @@ fn listen_alone(lose: impl FnOnce(&mut Scene), interval: Duration) -> (Result<us
         stream.set_keep_alive(Some(interval))?;
         stream.read(&mut [0]).await
     };
-    let client = scene
-        .simulation
-        .spawn(scene.client, "client", program)
-        .unwrap();
-    scene.simulation.run().unwrap();
-    let ended = scene.simulation.elapsed();
-    (client.take().unwrap(), ended)
+    (run(&mut scene, program), scene.simulation.elapsed())
 }
 
 #[test]
@@ -180,12 +174,7 @@ fn a_connect_to_nobody_ends_exactly_at_its_timeout() {
     let mut scene = scene();
     scene.simulation.stop(scene.server);
     let program = |network| async move { TcpStream::connect(network, address()).await.map(drop) };
-    let client = scene
-        .simulation
-        .spawn(scene.client, "client", program)
-        .unwrap();
-    scene.simulation.run().unwrap();
-    assert_eq!(client.take(), Some(Err(Error::TimedOut)));
+    assert_eq!(run(&mut scene, program), Err(Error::TimedOut));
     assert_eq!(scene.simulation.elapsed(), CONNECT_TIMEOUT);
     let sent = |(segment, _): (&Segment, _)| since_start(segment.time).as_secs();
     let events = scene.recording.events();
@@ -203,12 +192,7 @@ fn what_a_closed_connection_cannot_deliver_is_given_up_exactly_at_its_timeout() 
         sleep_until(&network, SPEAKS).await?;
         stream.write_all(b"Goodbye!").await
     };
-    let client = scene
-        .simulation
-        .spawn(scene.client, "client", program)
-        .unwrap();
-    scene.simulation.run().unwrap();
-    assert_eq!(client.take(), Some(Ok(())));
+    assert_eq!(run(&mut scene, program), Ok(()));
     assert_eq!(scene.usage(scene.client).connections, 1);
     scene.simulation.settle().unwrap();
     assert_eq!(scene.simulation.elapsed(), SPEAKS + ORPHAN_TIMEOUT);
@@ -243,12 +227,7 @@ fn a_restarted_server_serves_again() {
         assert_eq!(reset, Err(Error::ConnectionReset));
         welcomed(&network).await.map(drop)
     };
-    let client = scene
-        .simulation
-        .spawn(scene.client, "client", program)
-        .unwrap();
-    scene.simulation.run().unwrap();
-    assert_eq!(client.take(), Some(Ok(())));
+    assert_eq!(run(&mut scene, program), Ok(()));
     // The segment and its reset, the handshake, the welcome.
     assert_eq!(scene.simulation.elapsed(), SPEAKS + 6 * LATENCY);
     scene.settle();
