@@ -100,13 +100,11 @@ pub(crate) struct Terms {
 /// What a server knows, and remembers for the test. It has one client.
 #[derive(Debug)]
 pub(crate) struct Book {
-    pub(crate) terms: Terms,
+    terms: Terms,
     /// What is given next: 10.0.0.x.
-    pub(crate) next: u8,
-    /// Refuses every request.
-    pub(crate) refuses: bool,
-    pub(crate) lease: Option<Ipv4Addr>,
-    pub(crate) offered: BTreeSet<Ipv4Addr>,
+    next: u8,
+    lease: Option<Ipv4Addr>,
+    offered: BTreeSet<Ipv4Addr>,
     pub(crate) acknowledged: BTreeSet<Ipv4Addr>,
     /// Asked for, and never offered.
     pub(crate) astray: Vec<Ipv4Addr>,
@@ -125,7 +123,6 @@ impl Book {
                 mtu: 1_400,
             },
             next: 100,
-            refuses: false,
             lease: None,
             offered: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
@@ -134,6 +131,12 @@ impl Book {
             released: Vec::new(),
             requests: Vec::new(),
         }))
+    }
+
+    /// Knows of no lease any more, and gives 10.0.0.`next` from now on.
+    pub(crate) fn begin_anew(&mut self, next: u8) {
+        self.lease = None;
+        self.next = next;
     }
 
     fn answer(&mut self, request: &Request) -> Option<Vec<u8>> {
@@ -151,7 +154,7 @@ impl Book {
                     self.astray.push(wanted);
                 }
                 let free = Ipv4Addr::new(10, 0, 0, self.next);
-                if self.refuses || wanted != self.lease.unwrap_or(free) {
+                if wanted != self.lease.unwrap_or(free) {
                     return Some(request.answer(NAK, &self.terms, wanted));
                 }
                 self.lease = Some(wanted);
