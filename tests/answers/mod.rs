@@ -59,14 +59,33 @@ pub(crate) fn address(owner: &str, address: IpAddr) -> Record {
     }
 }
 
-/// The answer to a question.
+/// The answer to a question, with every name in full.
 pub(crate) fn answer(question: &[u8], rcode: u8, records: &[Record]) -> Vec<u8> {
+    message(question, rcode, records, octets)
+}
+
+/// An answer with pointers to the question's name where a record is of that name (RFC 1035 §4.1.4).
+pub(crate) fn compressed(question: &[u8], records: &[Record]) -> Vec<u8> {
+    let asked = name(question);
+    let owner = |owner: &str| match owner == asked {
+        true => vec![0xc0, HEADER as u8],
+        false => octets(owner),
+    };
+    message(question, NO_ERROR, records, owner)
+}
+
+fn message(
+    question: &[u8],
+    rcode: u8,
+    records: &[Record],
+    name: impl Fn(&str) -> Vec<u8>,
+) -> Vec<u8> {
     let mut message = question.to_vec();
     message[2] |= 0x80;
     message[3] = 0x80 | rcode;
     message[6..8].copy_from_slice(&(records.len() as u16).to_be_bytes());
     for (owner, kind, data) in records {
-        message.extend(octets(owner));
+        message.extend(name(owner));
         message.extend(kind.to_be_bytes());
         message.extend([0, 1, 0, 0, 0, 60]);
         message.extend((data.len() as u16).to_be_bytes());
