@@ -1,59 +1,18 @@
-//! A device that was unplugged: its descriptor is "ready" for ever, and its thread sleeps all the same.
+//! A device that was unplugged does not keep the thread awake that drives it.
+
+#[path = "../unplugged/mod.rs"]
+mod device;
 
 use std::cell::Cell;
-use std::io;
-use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use glasstack::Stack;
-use glasstack::device::{Absent, absent::Never};
 use glasstack::host::{self, Host, Parker};
-use glasstack::smoltcp::phy::{Device, DeviceCapabilities};
-use glasstack::smoltcp::time::Instant;
 use glasstack::socket::{Local, Runner, block_on, sleep};
 
 use super::parker::Counted;
 use super::time::small;
-
-struct Unplugged(OwnedFd);
-
-impl AsFd for Unplugged {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl Device for Unplugged {
-    type RxToken<'a> = Never;
-    type TxToken<'a> = Never;
-
-    fn receive(&mut self, _: Instant) -> Option<(Never, Never)> {
-        None
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Never> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = Absent.capabilities();
-        capabilities.max_transmission_unit = 1500;
-        capabilities
-    }
-}
-
-/// A device's descriptor, in each way to be gone; and what is to be kept for that.
-fn gone() -> ([OwnedFd; 3], UnixStream) {
-    let (here, there) = UnixStream::pair().unwrap();
-    let (half, other) = UnixStream::pair().unwrap();
-    drop(there);
-    other.shutdown(Shutdown::Write).unwrap();
-    // Hung up; closed in one direction; an error.
-    let ends = [here.into(), half.into(), io::pipe().unwrap().1.into()];
-    (ends, other)
-}
+use device::{Unplugged, gone};
 
 #[test]
 fn a_device_that_is_gone_does_not_keep_a_parker_awake() {

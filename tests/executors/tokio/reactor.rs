@@ -1,18 +1,21 @@
 //! A runner that waits by tokio's epoll and timers: it misses no frame, and does nothing where there is nothing to do.
 
+#[path = "../../unplugged/mod.rs"]
+mod unplugged;
+
 use super::super::*;
 use ::tokio::runtime::Builder;
-use glasstack::device::{Absent, Conditions, Faults, Faulty, Wire, WireEnd, absent::Never};
+use glasstack::device::{Conditions, Faults, Faulty, Wire, WireEnd};
 use glasstack::host;
 use glasstack::smoltcp::phy::DeviceCapabilities;
 use glasstack::socket::tokio::Reactor;
 use glasstack::socket::{Local, Locked, UdpSocket, sleep};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
+use unplugged::{Unplugged, gone};
 
 /// Counts how often a runner waits: once a turn.
 struct Counted<W>(W, Arc<AtomicUsize>);
@@ -156,42 +159,11 @@ fn what_the_device_still_has_is_asked_for() {
     runtime.block_on(in_time).unwrap();
 }
 
-/// A device that was unplugged: its descriptor is "ready" for ever.
-struct Unplugged(UnixStream);
-
-impl AsFd for Unplugged {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl Device for Unplugged {
-    type RxToken<'a> = Never;
-    type TxToken<'a> = Never;
-
-    fn receive(&mut self, _: Instant) -> Option<(Never, Never)> {
-        None
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Never> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = Absent.capabilities();
-        capabilities.max_transmission_unit = 1500;
-        capabilities
-    }
-}
-
 #[test]
 fn a_device_that_is_gone_costs_nothing() {
-    let (here, there) = UnixStream::pair().unwrap();
-    let (half, other) = UnixStream::pair().unwrap();
-    drop(there);
-    other.shutdown(std::net::Shutdown::Write).unwrap();
+    let (ends, _other) = gone();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    for end in [here, half] {
+    for end in ends {
         let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
         let mut device = Unplugged(end);
         let link = stack.add_interface(&mut device, None);
