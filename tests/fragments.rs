@@ -12,7 +12,7 @@ mod frames;
 use std::net::SocketAddr;
 
 use frames::packet::{ACK, Packet, SYN, Segment, fragment, fragments, udp};
-use frames::{Cable, FAMILIES, at, ip};
+use frames::{Cable, FAMILIES, at, domain, ip, plug};
 use glasstack::{
     Error, Fd, Stack,
     smoltcp::time::{Duration, Instant},
@@ -35,19 +35,15 @@ struct Host<'a> {
 
 impl<'a> Host<'a> {
     fn new(mut stack: Stack<'a>, [address, neighbor, _]: [&str; 3]) -> Host<'a> {
-        let mut cable = Cable::ip();
-        let link = stack.add_interface(&mut cable, None).unwrap();
-        let is_v4 = ip(address).is_ipv4();
-        stack
-            .add_address(link, ip(address), if is_v4 { 24 } else { 64 })
-            .unwrap();
+        let (cable, link) = plug(&mut stack, ip(address));
+        let local = at(ip(address), PORT);
         Host {
             stack,
             link,
             cable,
             now: Instant::ZERO,
-            domain: if is_v4 { Domain::Inet } else { Domain::Inet6 },
-            local: at(ip(address), PORT),
+            domain: domain(local.ip()),
+            local,
             remote: at(ip(neighbor), 50000),
         }
     }

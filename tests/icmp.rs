@@ -12,11 +12,11 @@ mod frames;
 use std::net::{IpAddr, SocketAddr};
 
 use frames::packet::{self, ACK, Packet, RST, SYN, Segment};
-use frames::{Alarm, Cable, FAMILIES, at, ip};
+use frames::{Alarm, Cable, FAMILIES, at, domain, ip, plug};
 use glasstack::{
     Error, Fd, Stack,
     smoltcp::time::Instant,
-    stack::{Capacity, Domain, Interest, InterfaceId, Type},
+    stack::{Capacity, Interest, InterfaceId, Type},
 };
 
 const NOW: Instant = Instant::ZERO;
@@ -34,10 +34,7 @@ struct Host {
 impl Host {
     fn new([address, neighbor, router]: [&str; 3]) -> Host {
         let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
-        let mut cable = Cable::ip();
-        let link = stack.add_interface(&mut cable, None).unwrap();
-        let prefix_len = if ip(address).is_ipv4() { 24 } else { 64 };
-        stack.add_address(link, ip(address), prefix_len).unwrap();
+        let (cable, link) = plug(&mut stack, ip(address));
         Host {
             stack,
             link,
@@ -62,12 +59,7 @@ impl Host {
     }
 
     fn socket(&mut self, kind: Type) -> Fd {
-        let domain = if self.address.is_ipv4() {
-            Domain::Inet
-        } else {
-            Domain::Inet6
-        };
-        self.stack.socket(domain, kind).unwrap()
+        self.stack.socket(domain(self.address), kind).unwrap()
     }
 
     fn peer(&self) -> SocketAddr {

@@ -13,12 +13,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use frames::packet::{self, ACK, Packet, SYN, Segment};
-use frames::{Cable, FAMILIES, at, ip};
+use frames::{Cable, FAMILIES, at, domain, ip, plug};
 use glasstack::smoltcp::time::{Duration as Time, Instant};
 use glasstack::stack::option::{
     Congestion, CongestionControl, MaximumSegmentSize, PathMtu, SoftError, TcpInfo, UserTimeout,
 };
-use glasstack::stack::{Capacity, Domain, InterfaceId, Type};
+use glasstack::stack::{Capacity, InterfaceId, Type};
 use glasstack::{Error, Fd, Stack};
 use proptest::prelude::*;
 
@@ -44,10 +44,7 @@ struct Stream {
 impl Host {
     fn new([address, neighbor, router]: [&str; 3]) -> Host {
         let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], ());
-        let mut cable = Cable::ip();
-        let link = stack.add_interface(&mut cable, None).unwrap();
-        let prefix_len = if ip(address).is_ipv4() { 24 } else { 64 };
-        stack.add_address(link, ip(address), prefix_len).unwrap();
+        let (cable, link) = plug(&mut stack, ip(address));
         let now = Instant::from_secs(1_000);
         stack.set_now(now);
         Host {
@@ -97,17 +94,12 @@ impl Host {
         self.cable.sent.drain(..).collect()
     }
 
-    fn domain(&self) -> Domain {
-        if self.is_v4() {
-            Domain::Inet
-        } else {
-            Domain::Inet6
-        }
-    }
-
     /// An established connection to a port of the neighbor's, without congestion control.
     fn stream(&mut self, port: u16) -> Stream {
-        let fd = self.stack.socket(self.domain(), Type::Stream).unwrap();
+        let fd = self
+            .stack
+            .socket(domain(self.neighbor), Type::Stream)
+            .unwrap();
         let control = CongestionControl::None;
         self.stack.setsockopt(fd, Congestion, control).unwrap();
         let peer = at(self.neighbor, port);
@@ -129,6 +121,15 @@ impl Host {
             peer,
             next,
         }
+    }
+
+    /// One that gives a silent peer twenty seconds.
+    fn impatient_stream(&mut self) -> Stream {
+        let stream = self.stream(80);
+        let patience = Some(Duration::from_secs(20));
+        let set = self.stack.setsockopt(stream.fd, UserTimeout, patience);
+        set.unwrap();
+        stream
     }
 
     /// Sends octets and says which packets they left in.
@@ -184,11 +185,7 @@ fn lens(packets: &[Vec<u8>]) -> Vec<usize> {
 #[test]
 fn a_soft_error_is_kept_and_told_when_the_peer_stays_silent() {
     for mut host in Host::families() {
-        let mut stream = host.stream(80);
-        let patience = Some(Duration::from_secs(20));
-        host.stack
-            .setsockopt(stream.fd, UserTimeout, patience)
-            .unwrap();
+        let mut stream = host.impatient_stream();
         let sent = host.send(&mut stream, 100);
         host.receive(host.unreachable(&sent[0]));
         // It is no error yet.
@@ -206,11 +203,7 @@ fn a_soft_error_is_kept_and_told_when_the_peer_stays_silent() {
 #[test]
 fn it_is_forgotten_when_the_peer_is_heard() {
     for mut host in Host::families() {
-        let mut stream = host.stream(80);
-        let patience = Some(Duration::from_secs(20));
-        host.stack
-            .setsockopt(stream.fd, UserTimeout, patience)
-            .unwrap();
+        let mut stream = host.impatient_stream();
         let sent = host.send(&mut stream, 100);
         host.receive(host.unreachable(&sent[0]));
         host.acknowledge(&stream);
@@ -314,7 +307,10 @@ fn it_is_known_to_other_connections_and_datagrams_for_ten_minutes() {
         let mut third = host.stream(82);
         assert_eq!(host.path_mtu(&third), 1_300);
         host.acknowledge(&second);
-        let udp = host.stack.socket(host.domain(), Type::Datagram).unwrap();
+        let udp = host
+            .stack
+            .socket(domain(host.neighbor), Type::Datagram)
+            .unwrap();
         host.stack.connect(udp, first.peer).unwrap();
         assert_eq!(host.stack.getsockopt(udp, PathMtu), Ok(1_300));
         host.sent();
@@ -337,7 +333,10 @@ fn it_is_known_to_other_connections_and_datagrams_for_ten_minutes() {
 #[test]
 fn a_datagrams_router_is_believed_as_well() {
     for mut host in Host::families() {
-        let udp = host.stack.socket(host.domain(), Type::Datagram).unwrap();
+        let udp = host
+            .stack
+            .socket(domain(host.neighbor), Type::Datagram)
+            .unwrap();
         let to = at(host.neighbor, 9);
         host.stack.sendto(udp, &[7; 1_400], to).unwrap();
         host.poll();
@@ -406,7 +405,10 @@ fn what_is_smaller_than_any_link_is_not_obeyed() {
 #[test]
 fn an_error_about_a_handshake_is_for_its_own_syn() {
     for mut host in Host::families() {
-        let fd = host.stack.socket(host.domain(), Type::Stream).unwrap();
+        let fd = host
+            .stack
+            .socket(domain(host.neighbor), Type::Stream)
+            .unwrap();
         let peer = at(host.neighbor, 80);
         assert_eq!(host.stack.connect(fd, peer), Err(Error::WouldBlock));
         host.poll();

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use frames::ethernet::{self, BROADCAST, Mac, Sent, mac_of};
 use frames::packet::{self, ACK, Packet, RST, SYN, Segment, TCP, UDP};
-use frames::{Alarm, Cable, at, ip};
+use frames::{Alarm, Cable, at, domain, ip};
 use glasstack::{
     Error, Fd, Stack,
     smoltcp::time::{Duration, Instant},
@@ -79,12 +79,7 @@ impl Host {
     }
 
     fn socket(&mut self, peer: IpAddr, kind: Type) -> Fd {
-        let domain = if peer.is_ipv4() {
-            Domain::Inet
-        } else {
-            Domain::Inet6
-        };
-        self.stack.socket(domain, kind).unwrap()
+        self.stack.socket(domain(peer), kind).unwrap()
     }
 
     /// Polls until nothing more is sent; neighbors that are asked for answer. Gives what was sent on each link.

@@ -12,12 +12,12 @@ mod frames;
 use std::net::{IpAddr, SocketAddr};
 
 use frames::packet::{self, ACK, ICMP, ICMPV6, Packet, SYN, Segment, UDP};
-use frames::{Cable, FAMILIES, at, ip};
+use frames::{Cable, FAMILIES, at, domain, ip, plug};
 use glasstack::{
     Error, Fd, Stack,
     smoltcp::time::{Duration, Instant},
     stack::{
-        Capacity, Domain, InterfaceId, Message, Protocol, Received, Type,
+        Capacity, InterfaceId, Message, Protocol, Received, Type,
         option::{
             Broadcast, ChecksumOffset, HeaderIncluded, HopLimit, IcmpFilter, IcmpTypes,
             MulticastLoop, TypeOfService,
@@ -55,10 +55,7 @@ struct Host {
 impl Host {
     fn new([address, neighbor, other]: [&str; 3]) -> Host {
         let mut stack = Stack::with_capacity(Capacity::default(), [7; 16], Drops::default());
-        let mut cable = Cable::ip();
-        let link = stack.add_interface(&mut cable, None).unwrap();
-        let prefix_len = if ip(address).is_ipv4() { 24 } else { 64 };
-        stack.add_address(link, ip(address), prefix_len).unwrap();
+        let (cable, link) = plug(&mut stack, ip(address));
         Host {
             stack,
             link,
@@ -76,13 +73,6 @@ impl Host {
 
     fn is_v4(&self) -> bool {
         self.address.is_ipv4()
-    }
-
-    fn domain(&self) -> Domain {
-        match self.is_v4() {
-            true => Domain::Inet,
-            false => Domain::Inet6,
-        }
     }
 
     fn icmp(&self) -> Protocol {
@@ -111,12 +101,12 @@ impl Host {
     }
 
     fn raw(&mut self, protocol: Protocol) -> Fd {
-        let domain = self.domain();
+        let domain = domain(self.address);
         self.stack.socket(domain, Type::Raw(protocol)).unwrap()
     }
 
     fn socket(&mut self, kind: Type) -> Fd {
-        let domain = self.domain();
+        let domain = domain(self.address);
         self.stack.socket(domain, kind).unwrap()
     }
 
@@ -373,7 +363,7 @@ fn an_icmp_error_is_told_to_who_is_connected_there() {
 #[test]
 fn what_can_never_be_is_an_error() {
     for mut host in Host::families() {
-        let domain = host.domain();
+        let domain = domain(host.address);
         let none = host.stack.socket(domain, Type::Raw(Protocol(0)));
         assert_eq!(none, Err(Error::InvalidArgument));
         let fd = host.raw(PROTOCOL);

@@ -18,9 +18,14 @@ use std::{
     task::{Wake, Waker},
 };
 
-use glasstack::smoltcp::{
-    phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
-    time::Instant,
+use glasstack::{
+    Stack,
+    smoltcp::{
+        phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
+        time::Instant,
+    },
+    stack::{Domain, InterfaceId},
+    trace::Observer,
 };
 
 pub(crate) mod ethernet;
@@ -123,6 +128,22 @@ pub(crate) fn ip(address: &str) -> IpAddr {
 
 pub(crate) fn at(address: IpAddr, port: u16) -> SocketAddr {
     SocketAddr::new(address, port)
+}
+
+pub(crate) fn domain(address: IpAddr) -> Domain {
+    match address {
+        IpAddr::V4(_) => Domain::Inet,
+        IpAddr::V6(_) => Domain::Inet6,
+    }
+}
+
+/// A link without a hardware header, on which the stack gets this address.
+pub(crate) fn plug<O: Observer>(stack: &mut Stack<'_, O>, address: IpAddr) -> (Cable, InterfaceId) {
+    let mut cable = Cable::ip();
+    let link = stack.add_interface(&mut cable, None).unwrap();
+    let prefix_len = if address.is_ipv4() { 24 } else { 64 };
+    stack.add_address(link, address, prefix_len).unwrap();
+    (cable, link)
 }
 
 /// The two families: a host's address, its neighbor's, and another of the same link.
