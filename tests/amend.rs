@@ -56,6 +56,14 @@ impl Scene {
         self.net.run();
     }
 
+    /// The peer has no more to send.
+    fn finish(&mut self) {
+        let mut fin = self.next.clone();
+        fin.flags |= FIN;
+        self.inject(fin);
+        self.next.seq = self.next.seq.wrapping_add(1);
+    }
+
     fn send(&mut self, octets: &[u8]) {
         assert_eq!(
             self.net.client.stack.send(self.fd, octets),
@@ -265,10 +273,7 @@ fn a_window_that_opens_after_both_have_closed_is_heard() {
     let mut scene = Scene::new();
     scene.acknowledge(0, 4);
     scene.send(b"hello, world");
-    let mut fin = scene.next.clone();
-    fin.flags |= FIN;
-    scene.inject(fin);
-    scene.next.seq = scene.next.seq.wrapping_add(1);
+    scene.finish();
     scene.net.client.stack.close(scene.fd).unwrap();
     assert!(!scene.net.client.stack.is_drained());
     scene.sent();
@@ -285,10 +290,7 @@ fn what_does_not_fit_into_the_window_is_followed_by_its_fin() {
     let mut scene = Scene::new();
     scene.acknowledge(0, 4);
     scene.send(b"hello, world");
-    let mut fin = scene.next.clone();
-    fin.flags |= FIN;
-    scene.inject(fin);
-    scene.next.seq = scene.next.seq.wrapping_add(1);
+    scene.finish();
     let stack = &mut scene.net.client.stack;
     stack.shutdown(scene.fd, Shutdown::Write).unwrap();
     assert_eq!(stack.send(scene.fd, b"!"), Err(Error::BrokenPipe));

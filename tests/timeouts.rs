@@ -23,6 +23,14 @@ fn address() -> SocketAddr {
     SERVER.parse().unwrap()
 }
 
+/// The client's connection is open until this moment, and then has timed out.
+fn times_out_at(net: &mut Net, client: Fd, end: Instant) {
+    net.run_until(end - MICROSECOND);
+    assert!(!net.client.stack.readiness(client).unwrap().closed);
+    net.run_until(end);
+    assert_eq!(net.client.recv(client), Err(Error::TimedOut));
+}
+
 /// When segments that the closure picks left, in seconds after the first.
 fn departures(net: &Net, from: Side, pick: impl Fn(&Segment) -> bool) -> Vec<u64> {
     let picked = |frame: &&Frame| {
@@ -190,10 +198,7 @@ fn the_user_timeout_counts_from_when_the_data_was_sent_whatever_was_sent_before(
     // More data does not start the time anew.
     net.run_for(Time::from_secs(9));
     net.client.stack.send(client, b"lost too").unwrap();
-    net.run_until(start + Time::from_secs(10) - MICROSECOND);
-    assert!(!net.client.stack.readiness(client).unwrap().closed);
-    net.run_until(start + Time::from_secs(10));
-    assert_eq!(net.client.recv(client), Err(Error::TimedOut));
+    times_out_at(&mut net, client, start + Time::from_secs(10));
 }
 
 #[test]
@@ -278,10 +283,7 @@ fn keep_alive_times_out_as_exactly_where_the_neighbor_vanished_with_its_address(
     let heard = net.frames.last().unwrap().time;
     net.cut();
     let end = heard + Time::from_secs(100 * (u64::from(KEEP_ALIVE_PROBES) + 1));
-    net.run_until(end - MICROSECOND);
-    assert!(!net.client.stack.readiness(client).unwrap().closed);
-    net.run_until(end);
-    assert_eq!(net.client.recv(client), Err(Error::TimedOut));
+    times_out_at(&mut net, client, end);
 }
 
 /// RFC 5961 §1: who cannot see the numbers may still send segments of the flow. They are no sign of the peer's life.
@@ -304,10 +306,7 @@ fn a_blind_forger_does_not_keep_a_dead_connection_open() {
         net.inject(Side::Client, &forged);
         net.run();
     }
-    net.run_until(end - MICROSECOND);
-    assert!(!net.client.stack.readiness(client).unwrap().closed);
-    net.run_until(end);
-    assert_eq!(net.client.recv(client), Err(Error::TimedOut));
+    times_out_at(&mut net, client, end);
 }
 
 #[test]
