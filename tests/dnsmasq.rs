@@ -2,20 +2,20 @@
 //!
 //! A program of its own rather than tests in a harness: the lab must be entered before any thread starts.
 
+mod dnsmasq_server;
 mod need;
 mod program;
 
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as KernelStream};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, thread};
 
+use dnsmasq_server::Dnsmasq;
+use glasstack::host::Host;
 use glasstack::host::lab::{LINUX_V4, Lab, TAP};
-use glasstack::host::{Host, Peer};
 use glasstack::socket::blocking::{TcpListener, TcpStream};
 use glasstack::stack::Lease;
 use need::Need;
@@ -28,32 +28,27 @@ fn main() {
     if !need::all(&[Need::Program("dnsmasq", "dnsmasq-base"), need::ROOT]) {
         return;
     }
-    let mut lab = match Lab::enter() {
-        Ok(lab) => lab,
-        Err(error) => {
-            assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{error}");
-            eprintln!("SKIPPED: {error}");
-            return;
-        }
+    let Some(mut lab) = need::given(Lab::enter()) else {
+        return;
     };
     let folder = Folder::new("dnsmasq");
     let tap = lab.tap().expect("the first call has it");
     // The interface outlives the host, so that its last word is heard.
     let _kept = tap.as_fd().try_clone_to_owned().expect("a descriptor");
-    let first = Server::start(&lab, &folder.0, "first", [50, 60]);
+    let first = dhcp_server(&lab, &folder.0, "first", [50, 60]);
     let host = Host::builder().dhcp().start(tap).expect("a host");
 
     a_lease_comes_with_all_that_belongs_to_it(&host, &first);
     it_is_renewed_when_the_server_says(&host, &first);
     let stream = a_connection_to_the_kernel(&host);
     drop(first);
-    let second = Server::start(&lab, &folder.0, "second", [70, 80]);
+    let second = dhcp_server(&lab, &folder.0, "second", [70, 80]);
     a_lease_that_is_taken_away_is_followed_by_another(&host, &second, stream);
     the_end_of_the_host_gives_it_back(host, &second);
     println!("dnsmasq: all passed");
 }
 
-fn a_lease_comes_with_all_that_belongs_to_it(host: &Host, server: &Server) {
+fn a_lease_comes_with_all_that_belongs_to_it(host: &Host, server: &Dnsmasq) {
     let configured = host.wait_until_configured(PATIENCE);
     assert!(configured.is_ok(), "{configured:?}: {}", server.log());
     let lease = lease(host).expect("it is configured");
@@ -88,7 +83,7 @@ fn a_lease_comes_with_all_that_belongs_to_it(host: &Host, server: &Server) {
     server.join().expect("no panic").expect("sent");
 }
 
-fn it_is_renewed_when_the_server_says(host: &Host, server: &Server) {
+fn it_is_renewed_when_the_server_says(host: &Host, server: &Dnsmasq) {
     let before = lease(host).expect("a lease");
     let after = wait_for(
         || lease(host).filter(|lease| lease.since > before.since),
@@ -111,7 +106,7 @@ fn a_connection_to_the_kernel(host: &Host) -> (TcpStream, KernelStream) {
 
 fn a_lease_that_is_taken_away_is_followed_by_another(
     host: &Host,
-    server: &Server,
+    server: &Dnsmasq,
     (mut stream, _kernel): (TcpStream, KernelStream),
 ) {
     let in_range = |lease: &Lease| (70..=80).contains(&lease.address.octets()[3]);
@@ -128,7 +123,7 @@ fn a_lease_that_is_taken_away_is_followed_by_another(
     assert_eq!(&buffer, b"again");
 }
 
-fn the_end_of_the_host_gives_it_back(host: Host, server: &Server) {
+fn the_end_of_the_host_gives_it_back(host: Host, server: &Dnsmasq) {
     let address = lease(&host).expect("a lease").address.to_string();
     host.shutdown(PATIENCE).expect("nothing is left to send");
     let is_released = |log: &String| {
@@ -142,7 +137,7 @@ fn lease(host: &Host) -> Option<Lease> {
     host.leases().pop().map(|(_, lease)| lease)
 }
 
-fn wait_for<T>(mut what: impl FnMut() -> Option<T>, server: &Server) -> T {
+fn wait_for<T>(mut what: impl FnMut() -> Option<T>, server: &Dnsmasq) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = what() {
@@ -153,46 +148,19 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>, server: &Server) -> T {
     }
 }
 
-/// A dnsmasq that knows nothing of the one before.
-struct Server {
-    _peer: Peer,
-    log: PathBuf,
-}
-
-impl Server {
-    /// It gives the addresses 192.168.69.x between two.
-    fn start(lab: &Lab, folder: &Path, name: &str, [from, to]: [u8; 2]) -> Server {
-        let log = folder.join(format!("{name}.log"));
-        let leases = folder.join(format!("{name}.leases"));
-        let program = ["/usr/sbin/dnsmasq", "/sbin/dnsmasq"];
-        let program = program.iter().find(|path| Path::new(path).exists());
-        let arguments = [
-            (*program.unwrap_or(&"dnsmasq")).to_owned(),
-            "--no-daemon".to_owned(),
-            "--conf-file=/dev/null".to_owned(),
-            "--no-resolv".to_owned(),
-            "--no-hosts".to_owned(),
-            "--user=".to_owned(),
-            "--pid-file=".to_owned(),
-            format!("--log-facility={}", log.display()),
-            format!("--interface={TAP}"),
-            "--bind-interfaces".to_owned(),
-            "--address=/www.example.com/192.0.2.80".to_owned(),
-            "--dhcp-authoritative".to_owned(),
-            format!("--dhcp-leasefile={}", leases.display()),
-            // Two minutes is the least; T1 is what makes it short.
-            format!("--dhcp-range=192.168.69.{from},192.168.69.{to},2m"),
-            "--dhcp-option=option:T1,5".to_owned(),
-            "--dhcp-option=option:T2,100".to_owned(),
-            "--dhcp-option=option:mtu,1400".to_owned(),
-        ];
-        let mut command = lab.command(&arguments);
-        // What it says is in its log, too.
-        let peer = Peer::spawn(command.stderr(Stdio::null())).expect("dnsmasq starts");
-        Server { _peer: peer, log }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
+/// It gives the addresses 192.168.69.x between two.
+fn dhcp_server(lab: &Lab, folder: &Path, name: &str, [from, to]: [u8; 2]) -> Dnsmasq {
+    let leases = folder.join(format!("{name}.leases"));
+    let options = [
+        format!("--interface={TAP}"),
+        "--address=/www.example.com/192.0.2.80".to_owned(),
+        "--dhcp-authoritative".to_owned(),
+        format!("--dhcp-leasefile={}", leases.display()),
+        // Two minutes is the least; T1 is what makes it short.
+        format!("--dhcp-range=192.168.69.{from},192.168.69.{to},2m"),
+        "--dhcp-option=option:T1,5".to_owned(),
+        "--dhcp-option=option:T2,100".to_owned(),
+        "--dhcp-option=option:mtu,1400".to_owned(),
+    ];
+    Dnsmasq::start(lab, folder.join(format!("{name}.log")), &options)
 }

@@ -6,7 +6,9 @@
 // A step that fails fails its test.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::{env, thread, time::Duration};
+mod need;
+
+use std::{thread, time::Duration};
 
 use embassy_net_tuntap::TunTapDevice;
 use glasstack::{
@@ -36,17 +38,12 @@ assert received == sent, len(received)
 ";
 
 fn main() {
-    let lab = match Lab::enter() {
-        Ok(lab) if nix::unistd::geteuid().is_root() => lab,
-        outcome => {
-            let why = outcome.err().map_or(
-                "only root's programs can make an interface in the lab".to_owned(),
-                |error| error.to_string(),
-            );
-            assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{why}");
-            eprintln!("SKIPPED: {why}");
-            return;
-        }
+    // Only root's programs can make an interface in the lab.
+    if !need::all(&[need::ROOT]) {
+        return;
+    }
+    let Some(lab) = need::given(Lab::enter()) else {
+        return;
     };
     for command in [
         ["tuntap", "add", "dev", "tap1", "mode", "tap"].as_slice(),

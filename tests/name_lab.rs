@@ -2,6 +2,7 @@
 //!
 //! A program of its own rather than tests in a harness: the lab must be entered before any thread starts.
 
+mod dnsmasq_server;
 mod need;
 mod program;
 
@@ -9,13 +10,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{fs, thread};
 
+use dnsmasq_server::Dnsmasq;
+use glasstack::host::Host;
 use glasstack::host::lab::{LINUX_V4, LINUX_V6, Lab, STACK_V4, STACK_V6};
-use glasstack::host::{Host, Peer};
 use glasstack::socket::blocking::TcpStream;
 use need::Need;
 use program::Folder;
@@ -30,35 +31,26 @@ fn main() {
     if !need::all(&[Need::Program("dnsmasq", "dnsmasq-base")]) {
         return;
     }
-    let mut lab = match Lab::enter() {
-        Ok(lab) => lab,
-        Err(error) => {
-            assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{error}");
-            eprintln!("SKIPPED: {error}");
-            return;
-        }
+    let Some(mut lab) = need::given(Lab::enter()) else {
+        return;
     };
     let tap = lab.tap().expect("the first call has it");
     let folder = Folder::new("name_lab");
-    let server = Server::start(&lab, &folder.0);
+    let server = name_server(&lab, &folder.0);
     // Nobody reads what comes to it.
-    let has_v6 = lab.ipv6().is_ok();
+    let has_v6 = need::given(lab.ipv6()).is_some();
     let silent = has_v6.then(|| UdpSocket::bind((LINUX_V6, 53)).expect("port 53"));
     let mut builder = Host::builder().address(STACK_V4.into(), 24);
     if has_v6 {
         builder = builder
             .address(STACK_V6.into(), 64)
             .name_server(LINUX_V6.into());
-    } else {
-        let error = lab.ipv6();
-        assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{error:?}");
-        eprintln!("SKIPPED, the IPv6 half: {error:?}");
     }
     let host = builder
         .name_server(LINUX_V4.into())
         .start(tap)
         .expect("a host");
-    server.wait();
+    wait_for(&server);
 
     if has_v6 {
         where_the_first_server_is_silent_the_second_answers_after_a_second(&host);
@@ -106,7 +98,7 @@ fn addresses_of_both_families_come(host: &Host) {
     }
 }
 
-fn aliases_are_followed(host: &Host, server: &Server) {
+fn aliases_are_followed(host: &Host, server: &Dnsmasq) {
     let found = host
         .resolve("Alias3.Example.COM.")
         .expect("dnsmasq knows it");
@@ -131,7 +123,7 @@ fn a_name_that_does_not_exist_is_not_found(host: &Host) {
     assert!(start.elapsed() < Duration::from_secs(1));
 }
 
-fn what_does_not_fit_into_a_datagram_comes_over_tcp(host: &Host, server: &Server) {
+fn what_does_not_fit_into_a_datagram_comes_over_tcp(host: &Host, server: &Dnsmasq) {
     let start = Instant::now();
     let found = host.resolve("many.example.com").expect("dnsmasq knows it");
     let is_of = |address: &IpAddr| match address {
@@ -188,61 +180,36 @@ fn connecting_by_name_goes_around_a_black_hole(host: &Host) {
     assert_eq!(peer.ip(), IpAddr::from(STACK_V6));
 }
 
-/// A dnsmasq that knows `example.com`, at the Linux side's IPv4 address.
-struct Server {
-    _peer: Peer,
-    log: PathBuf,
+/// It knows `example.com`, at the Linux side's IPv4 address.
+fn name_server(lab: &Lab, folder: &Path) -> Dnsmasq {
+    let hosts = folder.join("hosts");
+    let mut many = String::new();
+    for n in 1..=MANY {
+        let _ = writeln!(many, "198.51.100.{n} many.example.com");
+        let _ = writeln!(many, "2001:db8:1::{n:x} many.example.com");
+    }
+    fs::write(&hosts, many).expect("the hosts file");
+    let options = [
+        "--log-queries".to_owned(),
+        format!("--listen-address={LINUX_V4}"),
+        "--local=/example.com/".to_owned(),
+        format!("--addn-hosts={}", hosts.display()),
+        "--host-record=www.example.com,192.0.2.7,2001:db8::7".to_owned(),
+        "--host-record=four.example.com,192.0.2.4".to_owned(),
+        "--host-record=six.example.com,2001:db8::6".to_owned(),
+        format!("--host-record=both.example.com,192.168.69.200,{LINUX_V6}"),
+        "--cname=alias1.example.com,www.example.com".to_owned(),
+        "--cname=alias2.example.com,alias1.example.com".to_owned(),
+        "--cname=alias3.example.com,alias2.example.com".to_owned(),
+    ];
+    Dnsmasq::start(lab, folder.join("log"), &options)
 }
 
-impl Server {
-    fn start(lab: &Lab, folder: &Path) -> Server {
-        let (log, hosts) = (folder.join("log"), folder.join("hosts"));
-        let mut many = String::new();
-        for n in 1..=MANY {
-            let _ = writeln!(many, "198.51.100.{n} many.example.com");
-            let _ = writeln!(many, "2001:db8:1::{n:x} many.example.com");
-        }
-        fs::write(&hosts, many).expect("the hosts file");
-        let program = ["/usr/sbin/dnsmasq", "/sbin/dnsmasq"];
-        let program = program.iter().find(|path| Path::new(path).exists());
-        let arguments = [
-            (*program.unwrap_or(&"dnsmasq")).to_owned(),
-            "--no-daemon".to_owned(),
-            "--conf-file=/dev/null".to_owned(),
-            "--no-resolv".to_owned(),
-            "--no-hosts".to_owned(),
-            "--user=".to_owned(),
-            "--pid-file=".to_owned(),
-            "--log-queries".to_owned(),
-            format!("--log-facility={}", log.display()),
-            format!("--listen-address={LINUX_V4}"),
-            "--bind-interfaces".to_owned(),
-            "--local=/example.com/".to_owned(),
-            format!("--addn-hosts={}", hosts.display()),
-            "--host-record=www.example.com,192.0.2.7,2001:db8::7".to_owned(),
-            "--host-record=four.example.com,192.0.2.4".to_owned(),
-            "--host-record=six.example.com,2001:db8::6".to_owned(),
-            format!("--host-record=both.example.com,192.168.69.200,{LINUX_V6}"),
-            "--cname=alias1.example.com,www.example.com".to_owned(),
-            "--cname=alias2.example.com,alias1.example.com".to_owned(),
-            "--cname=alias3.example.com,alias2.example.com".to_owned(),
-        ];
-        let mut command = lab.command(&arguments);
-        // What it says is in its log, too.
-        let peer = Peer::spawn(command.stderr(Stdio::null())).expect("dnsmasq starts");
-        Server { _peer: peer, log }
-    }
-
-    /// Until it serves.
-    fn wait(&self) {
-        let end = Instant::now() + PATIENCE;
-        while !self.log().contains("read ") {
-            assert!(Instant::now() < end, "in vain:\n{}", self.log());
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+/// Until it serves.
+fn wait_for(server: &Dnsmasq) {
+    let end = Instant::now() + PATIENCE;
+    while !server.log().contains("read ") {
+        assert!(Instant::now() < end, "in vain:\n{}", server.log());
+        thread::sleep(Duration::from_millis(20));
     }
 }

@@ -3,7 +3,6 @@
 // A step that fails fails its test.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[allow(dead_code)] // each test needs its part of it
 mod need;
 mod net;
 

@@ -1,7 +1,9 @@
 //! What a test needs of the machine: said aloud where it is missing, and a failure in CI.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{
     env,
+    fmt::Display,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -12,19 +14,25 @@ pub(crate) fn all(needs: &[Need]) -> bool {
     if missing.is_empty() {
         return true;
     }
-    let missing = missing.join("; ");
-    let in_ci = env::var("CI").is_ok_and(|value| value == "true");
-    assert!(!in_ci, "missing: {missing}");
-    eprintln!("SKIPPED, missing: {missing}");
+    skip(&missing.join("; "));
     false
 }
 
+/// What the machine gives. Where it gives none, the test says so and is skipped; with `CI=true` it fails.
+pub(crate) fn given<T, E: Display>(outcome: Result<T, E>) -> Option<T> {
+    outcome.map_err(|error| skip(&error.to_string())).ok()
+}
+
+fn skip(missing: &str) {
+    let in_ci = env::var("CI").is_ok_and(|value| value == "true");
+    assert!(!in_ci, "missing: {missing}");
+    eprintln!("SKIPPED, missing: {missing}");
+}
+
 /// For what dnsmasq's DHCP and the kernel's bridge take: an ordinary user's programs have no capability in the lab.
-#[allow(dead_code, reason = "each test file uses its part")]
 pub(crate) const ROOT: Need = Need::Command("test -O /", "root");
 
 /// Something that not every machine has.
-#[allow(dead_code, reason = "each test file uses its part")]
 pub(crate) enum Need {
     /// A private network with a TAP in it, made by a program that is run for the proof.
     Lab(PathBuf),

@@ -10,7 +10,6 @@ mod capture;
 mod dialogue;
 mod link;
 #[path = "../need/mod.rs"]
-#[cfg_attr(not(feature = "tap"), allow(dead_code))]
 mod need;
 #[path = "../net/mod.rs"]
 mod net;
