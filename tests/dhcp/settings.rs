@@ -71,4 +71,6 @@ fn the_leases_name_servers_and_router_are_used_and_go_with_it() {
     assert_eq!(net.lease(), None);
     let sent = net.within_a_second(send_far);
     assert_eq!(sent, Some(Err(Error::NetworkUnreachable)));
+    // There is nobody left to ask.
+    assert_eq!(net.within_a_second(ask), Some(Err(Error::NameNotFound)));
 }
