@@ -73,7 +73,11 @@ impl Need {
                     Ok(output) if output.status.success() => None,
                     Ok(output) => {
                         let error = String::from_utf8_lossy(&output.stderr);
-                        Some(format!("{what} ({})", error.trim()))
+                        let error = error.trim();
+                        Some(match error.is_empty() {
+                            true => what.to_string(),
+                            false => format!("{what} ({error})"),
+                        })
                     }
                     Err(error) => Some(format!("{what} ({name}: {error})")),
                 }
