@@ -154,6 +154,41 @@ fn one_too_many<const SYNS: usize>() -> Result<()> {
 
 #[test]
 #[cfg(feature = "ipv4")]
+fn a_fin_is_acknowledged_before_its_connection_gives_way_to_another() -> Result<()> {
+    let mut memory = Storage::<3, 2, 0, 512>::new();
+    let mut other = Storage::<2, 1, 0, 512, 1, 1>::new();
+    let here = Stack::new(&mut memory, [1; 16], ());
+    let there = Stack::new(&mut other, [2; 16], ());
+    let mut hosts = Hosts::new(Medium::Ethernet, [here, there], [HERE, THERE])?;
+    let server = listener(&mut hosts.there.stack, 7)?;
+    let fds = [
+        stream(&mut hosts.here.stack)?,
+        stream(&mut hosts.here.stack)?,
+    ];
+    for fd in fds {
+        let begun = hosts.here.stack.connect(fd, at(THERE, 7));
+        assert_eq!(begun, Err(Error::WouldBlock));
+        hosts.run(Duration::from_millis(100));
+    }
+    let (peer, _) = hosts.there.stack.accept(server)?;
+    hosts.there.stack.close(peer)?;
+    hosts.run(Duration::from_millis(100));
+    // The last FIN finds a driver that has no room for the answer.
+    hosts.there.end.room = 0;
+    hosts.here.stack.close(fds[0])?;
+    hosts.run(Duration::from_millis(5));
+    let waits = hosts.here.stack.connect(fds[1], at(THERE, 7));
+    assert_eq!(waits, Err(Error::WouldBlock));
+    hosts.there.end.room = usize::MAX;
+    hosts.run(Duration::from_millis(200));
+    assert_eq!(hosts.here.stack.connect(fds[1], at(THERE, 7)), Ok(()));
+    // It is not sent again, nor was it refused.
+    assert_eq!(hosts.here.stack.usage().connections, 1);
+    Ok(())
+}
+
+#[test]
+#[cfg(feature = "ipv4")]
 fn what_is_lost_or_finds_no_room_is_sent_again() -> Result<()> {
     two_hosts(Medium::Ethernet, |mut hosts| {
         let server = listener(&mut hosts.there.stack, 7)?;

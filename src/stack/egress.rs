@@ -233,7 +233,9 @@ impl<'a, O: Observer> Stack<'a, O> {
             // smoltcp says "now" and does nothing: look again soon, never in a loop.
             next = Some(now + DEVICE_RETRY);
         }
+        let is_silent = self.slots[usize::from(slot)].agenda == Agenda::Idle;
         if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
+            self.room |= connection.in_time_wait && is_silent;
             // Silence for a neighbor's sake is no timer of the connection's.
             connection.countdown.arm(now, next.filter(|_| !is_blocked));
             let deadline = connection.deadline();
@@ -393,7 +395,8 @@ impl<'a, O: Observer> Stack<'a, O> {
     }
 
     fn next_deadline_among(&self, is_meant: impl Fn(u8) -> bool) -> Option<Instant> {
-        let mut at_once = (!self.loopback.is_empty()).then_some(self.now);
+        let may_replay = self.room && !self.pending.is_empty();
+        let mut at_once = (may_replay || !self.loopback.is_empty()).then_some(self.now);
         // An answer that the device had no room for.
         if self.reassemblies.has_answer(&is_meant) {
             at_once = earlier(at_once, Some(self.now + DEVICE_RETRY));

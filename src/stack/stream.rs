@@ -7,7 +7,7 @@ use super::Stack;
 use super::connection::{Connection, HALF_OPEN_GRACE, Number, Role, control_len};
 use super::fd::Socket;
 use super::frame::Segment;
-use super::slot::Kind;
+use super::slot::{Agenda, Kind};
 use super::waiting::Subject;
 use crate::Error;
 use crate::trace::{Cause, Observer};
@@ -179,7 +179,10 @@ impl<'a, O: Observer> Stack<'a, O> {
                 let connection = self.slots[usize::from(*slot)].connection();
                 connection.is_some_and(|c| self.now >= c.since + HALF_OPEN_GRACE.into())
             });
-            let victim = stale.or_else(|| self.time_wait.front())?;
+            // The acknowledgment of the peer's FIN leaves first.
+            let is_silent = |slot: &u16| self.slots[usize::from(*slot)].agenda == Agenda::Idle;
+            let silent = || self.time_wait.iter(&self.members).find(is_silent);
+            let victim = stale.or_else(silent)?;
             let state = self.slots[usize::from(victim)].connection()?.state;
             let cause = core::mem::replace(&mut self.cause, Cause::Stack);
             self.tell_state(victim, state, State::Closed);
@@ -225,7 +228,6 @@ impl<'a, O: Observer> Stack<'a, O> {
         {
             connection.in_time_wait = true;
             self.time_wait.push_back(&mut self.members, slot);
-            self.room = true;
         }
     }
 
