@@ -425,6 +425,23 @@ fn a_long_bulk_is_folded() {
     assert!(drawn.lines().count() < 60, "{drawn}");
 }
 
+/// What is folded alone is drawn as it is.
+fn ticks(sink: &mut dyn Sink) {
+    let mut scene = Scene::new(sink);
+    for _ in 0..5 {
+        let frame = scene.send_udp(CLIENT, b"tick");
+        scene.wait_micros(25);
+        scene.arrive(&frame);
+        scene.wait(500);
+    }
+}
+
+#[test]
+fn each_row_says_how_long_after_the_one_above_it_was() {
+    let drawn = drawn(wide(), BOTH, ticks);
+    assert_eq!(drawn.matches("+500ms").count(), 4, "{drawn}");
+}
+
 #[test]
 fn of_one_station_the_peer_s_segments_are_seen() {
     let ends = Ends::beside(Side::Right, (SERVER, "glasstack 10.0.0.2"), "the kernel");
@@ -480,7 +497,7 @@ fn screen(text: &str) -> String {
 
 #[test]
 fn a_live_ladder_ends_as_one_that_was_drawn_at_the_end() {
-    for scene in [life, bulk, many, faults, udp] {
+    for scene in [life, bulk, many, faults, udp, ticks] {
         for options in [narrow(), wide()] {
             let at_end = drawn(options, BOTH, scene);
             let live = drawn(

@@ -38,6 +38,8 @@ pub(super) struct Page<W> {
     is_begun: bool,
     open: Option<Open>,
     last: Option<Duration>,
+    /// The time of the last row that was folded.
+    folded: Option<Duration>,
     run: Run,
     /// The first error of `out`; nothing is written after it.
     pub(super) result: fmt::Result,
@@ -55,6 +57,7 @@ impl<W: Write> Page<W> {
             is_begun: false,
             open: None,
             last: None,
+            folded: None,
             run: Run::default(),
             result: Ok(()),
         }
@@ -133,7 +136,7 @@ impl<W: Write> Page<W> {
     }
 
     fn fold(&mut self, time: Option<Duration>, until: Duration) {
-        self.last = time.or(self.last);
+        self.folded = time.or(self.folded);
         let is_open = self.open.as_ref().is_some_and(|open| open.is_folded);
         if !self.options.live {
             self.close();
@@ -157,11 +160,13 @@ impl<W: Write> Page<W> {
         let Some(row) = folded else {
             return;
         };
+        let until = self.folded.take();
         match self.options.live {
             true => self.amend(|open| open.row = row),
-            false => self.begin(row, None, self.last.unwrap_or_default(), true),
+            false => self.begin(row, None, until.unwrap_or_default(), true),
         }
         self.close();
+        self.last = until.or(self.last);
     }
 
     fn begin(&mut self, row: Row, of: Option<Conversation>, until: Duration, is_folded: bool) {
