@@ -142,8 +142,8 @@ impl<O: Observer> Stack<'_, O> {
     ///
     /// # Errors
     /// [`Error::NetworkUnreachable`] if the gateway is not on the link, [`Error::InvalidArgument`] if the prefix is longer
-    /// than an address or the gateway of another family, [`Error::Exhausted`] if the interface has 32 (4 without feature
-    /// `std`).
+    /// than an address or the gateway of another family, [`Error::Exhausted`] if the interface has 32 (without feature
+    /// `std` 8, and 4 of IPv4 alone without `dhcp`).
     pub fn add_route(&mut self, interface: InterfaceId, route: Route) -> Result<()> {
         self.give_route(interface, route, Origin::Static, None)
     }

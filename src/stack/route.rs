@@ -16,9 +16,14 @@ use super::policy::common_prefix_len;
 use crate::{Error, Limit, Result};
 
 /// Routes of one interface.
-const ROUTES: usize = if cfg!(feature = "std") { 32 } else { 4 };
+const ROUTES: usize = match (cfg!(feature = "std"), cfg!(feature = "_learned")) {
+    (true, _) => 32,
+    (_, true) => 8,
+    (_, false) => 4,
+};
 
-/// Of these, the ones that routers may fill: whatever they say, there is room for others. A server gives but one.
+/// Of these, the ones that routers may fill, with themselves (two at least: RFC 4861 §6.3.4) and with the prefixes of the link:
+/// whatever they say, there is room for others. A server gives but one.
 #[cfg(feature = "_learned")]
 const LEARNED: usize = ROUTES / 2;
 
@@ -483,7 +488,9 @@ mod tests {
         let default = route("0.0.0.0", 0, "10.0.0.1", LEARNED_METRIC);
         table.learn(default, Origin::Dhcp, None);
         assert_eq!(gateway(&table, "192.0.2.1"), Some(ip("10.0.0.1")));
-        let own = route("fd00:1::", 32, "fe80::77", 0);
-        assert_eq!(table.add(own, Origin::Static, None), Ok(()));
+        for own in ["fd00:1::", "fd00:2::", "fd00:3::"] {
+            let own = route(own, 32, "fe80::77", 0);
+            assert_eq!(table.add(own, Origin::Static, None), Ok(()));
+        }
     }
 }
