@@ -92,8 +92,9 @@ async fn greet<N: Network>(stream: &TcpStream<N>) -> Result<()> {
     let mut buffer = [0; LONGEST];
     loop {
         let length = stream.read(&mut buffer).await?;
-        let name = &buffer[..length];
-        if name.is_empty() || name == b"exit" {
+        // The end of the line, which `nc` sends along, is none of the name's.
+        let name = buffer[..length].trim_ascii_end();
+        if length == 0 || name == b"exit" {
             return Ok(());
         }
         stream.write_all(&greeting(name)).await?;
@@ -111,7 +112,7 @@ pub(crate) async fn udp_server<N: Network>(
     let mut buffer = [0; LONGEST];
     loop {
         let datagram = socket.recv_from(&mut buffer).await?;
-        let (name, from) = (&buffer[..datagram.len], datagram.from);
+        let (name, from) = (buffer[..datagram.len].trim_ascii_end(), datagram.from);
         say(format_args!("Received from {}.", canonical(from)));
         if let Err(error) = socket.send_to(&greeting(name), from).await {
             // Told and gone on: a client that cannot be reached must not end the server.

@@ -49,24 +49,49 @@ pub async fn find<N: Network>(
     give(network, link, FALL_BACK, Some(FALL_BACK_GATEWAY))
 }
 
-/// This address and this way out, in place of that family's that were given before, or came by DHCP.
+/// This address and this way out, in place of that family's that were given before, or came by DHCP. What cannot be leaves all as
+/// it was.
 pub fn give<N: Network>(
     network: &N,
     link: InterfaceId,
     (address, prefix_len): (IpAddr, u8),
     gateway: Option<IpAddr>,
 ) -> Result<()> {
+    if gateway.is_some_and(|gateway| !leads_out(gateway, address, prefix_len)) {
+        return Err(Error::NetworkUnreachable);
+    }
     network.call(|stack| {
+        let known = stack.addresses(link).find(|it| it.address == address);
+        match known.map(|it| (it.origin, it.prefix_len)) {
+            None => stack.add_address(link, address, prefix_len)?,
+            Some(known) if known == (Origin::Static, prefix_len) => {}
+            Some(_) => return Err(Error::AddrInUse),
+        }
         if address.is_ipv4() {
             stack.stop_dhcp(link)?;
         }
-        take_back(stack, link, |given| given.is_ipv4() == address.is_ipv4())?;
-        stack.add_address(link, address, prefix_len)?;
+        let is_other = |given: IpAddr| given.is_ipv4() == address.is_ipv4() && given != address;
+        take_back(stack, link, is_other)?;
         match gateway {
             Some(gateway) => stack.set_gateway(link, gateway),
             None => Ok(()),
         }
     })
+}
+
+/// Whether a gateway is of the address's network, or any router of the link.
+fn leads_out(gateway: IpAddr, address: IpAddr, prefix_len: u8) -> bool {
+    match (gateway, address) {
+        (IpAddr::V4(gateway), IpAddr::V4(address)) => {
+            let differing = gateway.to_bits() ^ address.to_bits();
+            differing.leading_zeros() >= prefix_len.into()
+        }
+        (IpAddr::V6(gateway), IpAddr::V6(address)) => {
+            let differing = gateway.to_bits() ^ address.to_bits();
+            gateway.is_unicast_link_local() || differing.leading_zeros() >= prefix_len.into()
+        }
+        _ => false,
+    }
 }
 
 /// Removes the addresses and the routes that were given, of the families that are meant.

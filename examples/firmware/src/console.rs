@@ -20,17 +20,17 @@ use crate::{
 
 const HELP: &str = "\
 help                     these lines
-address A/N [GATEWAY]    this address, in place of DHCP's
-dhcp                     addresses by DHCP and from routers again, none that were given
-routes                   the ways to other links
+address A/N [GATEWAY]    address A with a prefix of N bits, as 10.0.2.16/24, in place of DHCP's
+dhcp                     addresses by DHCP and from routers again, in place of what `address` gave
+routes                   where packets go
 get http://HOST[:PORT]/PATH
 sockets                  as ss(8) lists them
-counters                 frames, drops, wake-ups
-events                   the last of them, as a ladder
-ladder on|off            each of them, when it happens
+counters                 frames, drops and wake-ups since power-on
+events                   the last frames, calls and states, as a ladder
+ladder on|off            frames, calls and states when they happen
 sleep SECONDS            nothing, for so long; then, what woke the processor meanwhile
 restart                  starts again, and tells the last events of before
-fault panic|memory|hang  the same, by a panic, a fault, or 4 s without a sleep";
+fault panic|memory|hang  starts again after a panic, a memory fault, or 4 s without a sleep";
 
 /// How long a page may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -137,7 +137,7 @@ async fn obey<'t, N: Network<Observer = Glass<'t>> + Clone>(
         ("restart", _) => fault::end(format_args!("restart")),
         ("fault", [Some(kind @ ("panic" | "memory" | "hang")), _]) => fault::cause(kind),
         _ => {
-            say(format_args!("{HELP}"));
+            say(format_args!("no such command, or not so: `help` lists them"));
             return Err(Error::InvalidArgument);
         }
     }
