@@ -102,7 +102,7 @@ pub(super) struct Connection {
     /// Since when it is half-open; since when it is an orphan, or one in FIN-WAIT-2: what the peer says meanwhile keeps it no
     /// longer.
     pub(super) since: Instant,
-    /// When the peer was last heard.
+    /// When the peer was last heard: for those who ask, and for keep-alive.
     pub(super) heard: Setting<Instant>,
     /// The first sequence number that was sent, and the one after the last.
     pub(super) initial: Number,

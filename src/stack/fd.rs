@@ -193,7 +193,7 @@ impl<'a> Descriptors<'a> {
         &mut self.rows[usize::from(index)]
     }
 
-    /// The same, to look at; a row that does not exist is a free one.
+    /// The same, to look at.
     pub(super) fn peek(&self, index: u16) -> &Descriptor {
         &self.rows[usize::from(index)]
     }

@@ -55,7 +55,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "glasstack",
         "src/socket/",
         RESUMED,
-        [0, 30],
+        [0, 21],
         "a future that has ended is not polled again: `.await` lets go of it, and what polls one by itself ends with it",
     ),
     of(
@@ -90,7 +90,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "glasstack",
         "src/stack/fd.rs",
         "self.rows[",
-        [2, 2],
+        [1, 2],
         "an index of the heart's own, from an open descriptor, is below the number of rows",
     ),
     of(
@@ -111,7 +111,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "glasstack",
         "src/stack/snapshot/screen.rs",
         "from_usize",
-        [0, 4],
+        [0, 3],
         "a column is as wide as its title, an address, a port or a state, and so far from 65,536",
     ),
     of(
@@ -132,7 +132,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "glasstack",
         "src/trace/ladder/",
         "from_usize",
-        [0, 6],
+        [0, 5],
         "a ladder has 200 columns at most, and its parts are cut to theirs before what is left is counted",
     ),
     of(
@@ -216,7 +216,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "the program",
         "",
         RESUMED,
-        [0, 20],
+        [0, 14],
         "a future that has ended is not polled again: `.await`, `join` and `select` see to it",
     ),
     of(
@@ -273,7 +273,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "src/main.rs",
         "borrow_mut",
         [0, 5],
-        "clock, watchdog and wake-ups are each borrowed for one call, which knows nothing of the cells",
+        "clock, watchdog and wake-ups are each borrowed for calls that know nothing of their own cell",
     ),
     of(
         "the program",
