@@ -229,7 +229,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     of(
         "the program",
         "../async_hello/",
-        "&buffer[..",
+        "buffer[..",
         [0, 3],
         "a length that a call returned is at most the buffer's",
     ),

@@ -47,7 +47,7 @@ impl Cost {
 }
 
 #[test]
-fn an_echo_server_costs_little_more_than_on_raw_smoltcp() -> glasstack::Result<()> {
+fn an_echo_server_costs_no_more_than_its_bounds() -> glasstack::Result<()> {
     if !firmware::can_be_built() {
         return Ok(());
     }
