@@ -137,7 +137,9 @@ async fn obey<'t, N: Network<Observer = Glass<'t>> + Clone>(
         ("restart", _) => fault::end(format_args!("restart")),
         ("fault", [Some(kind @ ("panic" | "memory" | "hang")), _]) => fault::cause(kind),
         _ => {
-            say(format_args!("no such command, or not so: `help` lists them"));
+            say(format_args!(
+                "no such command, or not so: `help` lists them"
+            ));
             return Err(Error::InvalidArgument);
         }
     }
