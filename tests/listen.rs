@@ -81,8 +81,8 @@ fn a_syn_beyond_the_backlog_waits_and_is_replayed_when_accept_makes_room() {
     assert_eq!(resets(&net, Side::Server), 0);
 }
 
-#[test]
-fn a_syn_waits_while_no_slot_is_free_and_is_replayed_when_one_is() {
+/// A server with a single slot: the first client's socket and the second's, which waits, and the first's at the server.
+fn one_in_and_one_waiting() -> (Net, [Fd; 2], Fd) {
     let mut net = with_connections(1, 8);
     let listener = net.server.listen(Domain::Inet, PORT, 16);
     let first = net.client.connect(SERVER);
@@ -92,6 +92,12 @@ fn a_syn_waits_while_no_slot_is_free_and_is_replayed_when_one_is() {
     net.run();
     assert!(is_connected(&mut net, first));
     assert!(!is_connected(&mut net, second));
+    (net, [first, second], accepted)
+}
+
+#[test]
+fn a_syn_waits_while_no_slot_is_free_and_is_replayed_when_one_is() {
+    let (mut net, [first, second], accepted) = one_in_and_one_waiting();
 
     // The client closes first, so that the server's slot is free at once.
     net.client.stack.close(first).unwrap();
@@ -221,14 +227,7 @@ fn under_pressure_the_oldest_time_wait_goes_when_no_half_open_one_is_old() {
 
 #[test]
 fn a_waiting_syn_takes_the_place_of_a_connection_that_enters_time_wait() {
-    let mut net = with_connections(1, 8);
-    let listener = net.server.listen(Domain::Inet, PORT, 16);
-    let first = net.client.connect(SERVER);
-    net.run();
-    let (accepted, _) = net.server.stack.accept(listener).unwrap();
-    let second = net.client.connect(SERVER);
-    net.run();
-    assert!(!is_connected(&mut net, second));
+    let (mut net, [first, second], accepted) = one_in_and_one_waiting();
 
     net.server.stack.close(accepted).unwrap();
     net.run();

@@ -5,21 +5,22 @@
 // A step that fails fails its test.
 #![allow(clippy::panic)]
 
+mod dnsmasq_server;
 mod ground;
 mod need;
 
 use std::{
     io::{Read, Write},
     net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener as KernelListener, TcpStream as KernelStream},
-    path::Path,
     process::{Command, ExitCode},
     thread,
     time::{Duration, Instant},
 };
 
+use dnsmasq_server::Dnsmasq;
 use glasstack::{
     host::{
-        Host, Peer,
+        Host,
         lab::{LINUX_V6, Lab, STACK_MAC, TAP},
     },
     socket::{
@@ -61,30 +62,16 @@ fn main() -> ExitCode {
 }
 
 /// A router for the lab's network: its advertisements are 4 s apart, and it is one for 12 s.
-fn router(lab: &Lab) -> Peer {
-    let program = ["/usr/sbin/dnsmasq", "/sbin/dnsmasq"];
-    let program = program.iter().find(|path| Path::new(path).exists());
-    let range = format!("--dhcp-range=::,constructor:{TAP},ra-only,64,120");
-    let parameters = format!("--ra-param={TAP},mtu:1400,4,12");
-    let server = format!("--dhcp-option=option6:dns-server,[{LINUX_V6}]");
-    let interface = format!("--interface={TAP}");
-    let arguments = [
-        *program.unwrap_or(&"dnsmasq"),
-        "--no-daemon",
-        "--conf-file=/dev/null",
-        "--no-resolv",
-        "--no-hosts",
-        "--user=",
-        "--pid-file=",
-        &interface,
-        "--bind-interfaces",
-        "--address=/www.example.com/2001:db8::80",
-        "--enable-ra",
-        &range,
-        &parameters,
-        &server,
+fn router(lab: &Lab) -> Dnsmasq {
+    let options = [
+        format!("--interface={TAP}"),
+        "--address=/www.example.com/2001:db8::80".to_owned(),
+        "--enable-ra".to_owned(),
+        format!("--dhcp-range=::,constructor:{TAP},ra-only,64,120"),
+        format!("--ra-param={TAP},mtu:1400,4,12"),
+        format!("--dhcp-option=option6:dns-server,[{LINUX_V6}]"),
     ];
-    lab.spawn(&arguments).expect("dnsmasq starts")
+    Dnsmasq::start(lab, "/dev/null".into(), &options)
 }
 
 fn host(lab: &mut Lab) -> Host {

@@ -235,6 +235,7 @@ impl<'a, O: Observer> Stack<'a, O> {
         }
         let is_silent = self.slots[usize::from(slot)].agenda == Agenda::Idle;
         if let Kind::Connection(connection) = &mut self.slots[usize::from(slot)].kind {
+            // It has nothing more to say, and may give way.
             self.room |= connection.in_time_wait && is_silent;
             // Silence for a neighbor's sake is no timer of the connection's.
             connection.countdown.arm(now, next.filter(|_| !is_blocked));

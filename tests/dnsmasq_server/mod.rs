@@ -1,4 +1,5 @@
 //! A dnsmasq in the lab.
+#![allow(dead_code, reason = "not every test reads its log")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
